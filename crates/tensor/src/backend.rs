@@ -1,0 +1,114 @@
+//! What runs programs: [`Backend`], [`Executable`], and the [`Buffer`]s they work on.
+
+use std::{any::Any, fmt, sync::Arc};
+
+use crate::{Program, Result, Spec, Tensor};
+
+/// A handle on memory of a backend; clones are handles on the same memory.
+///
+/// What lies behind it only its backend knows. A backend guards the memory itself: a run that
+/// meets a buffer which another thread is writing returns an error, it never reads torn values.
+#[derive(Clone)]
+pub struct Buffer {
+    spec: Spec,
+    memory: Arc<dyn Any + Send + Sync>,
+}
+
+impl Buffer {
+    /// A handle on `memory`, which holds a value of `spec`.
+    #[must_use]
+    pub fn new(spec: Spec, memory: Arc<dyn Any + Send + Sync>) -> Self {
+        Self { spec, memory }
+    }
+
+    /// Element type and shape of the value.
+    #[must_use]
+    pub const fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The memory, if it is a backend's `M`.
+    #[must_use]
+    pub fn memory<M: Any>(&self) -> Option<&M> {
+        self.memory.downcast_ref()
+    }
+
+    /// Whether both are handles on the same memory.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.memory, &other.memory)
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({})", self.spec)
+    }
+}
+
+/// What compiles programs for a kind of hardware, and owns the memory there.
+///
+/// Object safe: anyone can bring their own. It starts with the
+/// [`Primitive`](crate::Primitive)s; a [composite](crate::Composite) that it has no kernel for
+/// it runs through its body. The [`conformance`](crate::conformance) suite is the judge.
+pub trait Backend: Send + Sync + fmt::Debug {
+    /// The backend's name, as `cpu`.
+    fn name(&self) -> &str;
+
+    /// Compiles a program; the backend sees all of it.
+    ///
+    /// # Errors
+    ///
+    /// If the program holds something that this backend cannot run.
+    fn compile(&self, program: &Program) -> Result<Box<dyn Executable>>;
+
+    /// New memory for a value of `spec`, all zero.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    fn allocate(&self, spec: &Spec) -> Result<Buffer>;
+
+    /// Copies a tensor into a buffer of the same spec.
+    ///
+    /// # Errors
+    ///
+    /// If the specs differ, or the buffer is another backend's or in use.
+    fn write(&self, from: &Tensor, to: &Buffer) -> Result<()>;
+
+    /// Copies a buffer into a tensor; reuses the tensor's memory if it has the same spec and
+    /// nobody else sees it.
+    ///
+    /// # Errors
+    ///
+    /// If the buffer is another backend's or in use.
+    fn read(&self, from: &Buffer, to: &mut Tensor) -> Result<()>;
+}
+
+/// A compiled program.
+///
+/// Scratch memory comes from the executable's own pool, so that any number of threads can run
+/// it at once.
+pub trait Executable: Send + Sync {
+    /// Computes the outputs, then updates the variables.
+    ///
+    /// All reads of variables see the values from before the call. `inputs`, `variables` and
+    /// `outputs` are in the program's order and of its specs; no output may be a handle on the
+    /// memory of an input or variable.
+    ///
+    /// # Errors
+    ///
+    /// If a buffer has another spec, belongs to another backend or is in use, or an index lies
+    /// out of range; the outputs' values are then unspecified.
+    fn run(
+        &self,
+        inputs: &[Buffer],
+        variables: &[Buffer],
+        outputs: &[Buffer],
+    ) -> Result<()>;
+
+    /// The plan as text: what runs in which order, and the memory it takes.
+    fn plan(&self) -> String {
+        String::new()
+    }
+}

@@ -1,0 +1,42 @@
+//! Tensors, and the closed set of primitives that every backend of Deckle runs.
+
+mod backend;
+mod dtype;
+mod error;
+mod primitive;
+mod program;
+pub mod random;
+mod shape;
+mod spec;
+mod storage;
+mod tensor;
+
+pub use backend::{Backend, Buffer, Executable};
+#[doc(hidden)]
+pub use dtype::Kind;
+pub use dtype::{DType, Element, bf16, f16};
+pub use error::{Error, Result};
+pub use primitive::{
+    Binary, Compare, Convolution, Distribution, Pool, Primitive, Reduction, Scan,
+    SliceAxis, Unary,
+};
+pub use program::{
+    Attribute, Builder, Composite, Instruction, Operation, Program, Update, Value,
+};
+pub use shape::{Dim, Shape, broadcast_shapes, resolve_axis, shape_text};
+pub use spec::Spec;
+pub use storage::Storage;
+pub use tensor::Tensor;
+
+impl PartialEq for Tensor {
+    /// Whether element type, shape and every bit are equal.
+    fn eq(&self, other: &Self) -> bool {
+        self.bits_equal(other)
+    }
+}
+
+impl std::fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tensor({})", self.spec())
+    }
+}
