@@ -1,0 +1,83 @@
+//! Which vector instructions the kernels use: [`Simd`].
+
+/// A set of vector instructions; the later ones hold the earlier ones.
+///
+/// Kernels take it as a parameter. Results of different sets differ in the last bits; with one
+/// set they depend on the shapes only.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_cpu::Simd;
+///
+/// assert!(Simd::detect() >= Simd::Portable);
+/// assert_eq!(Simd::from_name("portable"), Some(Simd::Portable));
+/// assert_eq!(Simd::Avx2.min(Simd::Avx512).name(), "avx2");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Simd {
+    /// What the compiler makes of plain Rust on every target.
+    Portable,
+    /// 256-bit vectors with fused multiply-add, x86-64.
+    Avx2,
+    /// 512-bit vectors, x86-64.
+    Avx512,
+}
+
+impl Simd {
+    /// Every set, the smallest first.
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+
+    /// The largest set that this machine has.
+    #[must_use]
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 =
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if avx2
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512bw")
+            {
+                return Self::Avx512;
+            }
+            if avx2 {
+                return Self::Avx2;
+            }
+        }
+        Self::Portable
+    }
+
+    /// The sets that this machine has.
+    pub fn available() -> impl Iterator<Item = Self> {
+        let best = Self::detect();
+        Self::ALL.into_iter().filter(move |&simd| simd <= best)
+    }
+
+    /// The set of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|simd| simd.name() == name)
+    }
+
+    /// The name, as `avx2`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// This set, or the largest one that this machine has if that is smaller.
+    ///
+    /// The kernels start with this, so that no value of [`Simd`] can make them run
+    /// instructions that are not there.
+    #[must_use]
+    pub fn or_detected(self) -> Self {
+        self.min(Self::detect())
+    }
+}
