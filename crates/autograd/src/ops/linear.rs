@@ -1,0 +1,117 @@
+//! Products of matrices.
+
+use deckle_tensor::{Dim, Error as TensorError, Primitive, Shape, Value};
+
+use super::Axis;
+use crate::{Lower, Op, Result, Rule, Signature, Var};
+
+impl Var {
+    /// The product of matrices: `(…, m, k) · (…, k, n)`, whose leading axes broadcast.
+    ///
+    /// `(…, k) · (k, n)` is one product for all leading axes together.
+    ///
+    /// # Errors
+    ///
+    /// If the element types or the inner lengths differ, the leading axes do not broadcast, or
+    /// an input has fewer than two axes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let a = Var::constant(&Tensor::new(vec![1.0f32, 2.0, 3.0, 4.0], [2, 2])?);
+    /// assert_eq!(a.matmul(&a)?.eval()?.to_vec::<f32>()?, [7.0, 10.0, 15.0, 22.0]);
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn matmul(&self, other: &Self) -> Result<Self> {
+        self.matmul_with(other, false, false)
+    }
+
+    /// As [`Var::matmul`], with either input stored with its last two axes swapped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Var::matmul`].
+    pub fn matmul_with(
+        &self,
+        other: &Self,
+        transpose_a: bool,
+        transpose_b: bool,
+    ) -> Result<Self> {
+        let op = MatMul { transpose_a, transpose_b };
+        if self.rank() > 2 && other.rank() == 2 && !transpose_a {
+            // One product for all leading axes, so that the gradient by `other` is one too.
+            let last = self.rank() - 1;
+            let product = Self::apply_one(op, &[&self.merge_axes(0, last)?, other])?;
+            let columns = Axis::Dim(product.shape().dims()[1].clone());
+            let axes = (0..last).map(Axis::Of).chain([columns]);
+            return product.reshape_by(self, axes.collect::<Vec<_>>());
+        }
+        Self::apply_one(op, &[self, other])
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct MatMul {
+    pub(crate) transpose_a: bool,
+    pub(crate) transpose_b: bool,
+}
+
+impl Op for MatMul {
+    fn name(&self) -> &str {
+        "matmul"
+    }
+
+    fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
+        let (a, b) = (&inputs[0], &inputs[1]);
+        let wrong = |expected: &str| {
+            TensorError::invalid("matmul", expected).got(format_args!("{a} and {b}"))
+        };
+        if a.dtype != b.dtype {
+            return Err(wrong("one element type")
+                .help("cast one of them: .cast(dtype)")
+                .into());
+        }
+        if a.shape.rank() < 2 || b.shape.rank() < 2 {
+            return Err(wrong("two axes or more").into());
+        }
+        let split = |shape: &Shape, transposed: bool| -> (Shape, Dim, Dim) {
+            let (batch, matrix) = shape.dims().split_at(shape.rank() - 2);
+            let (rows, columns) = (usize::from(transposed), usize::from(!transposed));
+            (
+                batch.iter().cloned().collect(),
+                matrix[rows].clone(),
+                matrix[columns].clone(),
+            )
+        };
+        let (batch_a, m, k_a) = split(&a.shape, self.transpose_a);
+        let (batch_b, k_b, n) = split(&b.shape, self.transpose_b);
+        if !k_a.may_equal(&k_b) {
+            return Err(wrong("inner axes of one length").into());
+        }
+        let batch = batch_a
+            .broadcast(&batch_b)
+            .ok_or_else(|| wrong("leading axes that broadcast"))?;
+        let shape = batch.dims().iter().cloned().chain([m, n]).collect();
+        Ok(vec![Signature { dtype: a.dtype, shape }])
+    }
+
+    fn lower(&self, inputs: &[Value], lower: &mut Lower<'_>) -> Result<Vec<Value>> {
+        let Self { transpose_a, transpose_b } = *self;
+        Ok(vec![lower.push(Primitive::MatMul { transpose_a, transpose_b }, inputs)?])
+    }
+
+    /// `da = dy · bᵀ`, `db = aᵀ · dy`, and the same with the operands as they are stored.
+    fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
+        let (a, b, dy) = (&rule.inputs[0], &rule.inputs[1], rule.dy()?);
+        let (ta, tb) = (self.transpose_a, self.transpose_b);
+        let product = |x: &Var, y: &Var, tx: bool, ty: bool| {
+            Var::apply_one(Self { transpose_a: tx, transpose_b: ty }, &[x, y])
+        };
+        let da = if ta { product(b, &dy, tb, true) } else { product(&dy, b, false, !tb) };
+        let db = if tb { product(&dy, a, true, ta) } else { product(a, &dy, !ta, false) };
+        Ok(vec![Some(da?.sum_to_like(a)?), Some(db?.sum_to_like(b)?)])
+    }
+}

@@ -1,0 +1,374 @@
+//! Loops over the steps of sequences: [`scan`].
+
+use std::{any::Any, collections::BTreeSet, sync::Arc};
+
+use deckle_tensor::{Dim, Primitive, Scan, Shape, Value};
+
+use crate::{
+    Error, Lower, Op, Result, Rule, Signature, Var,
+    grad::gradients_between,
+    lower::topological,
+    ops::{Add, MatMul},
+    var::Kind,
+};
+
+/// What one run of a loop gives.
+#[derive(Clone, Debug)]
+pub struct Scanned {
+    /// The carries after the last step.
+    pub carries: Vec<Var>,
+    /// The results of all steps, stacked along a new first axis.
+    pub results: Vec<Var>,
+}
+
+/// Runs `step` over the first axis of `sequences`, all of one length.
+///
+/// `step` gets the carries and one step of each sequence, and returns the next carries and the
+/// step's results. Whatever else it uses of the graph around it stays the same in all steps.
+/// If `reverse`, the last step runs first; results keep the order of the sequences. With no
+/// step at all, the carries are those given.
+///
+/// The gradient is a scan in the other direction, which recomputes each step from its saved
+/// carries; gradients by matrices that every step multiplies by are one product over all steps.
+///
+/// # Errors
+///
+/// If the sequences' lengths differ, `step` returns carries of another kind, or there is
+/// neither a sequence nor a `length`.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_autograd::{Var, scan};
+/// use deckle_tensor::Tensor;
+///
+/// let xs = Var::constant(&Tensor::new(vec![1.0f32, 2.0, 3.0], [3])?);
+/// let zero = Var::constant(&Tensor::scalar(0.0f32));
+/// let sums = scan(&[&zero], &[&xs], false, |carries, x| {
+///     let sum = carries[0].add(&x[0])?;
+///     Ok((vec![sum.clone()], vec![sum]))
+/// })?;
+/// assert_eq!(sums.results[0].eval()?.to_vec::<f32>()?, [1.0, 3.0, 6.0]);
+/// assert_eq!(sums.carries[0].eval()?.item::<f32>()?, 6.0);
+/// # Ok::<(), deckle_autograd::Error>(())
+/// ```
+pub fn scan(
+    carries: &[&Var],
+    sequences: &[&Var],
+    reverse: bool,
+    step: impl FnOnce(&[Var], &[Var]) -> Result<(Vec<Var>, Vec<Var>)>,
+) -> Result<Scanned> {
+    let [first, ..] = sequences else {
+        return Err(Error::function(
+            "a scan needs a sequence, whose length is the number of steps",
+            "",
+        ));
+    };
+    let mut length = Dim::Unknown;
+    for sequence in sequences {
+        let dim = sequence.shape().dims().first();
+        length = dim.and_then(|dim| dim.meet(&length)).ok_or_else(|| {
+            Error::function(
+                format_args!(
+                    "a scan over sequences of shapes {} and {}",
+                    first.shape(),
+                    sequence.shape()
+                ),
+                "give all sequences the same first axis",
+            )
+        })?;
+    }
+    let inputs: Vec<_> =
+        carries.iter().map(|var| Var::input("carry", var.shape(), var.dtype())).collect();
+    let steps: Vec<_> = sequences
+        .iter()
+        .map(|var| {
+            let rest: Shape = var.shape().dims()[1..].iter().cloned().collect();
+            Var::input("step", rest, var.dtype())
+        })
+        .collect();
+    let (next, results) = step(&inputs, &steps)?;
+    if next.len() != carries.len() {
+        return Err(Error::function(
+            format_args!(
+                "a scan's step returns {} carries for {}",
+                next.len(),
+                carries.len()
+            ),
+            "return each carry once, in their order",
+        ));
+    }
+    ScanOp::new(inputs, steps, next, results, reverse).apply(carries, sequences)
+}
+
+/// A loop. Inputs: what is the same in all steps, carries, sequences. Outputs: carries, results,
+/// then the carries from before each step, which only the gradient reads.
+#[derive(Debug)]
+struct ScanOp {
+    /// The body's inputs: constants, carries, steps of the sequences.
+    inputs: Vec<Var>,
+    constants: usize,
+    carries: usize,
+    /// The body's outputs: the next carries, the results, the carries from before.
+    outputs: Vec<Var>,
+    reverse: bool,
+}
+
+impl ScanOp {
+    /// The loop with that body, whose constants are what it uses of the graph around it.
+    fn new(
+        carries: Vec<Var>,
+        steps: Vec<Var>,
+        next: Vec<Var>,
+        results: Vec<Var>,
+        reverse: bool,
+    ) -> Self {
+        let outputs: Vec<_> = [next, results, carries.clone()].concat();
+        let own: BTreeSet<_> = carries.iter().chain(&steps).map(Var::key).collect();
+        let constants = free(&outputs, &own);
+        let (count, carried) = (constants.len(), carries.len());
+        let inputs = [constants, carries, steps].concat();
+        Self { inputs, constants: count, carries: carried, outputs, reverse }
+    }
+
+    fn constants(&self) -> &[Var] {
+        &self.inputs[..self.constants]
+    }
+
+    fn steps(&self) -> &[Var] {
+        &self.inputs[self.constants + self.carries..]
+    }
+
+    /// Applies the loop to its carries' first values and its sequences.
+    fn apply(self, carries: &[&Var], sequences: &[&Var]) -> Result<Scanned> {
+        let constants = self.constants().to_vec();
+        let given: Vec<_> = constants
+            .iter()
+            .chain(carries.iter().copied())
+            .chain(sequences.iter().copied())
+            .collect();
+        let count = self.carries;
+        let mut carries = Var::apply(self, &given)?;
+        let mut results = carries.split_off(count);
+        results.truncate(results.len() - count);
+        Ok(Scanned { carries, results })
+    }
+}
+
+/// What a body uses of the graph around it: the values that do not depend on its own inputs,
+/// and are read by something that does, or are outputs.
+fn free(outputs: &[Var], own: &BTreeSet<(usize, usize)>) -> Vec<Var> {
+    let order = topological(outputs, |var| own.contains(&var.key()));
+    let mut inside = BTreeSet::new();
+    for node in &order {
+        let is_own =
+            |var: &Var| own.contains(&var.key()) || inside.contains(&var.node().key());
+        if node.inputs.iter().any(is_own) {
+            inside.insert(node.key());
+        }
+    }
+    let read = order.iter().filter(|node| inside.contains(&node.key()));
+    let read = read.flat_map(|node| &node.inputs).chain(outputs);
+    let mut found: Vec<Var> = Vec::new();
+    for var in read {
+        let is_inside = own.contains(&var.key()) || inside.contains(&var.node().key());
+        let is_constant = matches!(var.node().kind, Kind::Constant(_));
+        if !is_inside && !is_constant && !found.iter().any(|known| known.is_same(var)) {
+            found.push(var.clone());
+        }
+    }
+    found
+}
+
+impl Op for ScanOp {
+    fn name(&self) -> &str {
+        "scan"
+    }
+
+    fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
+        let sequences = &inputs[self.constants + self.carries..];
+        let length = sequences[0].shape.dims()[0].clone();
+        let carries = &inputs[self.constants..][..self.carries];
+        for (before, after) in carries.iter().zip(&self.outputs) {
+            if before.dtype != after.dtype() || !before.shape.may_equal(after.shape()) {
+                return Err(Error::function(
+                    format_args!(
+                        "a scan's step makes a carry of {} from one of {before}",
+                        after.signature()
+                    ),
+                    "return the carries in their order, with the same shapes and element types",
+                ));
+            }
+        }
+        let stacked = self.outputs[self.carries..].iter().map(|result| {
+            let dims = std::iter::once(length.clone())
+                .chain(result.shape().dims().iter().cloned());
+            Signature::new(result.dtype(), dims.collect::<Shape>())
+        });
+        Ok(carries.iter().cloned().chain(stacked).collect())
+    }
+
+    fn lower(&self, inputs: &[Value], lower: &mut Lower<'_>) -> Result<Vec<Value>> {
+        let fixed = self.constants + self.carries;
+        let length = lower.shape(inputs[fixed])[0];
+        let mut specs: Vec<_> =
+            inputs.iter().map(|&value| lower.spec(value).clone()).collect();
+        for spec in &mut specs[fixed..] {
+            spec.shape.remove(0);
+        }
+        // What nobody reads is not computed; its place is taken by any other output.
+        let kept: Vec<_> = (0..self.outputs.len())
+            .filter(|&output| output < self.carries || lower.is_used(output))
+            .collect();
+        let outputs: Vec<_> =
+            kept.iter().map(|&output| self.outputs[output].clone()).collect();
+        let body = Arc::new(lower.sub_program(&self.inputs, &specs, &outputs)?);
+        let (constants, carries, reverse) = (self.constants, self.carries, self.reverse);
+        let primitive =
+            Primitive::Scan(Scan { body, constants, carries, length, reverse });
+        let made = lower.push_all(primitive, inputs)?;
+        let place = |output| kept.iter().position(|&kept| kept == output);
+        Ok((0..self.outputs.len())
+            .map(|output| place(output).map_or(inputs[fixed], |place| made[place]))
+            .collect())
+    }
+
+    /// The scan in the other direction. Its carries are the gradients by the carries, and by
+    /// the constants as far as they are sums over the steps; it reads the sequences, the
+    /// carries from before each step, and the gradients by the results.
+    fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
+        let own_carries = &self.inputs[self.constants..][..self.carries];
+        let mut cotangents: Vec<Option<Var>> = Vec::new();
+        let (mut carried, mut first, mut from) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, carry) in own_carries.iter().enumerate() {
+            let is_float = carry.dtype().is_float();
+            let by = is_float.then(|| Var::input("dcarry", carry.shape(), carry.dtype()));
+            if let Some(by) = &by {
+                carried.push(by.clone());
+                first.push(rule.grad(i)?);
+                from.push(i);
+            }
+            cotangents.push(by);
+        }
+        let (mut steps, mut sequences) = (
+            self.steps().to_vec(),
+            rule.inputs[self.constants + self.carries..].to_vec(),
+        );
+        steps.extend(own_carries.iter().cloned());
+        let saved = rule.outputs.len() - self.carries;
+        sequences.extend_from_slice(&rule.outputs[saved..]);
+        for (output, grad) in self.outputs.iter().zip(rule.grads).skip(self.carries) {
+            let by = grad.as_ref().map(|grad| {
+                let step = Var::input("dresult", output.shape(), output.dtype());
+                steps.push(step.clone());
+                sequences.push(grad.clone());
+                step
+            });
+            cotangents.push(by);
+        }
+        let wrt: Vec<_> = self.inputs.iter().collect();
+        let found = gradients_between(&self.outputs, &cotangents, &wrt)?;
+
+        let mut next = Vec::new();
+        for &i in &from {
+            next.push(match &found[self.constants + i] {
+                Some(gradient) => gradient.clone(),
+                None => own_carries[i].zeros_like()?,
+            });
+        }
+        let mut results = Vec::new();
+        let mut constants = Vec::new();
+        for (constant, gradient) in self.constants().iter().zip(&found) {
+            let mut parts = Parts::default();
+            if let Some(gradient) = gradient {
+                parts.split(gradient, &mut results)?;
+            }
+            if let Some(sum) = &parts.sum {
+                let total = Var::input("dconstant", constant.shape(), constant.dtype());
+                parts.carry = Some(carried.len());
+                next.push(total.add(sum)?);
+                carried.push(total);
+                first.push(constant.zeros_like()?);
+            }
+            constants.push(parts);
+        }
+        let by_steps: Vec<_> = found[self.constants + self.carries..]
+            .iter()
+            .map(|gradient| {
+                gradient.as_ref().map(|gradient| {
+                    results.push(gradient.clone());
+                    results.len() - 1
+                })
+            })
+            .collect();
+
+        let back = Self::new(carried, steps, next, results, !self.reverse);
+        let back = back.apply(
+            &first.iter().collect::<Vec<_>>(),
+            &sequences.iter().collect::<Vec<_>>(),
+        )?;
+        let mut gradients = Vec::new();
+        for parts in constants {
+            gradients.push(parts.join(&back)?);
+        }
+        for (i, _) in own_carries.iter().enumerate() {
+            let place = from.iter().position(|&from| from == i);
+            gradients.push(place.map(|place| back.carries[place].clone()));
+        }
+        let by_steps = by_steps.into_iter();
+        gradients
+            .extend(by_steps.map(|place| place.map(|place| back.results[place].clone())));
+        Ok(gradients)
+    }
+}
+
+/// The gradient by a constant of a loop: products whose operands are stacked over the steps and
+/// multiplied once, and the rest, which is summed from step to step.
+#[derive(Default)]
+struct Parts {
+    /// Places of two stacked results `a`, `b`: the gradient is the sum of all `aᵀ · b`.
+    products: Vec<(usize, usize)>,
+    sum: Option<Var>,
+    /// The place of the sum among the carries.
+    carry: Option<usize>,
+}
+
+impl Parts {
+    fn split(&mut self, gradient: &Var, results: &mut Vec<Var>) -> Result<()> {
+        let op = gradient.op().map(|op| op as &dyn Any);
+        let inputs = gradient.inputs();
+        if op.is_some_and(|op| op.is::<Add>())
+            && inputs.iter().all(|input| input.shape() == gradient.shape())
+        {
+            self.split(&inputs[0], results)?;
+            return self.split(&inputs[1], results);
+        }
+        let is_product = op
+            .and_then(|op| op.downcast_ref())
+            .is_some_and(|op: &MatMul| op.transpose_a && !op.transpose_b);
+        if is_product && inputs.iter().all(|input| input.rank() == 2) {
+            results.extend_from_slice(inputs);
+            self.products.push((results.len() - 2, results.len() - 1));
+            return Ok(());
+        }
+        self.sum = Some(match &self.sum {
+            Some(sum) => sum.add(gradient)?,
+            None => gradient.clone(),
+        });
+        Ok(())
+    }
+
+    fn join(self, back: &Scanned) -> Result<Option<Var>> {
+        let mut total = self.carry.map(|carry| back.carries[carry].clone());
+        for (a, b) in self.products {
+            // (steps, rows, columns) to (steps · rows, columns).
+            let flat = |place: usize| back.results[place].merge_axes(0, 2);
+            let product = flat(a)?.matmul_with(&flat(b)?, true, false)?;
+            total = Some(match total {
+                Some(total) => total.add(&product)?,
+                None => product,
+            });
+        }
+        Ok(total)
+    }
+}
