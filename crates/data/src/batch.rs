@@ -1,0 +1,180 @@
+//! The tensors of some examples: [`Batch`].
+
+use std::mem;
+
+use deckle_tensor::{Spec, Tensor};
+
+use crate::{Example, Field};
+
+/// Some examples of a data set, stacked along a first axis.
+///
+/// One batch is filled again and again. It keeps the memory of the last few sizes, so that the
+/// smaller batch at the end of an epoch costs no allocation either.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_data::{Arrays, Batch, Dataset};
+/// use deckle_tensor::Tensor;
+///
+/// let data = Arrays::new(
+///     Tensor::new(vec![1.0f32, 2.0, 3.0], [3, 1])?,
+///     Tensor::new(vec![10i64, 20, 30], [3])?,
+/// )?;
+/// let mut batch = Batch::new();
+/// data.read_batch(&[2, 0], &mut batch)?;
+/// assert_eq!(batch.inputs[0].to_vec::<f32>()?, [3.0, 1.0]);
+/// assert_eq!(batch.targets[0].to_vec::<i64>()?, [30, 10]);
+/// # Ok::<(), deckle_data::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The inputs, each `(batch, ...)`.
+    pub inputs: Vec<Tensor>,
+    /// The targets, each `(batch, ...)`.
+    pub targets: Vec<Tensor>,
+    /// The weight of each example in the loss, `(batch,)`, if the data set has weights.
+    pub weights: Option<Tensor>,
+    len: usize,
+    /// Memory of batches of other sizes, the latest last.
+    spare: Vec<Self>,
+}
+
+/// How many sizes of batches keep their memory besides the current one.
+const SPARE: usize = 3;
+
+impl Batch {
+    /// A batch of nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of examples.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no example.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Makes room for `len` examples like `example`; what the tensors hold is unspecified.
+    ///
+    /// For implementations of [`Dataset::read_batch`](crate::Dataset::read_batch), which then
+    /// write through [`Tensor::make_mut`]. Allocates only if none of the last four sizes fits.
+    pub fn prepare(&mut self, example: &Example, len: usize) {
+        if self.fits(example, len) {
+            return;
+        }
+        if let Some(at) = self.spare.iter().position(|spare| spare.fits(example, len)) {
+            let found = self.spare.remove(at);
+            self.replace(found);
+            return;
+        }
+        let stack = |spec: &Spec| {
+            let mut shape = Vec::with_capacity(spec.rank() + 1);
+            shape.push(len);
+            shape.extend(&spec.shape);
+            Tensor::zeros(spec.dtype, shape)
+        };
+        let all = |fields: &[Field]| fields.iter().map(|f| stack(&f.spec)).collect();
+        self.replace(Self {
+            inputs: all(&example.inputs),
+            targets: all(&example.targets),
+            weights: example.weight.as_ref().map(stack),
+            len,
+            spare: Vec::new(),
+        });
+    }
+
+    /// Puts `other`'s tensors in place and keeps the present ones.
+    fn replace(&mut self, other: Self) {
+        let mut spare = mem::take(&mut self.spare);
+        let old = mem::replace(self, other);
+        if !old.inputs.is_empty() || !old.targets.is_empty() {
+            if spare.len() == SPARE {
+                spare.remove(0);
+            }
+            spare.push(old);
+        }
+        self.spare = spare;
+    }
+
+    fn fits(&self, example: &Example, len: usize) -> bool {
+        let is = |tensor: &Tensor, spec: &Spec| {
+            tensor.dtype() == spec.dtype
+                && tensor.shape().split_first() == Some((&len, &spec.shape[..]))
+        };
+        let are = |tensors: &[Tensor], fields: &[Field]| {
+            tensors.len() == fields.len()
+                && tensors.iter().zip(fields).all(|(tensor, f)| is(tensor, &f.spec))
+        };
+        self.len == len
+            && are(&self.inputs, &example.inputs)
+            && are(&self.targets, &example.targets)
+            && match (&self.weights, &example.weight) {
+                (Some(tensor), Some(spec)) => is(tensor, spec),
+                (None, None) => true,
+                _ => false,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::DType;
+
+    use super::*;
+
+    fn example() -> Example {
+        Example::new()
+            .input("x0", Spec::new(DType::F32, [2]))
+            .target("y0", Spec::scalar(DType::U8))
+            .weight(DType::F32)
+    }
+
+    fn address(batch: &Batch) -> *const u8 {
+        batch.inputs[0].as_bytes().unwrap().as_ptr()
+    }
+
+    #[test]
+    fn memory_of_the_last_sizes_is_kept() {
+        let mut batch = Batch::new();
+        let mut addresses = Vec::new();
+        for len in [8, 7, 6, 5] {
+            batch.prepare(&example(), len);
+            addresses.push(address(&batch));
+        }
+        for (len, expected) in [8, 7, 6, 5, 8, 5].into_iter().zip([0, 1, 2, 3, 0, 3]) {
+            batch.prepare(&example(), len);
+            assert_eq!(batch.len(), len);
+            assert_eq!(batch.inputs[0].shape(), [len, 2]);
+            assert_eq!(batch.targets[0].shape(), [len]);
+            assert_eq!(batch.weights.as_ref().unwrap().shape(), [len]);
+            assert_eq!(address(&batch), addresses[expected]);
+        }
+    }
+
+    #[test]
+    fn no_more_than_four_sizes_are_kept() {
+        let mut batch = Batch::new();
+        for len in 1..100 {
+            batch.prepare(&example(), len);
+        }
+        assert_eq!(batch.spare.len(), SPARE);
+        assert!(batch.spare.iter().all(|spare| spare.spare.is_empty()));
+    }
+
+    #[test]
+    fn another_kind_of_example_gets_tensors_of_its_own() {
+        let mut batch = Batch::new();
+        batch.prepare(&example(), 3);
+        batch.prepare(&Example::new().input("x0", Spec::new(DType::U8, [2])), 3);
+        assert_eq!(batch.inputs[0].dtype(), DType::U8);
+        assert!(batch.targets.is_empty() && batch.weights.is_none());
+    }
+}

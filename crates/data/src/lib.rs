@@ -1,0 +1,60 @@
+//! Data sets, batches, shuffles, splits and preprocessing.
+//!
+//! A [`Dataset`] gives examples by index and *fills* a [`Batch`] with those that are asked for;
+//! an [`Order`] says which, and in which order. So any data set can be shuffled, split and cut
+//! into batches, and at steady state nothing is allocated.
+//!
+//! ```
+//! use deckle_data::{Arrays, Batch, Dataset, Order};
+//! use deckle_tensor::Tensor;
+//!
+//! let x = Tensor::new(vec![0.0f32, 0.1, 1.0, 1.1, 2.0, 2.1], [3, 2])?;
+//! let y = Tensor::new(vec![0u8, 1, 2], [3])?;
+//! let data = Arrays::new(x, y)?;
+//!
+//! let mut order = Order::of(&data);
+//! order.shuffle(42, 0);
+//! let mut batch = Batch::new();
+//! let mut examples = 0;
+//! for indices in order.batches(2)? {
+//!     data.read_batch(indices, &mut batch)?;
+//!     assert_eq!(batch.inputs[0].shape(), [indices.len(), 2]);
+//!     examples += batch.len();
+//! }
+//! assert_eq!(examples, 3);
+//! # Ok::<(), deckle_data::Error>(())
+//! ```
+//!
+//! # Overview
+//!
+//! - [`Dataset`]: the contract; [`Arrays`]: examples in memory, one tensor per input and target;
+//!   [`MultiHot`]: lists of ids that become rows of zeros and ones when they are read;
+//!   [`check_dataset`]: tests the promises of a data set of your own.
+//! - [`Batch`]: the tensors of some examples; [`Order`] and [`Batches`]: which examples, when.
+//! - [`Sequences`]: lists of ids of any lengths; [`PadSequences`] makes them equally long.
+//! - [`to_categorical`], [`normalize`]: preprocessing of tensors.
+#![forbid(unsafe_code)]
+
+mod arrays;
+mod batch;
+mod categorical;
+mod check;
+mod dataset;
+mod error;
+mod multi_hot;
+mod normalize;
+mod order;
+mod pad_sequences;
+mod sequences;
+
+pub use arrays::Arrays;
+pub use batch::Batch;
+pub use categorical::to_categorical;
+pub use check::check_dataset;
+pub use dataset::{Dataset, Example, Field};
+pub use error::{Error, Result};
+pub use multi_hot::MultiHot;
+pub use normalize::normalize;
+pub use order::{Batches, Order, split_at};
+pub use pad_sequences::{PadSequences, Side, pad_sequences};
+pub use sequences::Sequences;
