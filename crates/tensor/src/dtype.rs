@@ -1,4 +1,5 @@
 //! Element types: [`DType`], and [`Element`] for the Rust types behind them.
+#![expect(clippy::cast_lossless, reason = "`as` says the same for every type of a macro")]
 
 use std::fmt;
 

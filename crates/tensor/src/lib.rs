@@ -1,21 +1,37 @@
 //! Tensors, and the closed set of primitives that every backend of Deckle runs.
 
+mod axes;
 mod backend;
+mod create;
 mod dtype;
+mod elementwise;
 mod error;
+mod index;
+mod join;
+mod layout;
+mod linear;
+mod math;
+mod operand;
+mod operators;
 mod primitive;
 mod program;
 pub mod random;
+mod reduce;
 mod shape;
+mod slice;
 mod spec;
 mod storage;
 mod tensor;
+mod unary;
+mod walk;
 
+pub use axes::{Axes, Lens, keep};
 pub use backend::{Backend, Buffer, Executable};
 #[doc(hidden)]
 pub use dtype::Kind;
 pub use dtype::{DType, Element, bf16, f16};
 pub use error::{Error, Result};
+pub use operand::{Operand, Scalar};
 pub use primitive::{
     Binary, Compare, Convolution, Distribution, Pool, Primitive, Reduction, Scan,
     SliceAxis, Unary,
@@ -24,6 +40,7 @@ pub use program::{
     Attribute, Builder, Composite, Instruction, Operation, Program, Update, Value,
 };
 pub use shape::{Dim, Shape, broadcast_shapes, resolve_axis, shape_text};
+pub use slice::{Part, Parts, step};
 pub use spec::Spec;
 pub use storage::Storage;
 pub use tensor::Tensor;

@@ -61,9 +61,9 @@ impl Dim {
     pub fn meet(&self, other: &Self) -> Option<Self> {
         match (self, other) {
             (Self::Known(a), Self::Known(b)) if a != b => None,
-            (Self::Known(_), _) | (_, Self::Unknown) => Some(self.clone()),
-            (_, Self::Known(_)) | (Self::Unknown, _) => Some(other.clone()),
-            (Self::Symbol(_), Self::Symbol(_)) => Some(self.clone()),
+            (_, Self::Known(_)) if self.known().is_none() => Some(other.clone()),
+            (Self::Unknown, _) => Some(other.clone()),
+            _ => Some(self.clone()),
         }
     }
 
@@ -250,7 +250,7 @@ impl From<Vec<Dim>> for Shape {
     }
 }
 
-impl From<&Shape> for Shape {
+impl From<&Self> for Shape {
     fn from(shape: &Self) -> Self {
         shape.clone()
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{DType, Element, Error, Result, Spec, Storage, shape_text, with_element};
+use crate::{
+    DType, Element, Error, Result, Spec, Storage, shape_text, walk, with_element,
+};
 
 /// An array of numbers with a shape: immutable values, cheap clones.
 ///
@@ -215,6 +217,11 @@ impl Tensor {
         Some(&self.storage.as_slice()[self.offset..self.offset + self.size()])
     }
 
+    /// The elements of a tensor that the caller has made contiguous.
+    pub(crate) fn values<T: Element>(&self) -> &[T] {
+        self.as_slice().expect("the caller has checked layout and element type")
+    }
+
     /// All elements of the memory under this view, whatever its order.
     pub(crate) fn memory<T: Element>(&self) -> &[T] {
         debug_assert_eq!(T::DTYPE, self.dtype);
@@ -239,20 +246,18 @@ impl Tensor {
         if self.is_contiguous() {
             return self.clone();
         }
-        with_element!(self.dtype, T => {
-            let mut storage = Storage::zeroed(self.size() * self.dtype.size());
-            let to = storage.as_mut_slice::<T>();
-            for (to, from) in to.iter_mut().zip(self.iter::<T>()) {
-                *to = from;
-            }
-            Self::from_storage(storage, self.dtype, &self.shape)
-        })
+        with_element!(self.dtype, T => walk::map(self, |x: T| x))
+    }
+
+    /// The positions in the memory of the elements, in row-major order.
+    pub(crate) fn positions(&self) -> Positions<'_> {
+        Positions::new(&self.shape, &self.strides, self.offset)
     }
 
     /// The elements in row-major order, whatever the strides. `T` must be the element type.
     pub(crate) fn iter<T: Element>(&self) -> impl Iterator<Item = T> + '_ {
         let memory = self.memory::<T>();
-        Positions::new(&self.shape, &self.strides, self.offset).map(move |at| memory[at])
+        self.positions().map(move |at| memory[at])
     }
 
     /// The elements in row-major order.
@@ -309,18 +314,13 @@ impl Tensor {
         if dtype == self.dtype {
             return self.clone();
         }
+        let through_float = self.dtype.is_float() || dtype.is_float();
         with_element!(self.dtype, From => with_element!(dtype, To => {
-            let mut storage = Storage::zeroed(self.size() * dtype.size());
-            let to = storage.as_mut_slice::<To>();
-            let through_float = self.dtype.is_float() || dtype.is_float();
-            for (to, from) in to.iter_mut().zip(self.iter::<From>()) {
-                *to = match (through_float, dtype) {
-                    (true, DType::I64) => To::from_i64(from.to_i64()),
-                    (true, _) => To::from_f64(from.to_f64()),
-                    (false, _) => To::from_i64(from.to_i64()),
-                };
+            if through_float && dtype != DType::I64 {
+                walk::map(self, |x: From| To::from_f64(x.to_f64()))
+            } else {
+                walk::map(self, |x: From| To::from_i64(x.to_i64()))
             }
-            Self::from_storage(storage, dtype, &self.shape)
         }))
     }
 
