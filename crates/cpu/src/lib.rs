@@ -1,5 +1,6 @@
 //! The fast CPU backend: fusion, memory plan, vector kernels, threads.
 
+pub mod gemm;
 pub mod simd;
 pub mod threads;
 

@@ -1,5 +1,11 @@
 //! Which vector instructions the kernels use: [`Simd`].
 
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+
+use deckle_tensor::Element;
+
+use crate::gemm::GemmFloat;
+
 /// A set of vector instructions; the later ones hold the earlier ones.
 ///
 /// Kernels take it as a parameter. Results of different sets differ in the last bits; with one
@@ -80,4 +86,37 @@ impl Simd {
     pub fn or_detected(self) -> Self {
         self.min(Self::detect())
     }
+}
+
+/// `f32` and `f64`, the types that the fast kernels compute in.
+///
+/// Sealed, as [`Element`] is.
+pub trait Float:
+    Element
+    + GemmFloat
+    + Add<Output = Self>
+    + AddAssign
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// -∞.
+    const NEG_INFINITY: Self;
+}
+
+impl Float for f32 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+    const NEG_INFINITY: Self = Self::NEG_INFINITY;
+}
+
+impl Float for f64 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+    const NEG_INFINITY: Self = Self::NEG_INFINITY;
 }

@@ -1,0 +1,241 @@
+//! The innermost loops: [`tile`], and its tables for each instruction set.
+
+use super::{
+    lanes::{Lanes, Plain},
+    pack, row,
+};
+use crate::Simd;
+
+/// Where the operands of one tile are.
+#[derive(Clone, Copy)]
+pub(super) struct Operands<T> {
+    /// The number of products in each sum.
+    pub(super) depth: usize,
+    pub(super) a: *const T,
+    /// From one row of `a` to the next; packed panels ignore it.
+    pub(super) a_row: usize,
+    pub(super) b: *const T,
+    /// From one step of the sum to the next in `b`.
+    pub(super) b_step: usize,
+    pub(super) c: *mut T,
+    pub(super) c_row: usize,
+    /// The columns of the tile that exist; the last vector may be partial.
+    pub(super) columns: usize,
+    /// Whether `c` is added to.
+    pub(super) accumulate: bool,
+}
+
+/// Computes `M` rows of `N` vectors of C.
+///
+/// # Safety
+///
+/// The instruction set of the table's entry is there; `a` is valid for `M` rows of `depth`
+/// elements, `b` for `depth` steps of all columns' vectors, `c` for `M` rows of `columns`.
+pub(super) type Tile<T> = unsafe fn(Operands<T>);
+
+/// The kernels of one number type on one instruction set.
+#[expect(missing_debug_implementations, reason = "hidden, a table of functions")]
+pub struct Kernels<T: 'static> {
+    /// The numbers in a vector.
+    pub(super) lanes: usize,
+    /// The rows of the largest tile with a packed panel of `a`.
+    pub(super) rows: usize,
+    /// The rows of the largest tile with the rows of `a` as they are.
+    pub(super) direct_rows: usize,
+    /// By rows - 1, then vectors - 1, with a packed panel of `a`.
+    pub(super) packed: &'static [[Tile<T>; 2]],
+    /// By rows - 1, then vectors - 1, with the rows of `a` as they are.
+    pub(super) direct: &'static [[Tile<T>; 2]],
+    /// By rows - 1, with [`wide_vectors`] vectors and a packed panel of `a`.
+    pub(super) wide: &'static [Tile<T>],
+    pub(super) pack: pack::Pack<T>,
+    pub(super) row_sums: row::Sums<T>,
+    pub(super) row_dots: row::Dots<T>,
+}
+
+/// The vectors of a wide tile, which has few rows.
+pub(super) const fn wide_vectors(rows: usize) -> usize {
+    if rows <= 3 { 8 } else { 4 }
+}
+
+#[inline(always)]
+unsafe fn tile<V: Lanes, const M: usize, const N: usize, const DIRECT: bool>(
+    o: Operands<V::Number>,
+) {
+    // SAFETY: `Tile` says what the caller promises; every access below lies within it: rows
+    // below `M`, steps below `depth`, vectors below `N`, of which only the last is partial.
+    unsafe {
+        let mut sums = [[V::zero(); N]; M];
+        let (mut a, mut b) = (o.a, o.b);
+        for _ in 0..o.depth {
+            let mut vectors = [V::zero(); N];
+            for j in 0..N {
+                vectors[j] = V::load(b.add(j * V::LEN));
+            }
+            for i in 0..M {
+                let x = V::splat(*a.add(if DIRECT { i * o.a_row } else { i }));
+                for j in 0..N {
+                    sums[i][j] = x.mul_add(vectors[j], sums[i][j]);
+                }
+            }
+            a = a.add(if DIRECT { 1 } else { M });
+            b = b.add(o.b_step);
+        }
+        let rest = o.columns - (N - 1) * V::LEN;
+        if rest == V::LEN {
+            for i in 0..M {
+                for j in 0..N {
+                    let c = o.c.add(i * o.c_row + j * V::LEN);
+                    let sum = if o.accumulate {
+                        V::load(c).add(sums[i][j])
+                    } else {
+                        sums[i][j]
+                    };
+                    sum.store(c);
+                }
+            }
+        } else {
+            for i in 0..M {
+                for j in 0..N {
+                    let c = o.c.add(i * o.c_row + j * V::LEN);
+                    let len = if j + 1 < N { V::LEN } else { rest };
+                    store(sums[i][j], c, len, o.accumulate);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn store<V: Lanes>(sum: V, c: *mut V::Number, len: usize, accumulate: bool) {
+    // SAFETY: as in `tile`: `len` elements of `c` are there.
+    unsafe {
+        if len == V::LEN {
+            let sum = if accumulate { V::load(c).add(sum) } else { sum };
+            sum.store(c);
+        } else {
+            let sum = if accumulate { V::load_part(c, len).add(sum) } else { sum };
+            sum.store_part(c, len);
+        }
+    }
+}
+
+macro_rules! kernels {
+    (
+        $name:ident: $number:ty, $vector:ty, $pack:ident, rows $rows:literal
+            [$($m:literal)*], $(#[$feature:meta])?
+    ) => {
+        mod $name {
+            use super::*;
+
+            $(#[$feature])?
+            unsafe fn packed<const M: usize, const N: usize>(o: Operands<$number>) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { tile::<$vector, M, N, false>(o) }
+            }
+
+            $(#[$feature])?
+            unsafe fn direct<const M: usize, const N: usize>(o: Operands<$number>) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { tile::<$vector, M, N, true>(o) }
+            }
+
+            $(#[$feature])?
+            unsafe fn pack(panel: pack::Panel<$number>) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { pack::$pack::<$vector>(panel) }
+            }
+
+            $(#[$feature])?
+            unsafe fn row_sums(o: row::Row<$number>) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { row::sums::<$vector>(o) }
+            }
+
+            $(#[$feature])?
+            unsafe fn row_dots(o: row::Row<$number>) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { row::dots::<$vector>(o) }
+            }
+
+            pub(super) static KERNELS: Kernels<$number> = Kernels {
+                lanes: <$vector as Lanes>::LEN,
+                rows: $rows,
+                direct_rows: if $rows < 8 { $rows } else { 8 },
+                packed: &[$([packed::<$m, 1>, packed::<$m, 2>]),*],
+                direct: &[
+                    [direct::<1, 1>, direct::<1, 2>],
+                    [direct::<2, 1>, direct::<2, 2>],
+                    [direct::<3, 1>, direct::<3, 2>],
+                    [direct::<4, 1>, direct::<4, 2>],
+                    [direct::<5, 1>, direct::<5, 2>],
+                    [direct::<6, 1>, direct::<6, 2>],
+                    [direct::<7, 1>, direct::<7, 2>],
+                    [direct::<8, 1>, direct::<8, 2>],
+                ],
+                wide: &[
+                    packed::<1, 8>, packed::<2, 8>, packed::<3, 8>, packed::<4, 4>,
+                    packed::<5, 4>, packed::<6, 4>,
+                ],
+                pack,
+                row_sums,
+                row_dots,
+            };
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+kernels!(
+    avx512_f32: f32, std::arch::x86_64::__m512, wide_f32, rows 14
+    [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+);
+#[cfg(target_arch = "x86_64")]
+kernels!(
+    avx512_f64: f64, std::arch::x86_64::__m512d, wide_f64, rows 14
+    [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+);
+#[cfg(target_arch = "x86_64")]
+kernels!(
+    avx2_f32: f32, std::arch::x86_64::__m256, wide_f32, rows 6 [1 2 3 4 5 6],
+    #[target_feature(enable = "avx2,fma")]
+);
+#[cfg(target_arch = "x86_64")]
+kernels!(
+    avx2_f64: f64, std::arch::x86_64::__m256d, wide_f64, rows 6 [1 2 3 4 5 6],
+    #[target_feature(enable = "avx2,fma")]
+);
+kernels!(
+    portable_f32: f32, Plain<f32, 4>, plain, rows 4 [1 2 3 4],
+);
+kernels!(
+    portable_f64: f64, Plain<f64, 2>, plain, rows 4 [1 2 3 4],
+);
+
+/// The number types that have kernels.
+pub trait GemmFloat: Sized + 'static {
+    #[doc(hidden)]
+    fn kernels(simd: Simd) -> &'static Kernels<Self>;
+}
+
+macro_rules! gemm_float {
+    ($number:ty: $avx512:ident, $avx2:ident, $portable:ident) => {
+        impl GemmFloat for $number {
+            fn kernels(simd: Simd) -> &'static Kernels<Self> {
+                // Whatever the caller says, what the machine does not have is never run.
+                match simd.or_detected() {
+                    #[cfg(target_arch = "x86_64")]
+                    Simd::Avx512 => &$avx512::KERNELS,
+                    #[cfg(target_arch = "x86_64")]
+                    Simd::Avx2 => &$avx2::KERNELS,
+                    _ => &$portable::KERNELS,
+                }
+            }
+        }
+    };
+}
+
+gemm_float!(f32: avx512_f32, avx2_f32, portable_f32);
+gemm_float!(f64: avx512_f64, avx2_f64, portable_f64);

@@ -1,0 +1,275 @@
+//! How a product is cut into tasks, by its shape and the kernels' size alone: [`Plan`].
+
+use std::ops::Range;
+
+use super::{Gemm, kernel::Kernels};
+
+/// The most steps of a sum that are packed at a time: a panel of B then stays in the first
+/// cache.
+const DEPTH: usize = 256;
+
+/// The multiplications that make a task worth handing over.
+const TASK: usize = 1 << 18;
+
+/// The least rows or columns of a task, so that what it packs is used often enough.
+const LEAST: usize = 64;
+
+/// The most rows or columns of a task, so that what it packs stays in the second cache.
+const MOST: usize = 256;
+
+/// The tasks that are enough for many threads.
+const ENOUGH: usize = 16;
+
+/// The elements of a matrix that stays in the first cache.
+const SMALL: usize = 8192;
+
+/// Elements in a cache line of the smallest number type.
+pub(super) const LINE: usize = 16;
+
+/// How the elements of an operand come to the kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// As they are.
+    Direct,
+    /// Packed by all threads, before the tasks.
+    Shared,
+    /// Packed by each task.
+    Private,
+}
+
+/// How a product is computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// There is no product: C is zero, or stays.
+    Nothing,
+    /// One row times row-major B, in so many parts of the sum.
+    RowSums { n: usize, slices: usize },
+    /// One row times column-major B, in so many parts of the columns.
+    RowDots { parts: usize },
+    /// Anything else.
+    Blocks(Blocks),
+}
+
+/// Tiles, in panels of rows and columns, in tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Blocks {
+    pub(super) m: usize,
+    pub(super) n: usize,
+    pub(super) k: usize,
+    lanes: usize,
+    pub(super) a: Source,
+    pub(super) b: Source,
+    /// The panels that the rows are cut into, of nearly equal height.
+    pub(super) row_panels: usize,
+    /// The panels of two vectors that the columns are cut into; the last may be narrower.
+    pub(super) column_panels: usize,
+    /// The tasks that the rows are cut into.
+    row_tasks: usize,
+    column_tasks: usize,
+    /// The parts of the sum that are added up separately, then together.
+    pub(super) slices: usize,
+}
+
+impl Plan {
+    pub(super) fn new<T>(gemm: &Gemm, kernels: &Kernels<T>) -> Self {
+        let Gemm { m, n, k, .. } = *gemm;
+        let work = m.saturating_mul(n).saturating_mul(k);
+        if work == 0 {
+            return Self::Nothing;
+        }
+        // With one column it could be either; the sums are the faster way only for many.
+        if m == 1 && gemm.a[1] == 1 && n > 1 {
+            if gemm.b[0] == 1 && k > 1 {
+                return Self::RowDots { parts: even((work / TASK).min(n / LEAST)) };
+            }
+            if gemm.b[1] == 1 {
+                return Self::RowSums { n, slices: even((work / TASK).min(k / LEAST)) };
+            }
+        }
+        Self::Blocks(Blocks::new(gemm, kernels, work))
+    }
+
+    /// The tasks that the greater part of the work is cut into.
+    pub(super) const fn tasks(&self) -> usize {
+        match self {
+            Self::Nothing => 1,
+            Self::RowSums { slices, .. } => *slices,
+            Self::RowDots { parts } => *parts,
+            Self::Blocks(blocks) => blocks.tasks(),
+        }
+    }
+
+    /// The elements of scratch memory.
+    pub(super) fn scratch(&self, threads: usize) -> usize {
+        match self {
+            Self::Nothing | Self::RowDots { .. } => 0,
+            Self::RowSums { n, slices } => (slices - 1) * n,
+            Self::Blocks(blocks) => {
+                let threads = if blocks.tasks() == 1 { 1 } else { threads };
+                let private = blocks.private_a() + blocks.private_b();
+                blocks.shared_a()
+                    + blocks.shared_b()
+                    + blocks.partial_sums()
+                    + threads * private
+                    + LINE
+            }
+        }
+    }
+}
+
+impl Blocks {
+    fn new<T>(gemm: &Gemm, kernels: &Kernels<T>, work: usize) -> Self {
+        let Gemm { m, n, k, .. } = *gemm;
+        let width = 2 * kernels.lanes;
+        let whole = n.is_multiple_of(kernels.lanes);
+        let direct_a = gemm.a[1] == 1
+            && (n <= 2 * width || (m * gemm.a[0] <= SMALL && n <= 4 * width));
+        let few_rows = m <= 2 * kernels.rows;
+        let direct_b =
+            gemm.b[1] == 1 && (few_rows || (whole && k * gemm.b[0] <= SMALL && m <= 64));
+        let by_rows = m >= n;
+        let long = if by_rows { m } else { n };
+        let mut tasks = even((work / TASK).min(long / LEAST).min(ENOUGH));
+        tasks = tasks.max(if work > TASK { long.div_ceil(MOST) } else { 1 });
+        let mut slices = 1;
+        if tasks < 4 && work >= 16 * TASK && k >= 1024 && m * n <= 1 << 15 {
+            // Few rows and columns, long sums.
+            slices = even((k / 512).min(8));
+            tasks = 1;
+        }
+        let split = tasks > 1;
+        let source = |direct, across| match (direct, split && across) {
+            (true, _) => Source::Direct,
+            (false, true) => Source::Shared,
+            (false, false) => Source::Private,
+        };
+        let rows = if direct_a { kernels.direct_rows } else { kernels.rows };
+        let (row_panels, column_panels) = (m.div_ceil(rows), n.div_ceil(width));
+        Self {
+            m,
+            n,
+            k,
+            lanes: kernels.lanes,
+            a: source(direct_a, !by_rows),
+            b: source(direct_b, by_rows),
+            row_panels,
+            column_panels,
+            row_tasks: if by_rows { tasks.min(row_panels) } else { 1 },
+            column_tasks: if by_rows { 1 } else { tasks.min(column_panels) },
+            slices,
+        }
+    }
+
+    pub(super) const fn tasks(&self) -> usize {
+        self.row_tasks * self.column_tasks * self.slices
+    }
+
+    /// The panels of rows, of columns, and the slice of a task.
+    pub(super) fn task(&self, index: usize) -> (Range<usize>, Range<usize>, usize) {
+        let (slice, place) = (index % self.slices, index / self.slices);
+        let (row, column) = (place / self.column_tasks, place % self.column_tasks);
+        (
+            part(self.row_panels, self.row_tasks, row),
+            part(self.column_panels, self.column_tasks, column),
+            slice,
+        )
+    }
+
+    /// The first row of a panel.
+    pub(super) const fn row(&self, panel: usize) -> usize {
+        panel * self.m / self.row_panels
+    }
+
+    /// The first column of a panel.
+    pub(super) const fn column(&self, panel: usize) -> usize {
+        let column = panel * 2 * self.lanes;
+        if column < self.n { column } else { self.n }
+    }
+
+    /// The columns of a panel's copy, which is filled up to a whole vector.
+    pub(super) const fn width(&self, panel: usize) -> usize {
+        (self.column(panel + 1) - self.column(panel)).next_multiple_of(self.lanes)
+    }
+
+    /// Where the copy of a panel starts, for each step of the sum.
+    pub(super) const fn padded_column(&self, panel: usize) -> usize {
+        let column = panel * 2 * self.lanes;
+        let end = self.n.next_multiple_of(self.lanes);
+        if column < end { column } else { end }
+    }
+
+    /// The steps of the sum in a slice.
+    pub(super) fn slice(&self, index: usize) -> Range<usize> {
+        part(self.k, self.slices, index)
+    }
+
+    /// The next steps of the sum that are packed together.
+    pub(super) fn depth(&self, steps: &Range<usize>) -> usize {
+        let blocks = steps.len().div_ceil(DEPTH);
+        steps.len().div_ceil(blocks).next_multiple_of(8).min(steps.len())
+    }
+
+    fn longest_depth(&self) -> usize {
+        (0..self.slices).map(|i| self.depth(&self.slice(i))).max().unwrap_or_default()
+    }
+
+    pub(super) fn shared_a(&self) -> usize {
+        if self.a == Source::Shared { line(self.m * self.k) } else { 0 }
+    }
+
+    pub(super) fn shared_b(&self) -> usize {
+        let columns = self.padded_column(self.column_panels);
+        if self.b == Source::Shared { line(columns * self.k) } else { 0 }
+    }
+
+    pub(super) fn private_a(&self) -> usize {
+        if self.a != Source::Private {
+            return 0;
+        }
+        let rows = (0..self.row_tasks).map(|i| {
+            let panels = part(self.row_panels, self.row_tasks, i);
+            self.row(panels.end) - self.row(panels.start)
+        });
+        line(rows.max().unwrap_or_default() * self.longest_depth())
+    }
+
+    pub(super) fn private_b(&self) -> usize {
+        let columns = match self.b {
+            Source::Shared => 0,
+            // A last panel that ends within a vector cannot be read as it is.
+            Source::Direct if self.n.is_multiple_of(self.lanes) => 0,
+            Source::Direct => 2 * self.lanes,
+            Source::Private => {
+                let width = |i| {
+                    let panels = part(self.column_panels, self.column_tasks, i);
+                    self.padded_column(panels.end) - self.padded_column(panels.start)
+                };
+                (0..self.column_tasks).map(width).max().unwrap_or_default()
+            }
+        };
+        line(columns * self.longest_depth())
+    }
+
+    pub(super) fn partial_sums(&self) -> usize {
+        if self.slices > 1 { line(self.slices * self.m * self.n) } else { 0 }
+    }
+}
+
+/// The `index`-th of `count` nearly equal parts of `len`.
+pub(super) const fn part(len: usize, count: usize, index: usize) -> Range<usize> {
+    index * len / count..(index + 1) * len / count
+}
+
+/// Some tasks less, or one, so that two or four threads get equally many.
+const fn even(tasks: usize) -> usize {
+    match tasks {
+        0 | 1 => 1,
+        2 | 3 => 2,
+        _ => tasks / 4 * 4,
+    }
+}
+
+/// So many elements that the next start a cache line.
+const fn line(elements: usize) -> usize {
+    elements.next_multiple_of(LINE)
+}

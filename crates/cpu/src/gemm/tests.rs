@@ -1,0 +1,211 @@
+use super::*;
+
+/// Numbers in [-1, 1) that depend on the position alone.
+fn numbers<T: Float>(len: usize, seed: u64) -> Vec<T> {
+    let draw = deckle_tensor::random::Draw::new(seed, 0, 0);
+    (0..len).map(|i| T::from_f64(2.0 * draw.uniform(i as u64) - 1.0)).collect()
+}
+
+struct Case<T> {
+    gemm: Gemm,
+    a: Vec<T>,
+    b: Vec<T>,
+    c: Vec<T>,
+}
+
+impl<T: Float> Case<T> {
+    fn new(gemm: Gemm) -> Self {
+        let Gemm { m, n, k, .. } = gemm;
+        let len = |rows: usize, columns: usize, [row, column]: [usize; 2]| {
+            rows.saturating_sub(1) * row + columns.saturating_sub(1) * column + 1
+        };
+        let a = numbers(len(m, k, gemm.a), 1);
+        let b = numbers(len(k, n, gemm.b), 2);
+        let c = numbers(m * gemm.c_row + 3, 3);
+        Self { gemm, a, b, c }
+    }
+
+    fn expected(&self, row: usize, column: usize) -> (f64, f64) {
+        let gemm = &self.gemm;
+        let start = self.c[row * gemm.c_row + column].to_f64();
+        let (mut sum, mut size) =
+            if gemm.accumulate { (start, start.abs()) } else { (0.0, 0.0) };
+        for p in 0..gemm.k {
+            let a = self.a[row * gemm.a[0] + p * gemm.a[1]].to_f64();
+            let b = self.b[p * gemm.b[0] + column * gemm.b[1]].to_f64();
+            sum += a * b;
+            size += (a * b).abs();
+        }
+        (sum, size)
+    }
+
+    #[track_caller]
+    fn check(&self, simd: Simd, epsilon: f64) {
+        let gemm = &self.gemm;
+        let mut first: Option<Vec<T>> = None;
+        for count in [1, 2, 3, 5] {
+            let threads = Threads::new(count);
+            let mut c = self.c.clone();
+            let mut scratch = numbers(gemm.scratch::<T>(simd, count), 4);
+            scratch.fill(T::from_f64(f64::NAN));
+            let calls = std::sync::Mutex::new(vec![0; gemm.m * gemm.n]);
+            let double = |row: usize, column: usize, part: &mut [T]| {
+                let mut calls = calls.lock().unwrap();
+                for (i, element) in part.iter_mut().enumerate() {
+                    *element = *element + *element;
+                    calls[row * gemm.n + column + i] += 1;
+                }
+            };
+            gemm.run(
+                simd,
+                &threads,
+                &self.a,
+                &self.b,
+                &mut c,
+                &mut scratch,
+                Some(&double),
+            );
+            assert!(calls.into_inner().unwrap().iter().all(|&n| n == 1), "{gemm:?}");
+            if let Some(first) = &first {
+                let same = c.iter().zip(first).all(|(a, b)| a == b);
+                assert!(same, "{gemm:?} differs on {count} threads");
+            } else {
+                for (i, &value) in c.iter().enumerate() {
+                    let (row, column) = (i / gemm.c_row.max(1), i % gemm.c_row.max(1));
+                    if row >= gemm.m || column >= gemm.n {
+                        assert!(value == self.c[i], "{gemm:?} writes outside of C");
+                        continue;
+                    }
+                    let (sum, size) = self.expected(row, column);
+                    let error = (value.to_f64() - 2.0 * sum).abs();
+                    let limit =
+                        4.0 * epsilon * (1.0 + size) * (1.0 + (gemm.k as f64).sqrt());
+                    assert!(
+                        error <= limit,
+                        "{gemm:?} on {simd:?}: C[{row}, {column}] = {value:?}, expected {}",
+                        2.0 * sum
+                    );
+                }
+                first = Some(c);
+            }
+        }
+    }
+}
+
+fn variants(m: usize, n: usize, k: usize) -> Vec<Gemm> {
+    let gemm = Gemm::new(m, n, k);
+    vec![
+        gemm,
+        gemm.transpose_a(true).accumulate(true),
+        gemm.transpose_b(true),
+        gemm.transpose_a(true).transpose_b(true).c_stride(n + 1),
+        gemm.a_strides(k + 3, 1).b_strides(n + 5, 1).c_stride(n + 2).accumulate(true),
+        gemm.a_strides(2 * k + 1, 2).b_strides(3, 3 * k + 2),
+    ]
+}
+
+fn check_all(shapes: &[(usize, usize, usize)]) {
+    for simd in Simd::available() {
+        for &(m, n, k) in shapes {
+            for gemm in variants(m, n, k) {
+                Case::<f32>::new(gemm).check(simd, f64::from(f32::EPSILON));
+                Case::<f64>::new(gemm).check(simd, f64::EPSILON);
+            }
+        }
+    }
+}
+
+#[test]
+fn small_shapes_agree_with_the_definition() {
+    let lengths = [0, 1, 2, 3, 5, 8, 13, 17, 33];
+    let mut shapes = Vec::new();
+    for m in lengths {
+        for n in lengths {
+            for k in [0, 1, 2, 7, 16, 19] {
+                shapes.push((m, n, k));
+            }
+        }
+    }
+    check_all(&shapes);
+}
+
+#[test]
+fn shapes_that_are_cut_into_tasks_agree_with_the_definition() {
+    check_all(&[
+        (1, 700, 401),
+        (700, 1, 401),
+        (3, 300, 530),
+        (29, 131, 300),
+        (129, 67, 257),
+        (67, 515, 130),
+        (300, 10, 300),
+        (10, 300, 300),
+        (9, 33, 3100),
+        (128, 128, 70),
+    ]);
+}
+
+#[test]
+fn long_sums_are_cut_into_slices() {
+    let gemm = Gemm::new(60, 40, 2100);
+    for simd in Simd::available() {
+        let plan = Plan::new(&gemm, f32::kernels(simd));
+        assert!(matches!(plan, Plan::Blocks(blocks) if blocks.slices > 1));
+        Case::<f32>::new(gemm).check(simd, f64::from(f32::EPSILON));
+        Case::<f32>::new(gemm.transpose_a(true).accumulate(true))
+            .check(simd, f64::from(f32::EPSILON));
+    }
+}
+
+#[test]
+fn a_batch_is_many_products() {
+    let simd = Simd::detect();
+    for (m, n, k) in [(5, 7, 9), (130, 140, 150), (0, 3, 2)] {
+        let gemm = Gemm::new(m, n, k).transpose_b(true);
+        let (a, b) = (numbers::<f32>(2 * m * k, 1), numbers::<f32>(3 * k * n, 2));
+        let offsets: Vec<_> = (0..6).map(|i| (i / 3 * m * k, i % 3 * k * n)).collect();
+        for count in [1, 3] {
+            let threads = Threads::new(count);
+            let mut c = vec![0.0; 6 * m * n];
+            let mut scratch = vec![0.0; gemm.scratch_batch::<f32>(simd, count)];
+            let number = |row: usize, _: usize, part: &mut [f32]| {
+                part.iter_mut().for_each(|element| *element += row as f32);
+            };
+            gemm.run_batch(
+                simd,
+                &threads,
+                (&a, &b),
+                &offsets,
+                &mut c,
+                &mut scratch,
+                Some(&number),
+            );
+            for (i, &(a_start, b_start)) in offsets.iter().enumerate() {
+                let mut one = vec![0.0; m * n];
+                let mut scratch = vec![0.0; gemm.scratch::<f32>(simd, count)];
+                let (a, b) = (&a[a_start..], &b[b_start..]);
+                gemm.run(simd, &threads, a, b, &mut one, &mut scratch, None);
+                for (j, value) in one.into_iter().enumerate() {
+                    let expected = value + (i * m + j / n) as f32;
+                    assert_eq!(c[i * m * n + j].to_bits(), expected.to_bits());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "A holds 3 x 4")]
+fn slices_that_are_too_short_are_refused() {
+    let (a, b, mut c) = ([0.0_f32; 11], [0.0; 8], [0.0; 6]);
+    let mut scratch = vec![0.0; 4096];
+    Gemm::new(3, 2, 4).run(
+        Simd::detect(),
+        &Threads::new(1),
+        &a,
+        &b,
+        &mut c,
+        &mut scratch,
+        None,
+    );
+}
