@@ -1,0 +1,161 @@
+//! How layers get their weights: [`Init`], [`Weight`].
+
+use deckle_autograd::{Group, Variable};
+use deckle_tensor::DType;
+
+use crate::{Initializer, Regularizer, Result, stream};
+
+/// A variable of a layer.
+#[derive(Clone, Debug)]
+pub struct Weight {
+    variable: Variable,
+    name: String,
+    scope: Vec<String>,
+    trainable: bool,
+    regularizer: Option<Regularizer>,
+}
+
+impl Weight {
+    /// The variable; its name is the path in the model, as `dense/kernel`.
+    #[must_use]
+    pub const fn variable(&self) -> &Variable {
+        &self.variable
+    }
+
+    /// The name within the layer, as `kernel`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The parts of the layer that it is in, as `cell`.
+    #[must_use]
+    pub fn scope(&self) -> &[String] {
+        &self.scope
+    }
+
+    /// Whether it is a weight that training changes by its gradient, unless the layer is
+    /// frozen; else it is state.
+    #[must_use]
+    pub const fn is_trainable(&self) -> bool {
+        self.trainable
+    }
+
+    /// What is added to the loss for it.
+    #[must_use]
+    pub const fn regularizer(&self) -> Option<&Regularizer> {
+        self.regularizer.as_ref()
+    }
+}
+
+/// Where a layer gets its weights: the one way to make them.
+///
+/// Names, seeds, counting and saving follow. Every weight has random numbers of its own, which
+/// depend on the model's seed and the weight's path alone.
+#[derive(Debug)]
+pub struct Init<'a> {
+    group: &'a Group,
+    seed: u64,
+    path: String,
+    scope: Vec<String>,
+    dtype: DType,
+    weights: Vec<Weight>,
+}
+
+impl<'a> Init<'a> {
+    /// For the layer at that path of a model, with weights of that element type.
+    #[must_use]
+    pub fn new(group: &'a Group, seed: u64, path: &str, dtype: DType) -> Self {
+        let (path, scope, weights) = (path.to_owned(), Vec::new(), Vec::new());
+        Self { group, seed, path, scope, dtype, weights }
+    }
+
+    /// A new weight that is trained.
+    ///
+    /// # Errors
+    ///
+    /// If the initializer cannot fill that shape.
+    pub fn variable(
+        &mut self,
+        name: &str,
+        shape: impl AsRef<[usize]>,
+        initializer: &Initializer,
+    ) -> Result<Variable> {
+        self.make(name, shape.as_ref(), initializer, true)
+    }
+
+    /// A new variable that the layer updates itself.
+    ///
+    /// # Errors
+    ///
+    /// If the initializer cannot fill that shape.
+    pub fn state(
+        &mut self,
+        name: &str,
+        shape: impl AsRef<[usize]>,
+        initializer: &Initializer,
+    ) -> Result<Variable> {
+        self.make(name, shape.as_ref(), initializer, false)
+    }
+
+    fn make(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        initializer: &Initializer,
+        trainable: bool,
+    ) -> Result<Variable> {
+        let path: Vec<_> = std::iter::once(self.path.as_str())
+            .chain(self.scope.iter().map(String::as_str))
+            .chain([name])
+            .collect();
+        let path = path.join("/");
+        let value = initializer.values(shape, self.dtype, self.seed, stream(&path, 0))?;
+        let variable = self.group.variable(&path, &value)?;
+        self.weights.push(Weight {
+            variable: variable.clone(),
+            name: name.to_owned(),
+            scope: self.scope.clone(),
+            trainable,
+            regularizer: None,
+        });
+        Ok(variable)
+    }
+
+    /// Adds a penalty on a weight to the loss.
+    pub fn regularize(&mut self, variable: &Variable, regularizer: Option<&Regularizer>) {
+        let weight =
+            self.weights.iter_mut().find(|weight| weight.variable.is_same(variable));
+        if let Some(weight) = weight {
+            weight.regularizer = regularizer.cloned();
+        }
+    }
+
+    /// Makes the weights of a part of the layer, as `cell`.
+    ///
+    /// # Errors
+    ///
+    /// As `make`.
+    pub fn scoped<T>(
+        &mut self,
+        name: &str,
+        make: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.scope.push(name.to_owned());
+        let made = make(self);
+        self.scope.pop();
+        made
+    }
+
+    /// The element type of the weights.
+    #[must_use]
+    pub const fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// All weights made, in order.
+    #[must_use]
+    pub fn into_weights(self) -> Vec<Weight> {
+        self.weights
+    }
+}

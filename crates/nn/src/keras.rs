@@ -1,0 +1,41 @@
+//! Keras's JSON form of an object: class name and configuration in an envelope.
+
+use serde_json::{Map, Value, json};
+
+/// An object as Keras writes it.
+#[must_use]
+pub fn keras_object(module: &str, class_name: &str, config: Value) -> Value {
+    json!({
+        "module": module,
+        "class_name": class_name,
+        "config": config,
+        "registered_name": null,
+    })
+}
+
+/// Class name and configuration of an object as Keras writes it; a bare name has no
+/// configuration.
+#[must_use]
+pub fn parse_keras_object(value: &Value) -> Option<(&str, Map<String, Value>)> {
+    match value {
+        Value::String(name) => Some((name, Map::new())),
+        Value::Object(object) => {
+            let class = object.get("class_name")?.as_str()?;
+            let config = object.get("config").and_then(Value::as_object);
+            Some((class, config.cloned().unwrap_or_default()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a name as a user types it (`he_normal`, `HeNormal`) means that class.
+#[must_use]
+pub fn names_class(name: &str, class: &str) -> bool {
+    let letters = |text: &str| {
+        text.chars()
+            .filter(|c| *c != '_')
+            .map(|c| c.to_ascii_lowercase())
+            .collect::<String>()
+    };
+    letters(name) == letters(class)
+}

@@ -1,0 +1,373 @@
+//! What a layer is: [`Layer`] (its configuration), [`Built`] (with weights), [`LayerHandle`].
+
+use std::{any::Any, fmt, sync::Arc};
+
+use deckle_autograd::Var;
+use deckle_tensor::{DType, Shape};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{Call, Error, Init, Inputs, Result, Symbol};
+
+/// The configuration of a layer: plain data, from which [`Layer::build`] makes weights.
+///
+/// Field names and defaults are Keras's, so that the serialized form is the `config` of a
+/// layer in a `.keras` file. Implement this for a struct that is `Clone`, `PartialEq`, `Debug`
+/// and `Serialize`; name, trainability and element type live in its [`LayerHandle`].
+pub trait Layer: fmt::Debug + Send + Sync {
+    /// Keras's name of the class, as `Dense`.
+    fn class_name(&self) -> &'static str;
+
+    /// The shapes of the outputs, with the batch axis.
+    ///
+    /// Checks the configuration and the inputs; nothing else does.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration makes no sense or the layer cannot take such inputs.
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>>;
+
+    /// Makes the weights for inputs of these shapes, which [`Layer::output_shape`] has checked.
+    ///
+    /// # Errors
+    ///
+    /// If a weight cannot be made.
+    fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>>;
+
+    /// Whether the output keeps the mask of the (first) input.
+    fn passes_mask(&self) -> bool {
+        false
+    }
+
+    /// Whether inputs that are floating point are cast to the layer's element type.
+    fn casts_inputs(&self) -> bool {
+        true
+    }
+
+    /// The module that Keras has the class in, for files.
+    fn module(&self) -> &'static str {
+        "keras.layers"
+    }
+}
+
+/// A layer with its weights: it builds graph.
+pub trait Built: fmt::Debug + Send + Sync {
+    /// The outputs for these inputs.
+    ///
+    /// # Errors
+    ///
+    /// If an operation cannot take its inputs.
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>>;
+}
+
+/// A [`Layer`] as an object: adds what every plain-data struct has.
+pub trait AnyLayer: Layer + Any {
+    /// The configuration as Keras's JSON, without name, trainability and element type.
+    ///
+    /// # Errors
+    ///
+    /// If the struct cannot be serialized.
+    fn config(&self) -> Result<Value>;
+
+    /// Whether both are equal configurations of one class.
+    fn is_equal(&self, other: &dyn AnyLayer) -> bool;
+}
+
+impl<L: Layer + PartialEq + Serialize + Any> AnyLayer for L {
+    fn config(&self) -> Result<Value> {
+        serde_json::to_value(self).map_err(|error| {
+            Error::invalid("cannot write the configuration", "plain data").got(error)
+        })
+    }
+
+    fn is_equal(&self, other: &dyn AnyLayer) -> bool {
+        (other as &dyn Any).downcast_ref::<L>().is_some_and(|other| self == other)
+    }
+}
+
+/// One layer of a model: a configuration with name, trainability and element type.
+///
+/// Clones are the same layer: applying one twice shares its weights.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_nn::{LayerExt, Symbol, layers::Dense};
+///
+/// let shared = Dense::new(5).named("shared");
+/// let a = shared.apply(&Symbol::input("a", [4]))?;
+/// let b = shared.apply(&Symbol::input("b", [4]))?;
+/// assert_eq!(a.shape(), b.shape());
+/// # Ok::<(), deckle_nn::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct LayerHandle(Arc<Placed>);
+
+#[derive(Clone)]
+struct Placed {
+    layer: Arc<dyn AnyLayer>,
+    name: Option<String>,
+    trainable: bool,
+    dtype: DType,
+}
+
+impl LayerHandle {
+    /// The layer with that configuration.
+    pub fn new(layer: Arc<dyn AnyLayer>) -> Self {
+        Self(Arc::new(Placed { layer, name: None, trainable: true, dtype: DType::F32 }))
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Placed)) -> Self {
+        let mut placed = (*self.0).clone();
+        change(&mut placed);
+        Self(Arc::new(placed))
+    }
+
+    /// A layer of the same configuration with that name.
+    #[must_use]
+    pub fn named(&self, name: impl Into<String>) -> Self {
+        self.with(|placed| placed.name = Some(name.into()))
+    }
+
+    /// A layer of the same configuration whose weights are trained or not.
+    #[must_use]
+    pub fn trainable(&self, trainable: bool) -> Self {
+        self.with(|placed| placed.trainable = trainable)
+    }
+
+    /// A layer of the same configuration that computes in, and has weights of, that type.
+    #[must_use]
+    pub fn dtype(&self, dtype: DType) -> Self {
+        self.with(|placed| placed.dtype = dtype)
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn layer(&self) -> &dyn AnyLayer {
+        &*self.0.layer
+    }
+
+    /// The name, if it was given one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// Whether the weights are trained.
+    #[must_use]
+    pub fn is_trainable(&self) -> bool {
+        self.0.trainable
+    }
+
+    /// The element type of the computation and the weights.
+    #[must_use]
+    pub fn element_type(&self) -> DType {
+        self.0.dtype
+    }
+
+    /// Whether both are the same layer, with the same weights.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Applies the layer to one tensor.
+    ///
+    /// # Errors
+    ///
+    /// If the layer cannot take it.
+    pub fn apply(&self, input: &Symbol) -> Result<Symbol> {
+        self.join([input])
+    }
+
+    /// Applies the layer to several tensors.
+    ///
+    /// # Errors
+    ///
+    /// If the layer cannot take them, or has not exactly one output.
+    pub fn join<'a>(
+        &self,
+        inputs: impl IntoIterator<Item = &'a Symbol>,
+    ) -> Result<Symbol> {
+        let inputs: Vec<_> = inputs.into_iter().cloned().collect();
+        let mut outputs = self.call(&inputs, &[])?;
+        if outputs.len() != 1 {
+            return Err(Error::invalid("has several outputs", "a layer with one output")
+                .got(outputs.len())
+                .help("use LayerHandle::call")
+                .in_layer(self.name().unwrap_or("?"), self.layer().class_name()));
+        }
+        Ok(outputs.swap_remove(0))
+    }
+
+    /// Applies the layer to positional and named tensors.
+    ///
+    /// # Errors
+    ///
+    /// If the layer cannot take them.
+    pub fn call(
+        &self,
+        inputs: &[Symbol],
+        named: &[(&str, &Symbol)],
+    ) -> Result<Vec<Symbol>> {
+        let named = named.iter().map(|&(name, symbol)| (name.to_owned(), symbol.clone()));
+        Symbol::call(self, inputs.to_vec(), named.collect())
+    }
+}
+
+impl fmt::Debug for LayerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.layer())?;
+        self.name().map_or(Ok(()), |name| write!(f, " named {name:?}"))
+    }
+}
+
+impl<L: AnyLayer> From<L> for LayerHandle {
+    fn from(layer: L) -> Self {
+        Self::new(Arc::new(layer))
+    }
+}
+
+impl From<&Self> for LayerHandle {
+    fn from(layer: &Self) -> Self {
+        layer.clone()
+    }
+}
+
+/// What can be said of every layer, on its configuration.
+pub trait LayerExt: AnyLayer + Sized {
+    /// The layer with that name.
+    #[must_use]
+    fn named(self, name: impl Into<String>) -> LayerHandle {
+        LayerHandle::from(self).named(name)
+    }
+
+    /// The layer, whose weights are trained or not.
+    #[must_use]
+    fn trainable(self, trainable: bool) -> LayerHandle {
+        LayerHandle::from(self).trainable(trainable)
+    }
+
+    /// The layer, to be applied several times with the same weights.
+    #[must_use]
+    fn shared(self) -> LayerHandle {
+        LayerHandle::from(self)
+    }
+
+    /// Applies a new layer of this configuration to one tensor.
+    ///
+    /// # Errors
+    ///
+    /// If the layer cannot take it.
+    fn apply(self, input: &Symbol) -> Result<Symbol> {
+        LayerHandle::from(self).apply(input)
+    }
+
+    /// Applies a new layer of this configuration to several tensors.
+    ///
+    /// # Errors
+    ///
+    /// If the layer cannot take them.
+    fn join<'a>(self, inputs: impl IntoIterator<Item = &'a Symbol>) -> Result<Symbol> {
+        LayerHandle::from(self).join(inputs)
+    }
+}
+
+impl<L: AnyLayer + Sized> LayerExt for L {}
+
+/// Checks of shapes for [`Layer::output_shape`].
+pub mod expect {
+    use super::{Error, Result, Shape};
+
+    /// The only input.
+    ///
+    /// # Errors
+    ///
+    /// If there is not exactly one.
+    pub fn one_input(inputs: &[Shape]) -> Result<&Shape> {
+        match inputs {
+            [input] => Ok(input),
+            _ => Err(Error::invalid("cannot take these inputs", "one input")
+                .got(format_args!("{} inputs", inputs.len()))),
+        }
+    }
+
+    /// An input with at least that many axes, the batch included.
+    ///
+    /// # Errors
+    ///
+    /// If it has fewer; `help` says what to do.
+    pub fn at_least<'a>(
+        input: &'a Shape,
+        rank: usize,
+        expected: &str,
+        help: &str,
+    ) -> Result<&'a Shape> {
+        if input.rank() >= rank {
+            return Ok(input);
+        }
+        Err(Error::invalid("cannot take this input", expected).got(input).help(help))
+    }
+
+    /// An input with exactly that many axes, the batch included.
+    ///
+    /// # Errors
+    ///
+    /// If it has another number; `help` says what to do.
+    pub fn exactly<'a>(
+        input: &'a Shape,
+        rank: usize,
+        expected: &str,
+        help: &str,
+    ) -> Result<&'a Shape> {
+        if input.rank() == rank {
+            return Ok(input);
+        }
+        Err(Error::invalid("cannot take this input", expected).got(input).help(help))
+    }
+
+    /// The length of an axis that has to be known.
+    ///
+    /// # Errors
+    ///
+    /// If it is not.
+    pub fn known(input: &Shape, axis: isize) -> Result<usize> {
+        input.dim(axis)?.known().ok_or_else(|| {
+            Error::invalid(
+                "cannot take this input",
+                format_args!("a known length of axis {axis}"),
+            )
+            .got(input)
+            .help("give the model's input that length")
+        })
+    }
+
+    /// A setting that has to be positive.
+    ///
+    /// # Errors
+    ///
+    /// If it is 0.
+    pub fn positive(name: &str, value: usize) -> Result<()> {
+        if value > 0 {
+            return Ok(());
+        }
+        Err(Error::invalid(format_args!("`{name}` makes no sense"), "a positive number")
+            .got(value))
+    }
+
+    /// A setting that has to be a share of 1.
+    ///
+    /// # Errors
+    ///
+    /// If it is negative, above 1, or NaN.
+    pub fn rate(name: &str, value: f64) -> Result<()> {
+        if (0.0..=1.0).contains(&value) {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            format_args!("`{name}` makes no sense"),
+            "a number from 0 to 1",
+        )
+        .got(value))
+    }
+}

@@ -1,0 +1,26 @@
+//! Layers, activations, initializers, losses, and the models made of them.
+#![forbid(unsafe_code)]
+
+mod activation;
+mod call;
+mod error;
+mod init;
+mod initializer;
+pub mod keras;
+mod layer;
+pub mod layers;
+mod model;
+mod regularizer;
+mod symbol;
+
+pub use activation::Activation;
+pub use call::{Call, Inputs, Randomness, stream};
+pub use error::{Error, Result, did_you_mean};
+pub use init::{Init, Weight};
+pub use initializer::{Fan, Initializer};
+pub use layer::{AnyLayer, Built, Layer, LayerExt, LayerHandle, expect};
+pub use model::{
+    Functional, LayerCall, Model, ModelLayer, Sequential, TensorRef, snake_case,
+};
+pub use regularizer::Regularizer;
+pub use symbol::{InputLayer, Symbol};

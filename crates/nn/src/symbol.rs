@@ -1,0 +1,186 @@
+//! The graph of layers that a functional model is made of: [`Symbol`].
+
+use std::{fmt, sync::Arc};
+
+use deckle_autograd::Var;
+use deckle_tensor::{DType, Shape};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Built, Call, Error, Init, Inputs, Layer, LayerHandle, Result, layers::KerasShape,
+};
+
+/// A tensor between the layers of a functional model: a layer, one call of it, one output.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_nn::{LayerExt, Model, Symbol, layers::Dense};
+///
+/// let x = Symbol::input("x", [4]);
+/// let y = Dense::new(3).apply(&x)?;
+/// assert_eq!(y.shape().to_string(), "(batch, 3)");
+/// let model = Model::new([&x], [&y])?;
+/// assert_eq!(model.count_params(), 15);
+/// # Ok::<(), deckle_nn::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Symbol {
+    call: Arc<SymbolCall>,
+    output: usize,
+}
+
+/// One call of a layer.
+pub(crate) struct SymbolCall {
+    pub(crate) layer: LayerHandle,
+    pub(crate) inputs: Vec<Symbol>,
+    pub(crate) named: Vec<(String, Symbol)>,
+    pub(crate) shapes: Vec<Shape>,
+}
+
+impl Symbol {
+    /// An input of a model: `Float32` examples of that shape, without the batch axis.
+    ///
+    /// Axes may be unknown: `Symbol::input("words", [None])`.
+    #[must_use]
+    pub fn input(name: &str, shape: impl Into<KerasShape>) -> Self {
+        Self::typed_input(name, shape, DType::F32)
+    }
+
+    /// An input of a model with that element type.
+    #[must_use]
+    pub fn typed_input(name: &str, shape: impl Into<KerasShape>, dtype: DType) -> Self {
+        let layer = InputLayer::new(shape, dtype);
+        Self::of_input(&LayerHandle::from(layer).named(name))
+    }
+
+    /// The output of an [`InputLayer`].
+    pub(crate) fn of_input(layer: &LayerHandle) -> Self {
+        let shapes = layer.layer().output_shape(&[]).unwrap_or_default();
+        let (inputs, named) = (Vec::new(), Vec::new());
+        let call = SymbolCall { layer: layer.clone(), inputs, named, shapes };
+        Self { call: Arc::new(call), output: 0 }
+    }
+
+    pub(crate) fn call(
+        layer: &LayerHandle,
+        inputs: Vec<Self>,
+        named: Vec<(String, Self)>,
+    ) -> Result<Vec<Self>> {
+        let shapes: Vec<_> = inputs.iter().map(|input| input.shape().clone()).collect();
+        let name = layer.name().unwrap_or(layer.layer().class_name());
+        let shapes = layer
+            .layer()
+            .output_shape(&shapes)
+            .map_err(|error| error.in_layer(name, layer.layer().class_name()))?;
+        let count = shapes.len();
+        let call = Arc::new(SymbolCall { layer: layer.clone(), inputs, named, shapes });
+        Ok((0..count).map(|output| Self { call: Arc::clone(&call), output }).collect())
+    }
+
+    /// The shape, with the batch axis.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.call.shapes[self.output]
+    }
+
+    /// The layer that makes it.
+    #[must_use]
+    pub fn layer(&self) -> &LayerHandle {
+        &self.call.layer
+    }
+
+    pub(crate) fn made_by(&self) -> &Arc<SymbolCall> {
+        &self.call
+    }
+
+    pub(crate) fn output(&self) -> usize {
+        self.output
+    }
+}
+
+impl fmt::Debug for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layer = self.layer();
+        let name = layer.name().unwrap_or(layer.layer().class_name());
+        write!(f, "Symbol({name}: {})", self.shape())
+    }
+}
+
+/// What stands for a model's input among its layers.
+///
+/// # Keras
+///
+/// `keras.layers.InputLayer`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputLayer {
+    batch_shape: Vec<Option<usize>>,
+    #[serde(default)]
+    sparse: bool,
+    #[serde(default)]
+    ragged: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    optional: Option<bool>,
+    #[serde(skip)]
+    dtype: Option<DType>,
+}
+
+impl InputLayer {
+    /// The input for examples of that shape and element type.
+    #[must_use]
+    pub fn new(shape: impl Into<KerasShape>, dtype: DType) -> Self {
+        let mut batch_shape = vec![None];
+        batch_shape.extend(shape.into().0);
+        Self {
+            batch_shape,
+            sparse: false,
+            ragged: false,
+            optional: None,
+            dtype: Some(dtype),
+        }
+    }
+
+    /// The same input with another element type.
+    #[must_use]
+    pub fn with_dtype(mut self, dtype: DType) -> Self {
+        self.dtype = Some(dtype);
+        self
+    }
+
+    /// The element type.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.dtype.unwrap_or(DType::F32)
+    }
+}
+
+impl Layer for InputLayer {
+    fn class_name(&self) -> &'static str {
+        "InputLayer"
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        if inputs.is_empty() {
+            return Ok(vec![Shape::from(&self.batch_shape[..])]);
+        }
+        Err(Error::invalid(
+            "cannot take an input",
+            "none, as the first of a model's layers",
+        )
+        .got(format_args!("{} inputs", inputs.len())))
+    }
+
+    fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
+        Ok(Box::new(Given))
+    }
+}
+
+/// A model's input, which is given and never called.
+#[derive(Debug)]
+struct Given;
+
+impl Built for Given {
+    fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
+        Ok(inputs.positional().to_vec())
+    }
+}
