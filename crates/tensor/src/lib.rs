@@ -17,6 +17,7 @@ mod primitive;
 mod program;
 pub mod random;
 mod reduce;
+mod reference;
 mod shape;
 mod slice;
 mod spec;
@@ -39,6 +40,7 @@ pub use primitive::{
 pub use program::{
     Attribute, Builder, Composite, Instruction, Operation, Program, Update, Value,
 };
+pub use reference::Reference;
 pub use shape::{Dim, Shape, broadcast_shapes, resolve_axis, shape_text};
 pub use slice::{Part, Parts, step};
 pub use spec::Spec;
