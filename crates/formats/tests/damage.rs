@@ -337,21 +337,40 @@ fn data_outside_of_the_file_are_refused() {
     }
 }
 
+/// The address that stands at `at`.
+fn address(bytes: &[u8], at: usize) -> usize {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
+}
+
 #[test]
 fn a_group_that_holds_itself_is_refused() {
-    let file = small();
-    // The root's address stands in the superblock; `outer` is the root's only member.
-    let root = file[64..72].to_vec();
-    let entry = (0..file.len()).find(|&at| {
-        file[at..].starts_with(b"SNOD") && {
-            let mut looped = file.clone();
-            looped[at + 16..at + 24].copy_from_slice(&root);
-            let text = Group::from_bytes(&looped).unwrap_err().to_string();
-            text.contains("refer to each other in a loop")
-                || text.contains("nested deeper")
-        }
-    });
-    assert!(entry.is_some());
+    for (size, expected) in [
+        (1, "damaged: its parts refer to each other in a loop, or too often"),
+        // There is budget for more rounds than the stack has room for.
+        (1 << 20, "damaged: groups are nested deeper than 64"),
+    ] {
+        let mut file = Group::new();
+        file.create_group("a").unwrap();
+        file.insert("x", Tensor::full([size], 1u8)).unwrap();
+        let mut file = file.to_bytes().unwrap();
+        // The superblock knows the root's header and tree, the tree its one symbol table.
+        let (root, tree) = (address(&file, 64), address(&file, 80));
+        let table = address(&file, tree + 32);
+        put_u64(&mut file, table + 16, root as u64);
+        let error = Group::from_bytes(&file).unwrap_err().to_string();
+        assert!(error.starts_with("a/a/a/a/") && error.ends_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_tree_that_is_its_own_branch_is_refused() {
+    let mut file = small();
+    let tree = address(&file, 80);
+    file[tree + 5] = 1;
+    put_u64(&mut file, tree + 32, tree as u64);
+    check_error(Group::from_bytes(&file), "damaged: a B-tree's levels do not descend");
+    file[tree + 5] = 255;
+    check_error(Group::from_bytes(&file), "damaged: a B-tree's levels do not descend");
 }
 
 #[test]

@@ -235,12 +235,10 @@ impl<'a> Reader<'a> {
             }
             let children = u64::from(node.u16()?);
             let mut node = self.at(address + 24, 16 * children + 8, "a B-tree")?;
-            let first = nodes.len();
             for _ in 0..children {
                 node.skip(8)?;
                 nodes.push((node.u64()?, Some(own)));
             }
-            nodes[first..].reverse();
         }
         Ok(members)
     }
