@@ -90,7 +90,6 @@ impl Var {
         &self.node
     }
 
-
     /// A value that is given when a function is called.
     ///
     /// # Examples

@@ -1,5 +1,6 @@
 //! Tensors, and the closed set of primitives that every backend of Deckle runs.
 
+mod atomic;
 mod axes;
 mod backend;
 mod create;
@@ -11,6 +12,8 @@ mod join;
 mod layout;
 mod linear;
 mod math;
+mod npy;
+mod npz;
 mod operand;
 mod operators;
 mod primitive;
@@ -26,12 +29,15 @@ mod tensor;
 mod unary;
 mod walk;
 
+pub use atomic::AtomicFile;
 pub use axes::{Axes, Lens, keep};
 pub use backend::{Backend, Buffer, Executable};
 #[doc(hidden)]
 pub use dtype::Kind;
 pub use dtype::{DType, Element, bf16, f16};
 pub use error::{Error, Result};
+pub use npy::NpyHeader;
+pub use npz::{Npz, NpzWriter};
 pub use operand::{Operand, Scalar};
 pub use primitive::{
     Binary, Compare, Convolution, Distribution, Pool, Primitive, Reduction, Scan,
