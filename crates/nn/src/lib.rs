@@ -9,6 +9,8 @@ mod initializer;
 pub mod keras;
 mod layer;
 pub mod layers;
+mod loss;
+pub mod losses;
 mod model;
 mod regularizer;
 mod symbol;
@@ -19,6 +21,7 @@ pub use error::{Error, Result, did_you_mean};
 pub use init::{Init, Weight};
 pub use initializer::{Fan, Initializer};
 pub use layer::{AnyLayer, Built, Layer, LayerExt, LayerHandle, expect};
+pub use loss::{AnyLoss, Loss, Reduction, align, reduce};
 pub use model::{
     Functional, LayerCall, Model, ModelLayer, Sequential, TensorRef, snake_case,
 };

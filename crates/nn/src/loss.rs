@@ -1,0 +1,270 @@
+//! What a loss is: [`Loss`], its [`Reduction`], and [`AnyLoss`] by name.
+
+use std::{fmt, sync::Arc};
+
+use deckle_autograd::Var;
+use deckle_tensor::{DType, Dim};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Error, Result,
+    keras::{keras_object, names_class, parse_keras_object},
+    losses,
+};
+
+/// A measure of how far predictions are from the truth: plain data that builds graph.
+pub trait Loss: fmt::Debug + Send + Sync + 'static {
+    /// Keras's name of the class, as `MeanSquaredError`.
+    fn class_name(&self) -> &'static str;
+
+    /// The loss of each sample: one number less in rank than the prediction.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes do not belong together.
+    fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var>;
+
+    /// How the samples' losses become one number.
+    fn reduction(&self) -> Reduction {
+        Reduction::SumOverBatchSize
+    }
+
+    /// The settings as Keras's JSON.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be written.
+    fn config(&self) -> Result<Value>;
+
+    /// The loss of a batch, one number: the samples' losses, weighted and reduced.
+    ///
+    /// `mask` (`Bool`) takes samples out, `weights` scale them; both may lack the last axes of
+    /// the samples' losses.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes do not belong together.
+    fn call(
+        &self,
+        y_true: &Var,
+        y_pred: &Var,
+        weights: Option<&Var>,
+        mask: Option<&Var>,
+    ) -> Result<Var> {
+        let (y_true, y_pred) = align(y_true, y_pred)?;
+        let values = self.per_sample(&y_true, &y_pred)?;
+        reduce(self.reduction(), &values, weights, mask)
+    }
+}
+
+/// How many losses become one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduction {
+    /// Their sum, divided by their number (not by the sum of the weights).
+    #[default]
+    SumOverBatchSize,
+    /// Their sum.
+    Sum,
+    /// Their mean; the same as `SumOverBatchSize`.
+    Mean,
+    /// Their sum, divided by the sum of the weights.
+    MeanWithSampleWeight,
+}
+
+/// Squeezes or expands a last axis of 1 where the ranks differ by one.
+///
+/// # Errors
+///
+/// Never today.
+pub fn align(y_true: &Var, y_pred: &Var) -> Result<(Var, Var)> {
+    let ends_in_one = |var: &Var| var.shape().dims().last() == Some(&Dim::Known(1));
+    let (mut t, mut p) = (y_true.clone(), y_pred.clone());
+    if p.rank() == t.rank() + 1 && ends_in_one(&p) {
+        if t.rank() == 1 {
+            t = t.expand_dims(-1)?;
+        } else {
+            p = p.squeeze(&[-1])?;
+        }
+    } else if t.rank() == p.rank() + 1 && ends_in_one(&t) {
+        if p.rank() == 1 {
+            p = p.expand_dims(-1)?;
+        } else {
+            t = t.squeeze(&[-1])?;
+        }
+    }
+    Ok((t, p))
+}
+
+/// One number from the samples' losses.
+///
+/// # Errors
+///
+/// If weights or mask do not broadcast to the losses.
+pub fn reduce(
+    reduction: Reduction,
+    values: &Var,
+    weights: Option<&Var>,
+    mask: Option<&Var>,
+) -> Result<Var> {
+    let dtype = values.dtype();
+    let total = values.count_of(&all_axes(values), dtype)?;
+    let mut factors: Option<Var> = weights.map(|weights| weights.cast(dtype)).transpose()?;
+    if let Some(mask) = mask {
+        let mask = mask.cast(dtype)?;
+        // What is left weighs as much as all did: what is masked drops out of the mean.
+        let count = mask.count_of(&all_axes(&mask), dtype)?;
+        let valid = mask.sum(&[])?;
+        let scale = count.div(&valid.maximum(&Var::scalar(dtype, 1e-7))?)?;
+        let mask = mask.mul(&scale)?;
+        factors = Some(match factors {
+            Some(weights) => {
+                let (weights, mask) = same_rank(&weights, &mask)?;
+                weights.mul(&mask)?
+            }
+            None => mask,
+        });
+    }
+    let weighted = match &factors {
+        Some(factors) => {
+            let (values, factors) = same_rank(values, factors)?;
+            values.mul(&factors)?
+        }
+        None => values.clone(),
+    };
+    let sum = weighted.sum(&[])?;
+    Ok(match reduction {
+        Reduction::Sum => sum,
+        Reduction::SumOverBatchSize | Reduction::Mean => sum.div(&total)?,
+        Reduction::MeanWithSampleWeight => {
+            let weight = match &factors {
+                Some(factors) => {
+                    same_rank(values, factors)?.1.broadcast_like(values)?.sum(&[])?
+                }
+                None => total,
+            };
+            sum.div(&weight.maximum(&Var::scalar(dtype, 1e-7))?)?
+        }
+    })
+}
+
+fn all_axes(var: &Var) -> Vec<isize> {
+    (0..var.rank()).map(usize::cast_signed).collect()
+}
+
+/// Appends axes of length 1 to the one of lower rank, so that both align at the batch.
+fn same_rank(a: &Var, b: &Var) -> Result<(Var, Var)> {
+    let (mut a, mut b) = (a.clone(), b.clone());
+    while a.rank() < b.rank() {
+        a = a.expand_dims(-1)?;
+    }
+    while b.rank() < a.rank() {
+        // A trailing axis of weights that the losses do not have.
+        b = b.expand_dims(-1)?;
+    }
+    Ok((a, b))
+}
+
+/// A loss of any class.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_nn::AnyLoss;
+///
+/// assert_eq!(AnyLoss::by_name("mse")?.class_name(), "MeanSquaredError");
+/// let error = AnyLoss::by_name("mssse").unwrap_err();
+/// assert_eq!(error.to_string(), "unknown loss `mssse`\n      help: did you mean `mse`?");
+/// # Ok::<(), deckle_nn::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AnyLoss(Arc<dyn Loss>);
+
+impl std::ops::Deref for AnyLoss {
+    type Target = dyn Loss;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl<L: Loss> From<L> for AnyLoss {
+    fn from(loss: L) -> Self {
+        Self(Arc::new(loss))
+    }
+}
+
+/// Class, Keras's other names, and how one is made of its settings.
+type Entry = (&'static str, &'static [&'static str], fn(Value) -> Result<AnyLoss>);
+
+const LOSSES: &[Entry] = &[
+    ("MeanSquaredError", &["mse", "MSE"], parse::<losses::MeanSquaredError>),
+    ("MeanAbsoluteError", &["mae", "MAE"], parse::<losses::MeanAbsoluteError>),
+    ("BinaryCrossentropy", &["bce", "BCE"], parse::<losses::BinaryCrossentropy>),
+    ("CategoricalCrossentropy", &[], parse::<losses::CategoricalCrossentropy>),
+    ("SparseCategoricalCrossentropy", &[], parse::<losses::SparseCategoricalCrossentropy>),
+];
+
+fn parse<L: Loss + for<'de> Deserialize<'de>>(config: Value) -> Result<AnyLoss> {
+    let loss: L = serde_json::from_value(config).map_err(|error| {
+        Error::invalid("a loss cannot be read", "the settings of a loss").got(error)
+    })?;
+    Ok(loss.into())
+}
+
+impl AnyLoss {
+    /// The loss of that name: Keras's class, snake-case name or abbreviation.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, with the name that was probably meant.
+    pub fn by_name(name: &str) -> Result<Self> {
+        Self::from_keras(&Value::String(name.to_owned()))
+    }
+
+    /// The loss that Keras's JSON, or a name, stands for.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such loss, or a setting is unknown.
+    pub fn from_keras(value: &Value) -> Result<Self> {
+        let (name, mut config) = parse_keras_object(value)
+            .ok_or_else(|| Error::invalid("a loss cannot be read", "a name or an object").got(value))?;
+        let matches = |(class, aliases, _): &&Entry| {
+            names_class(name, class) || aliases.contains(&name)
+        };
+        let Some((_, _, make)) = LOSSES.iter().find(matches) else {
+            let snake: Vec<_> =
+                LOSSES.iter().map(|(class, ..)| crate::snake_case(class)).collect();
+            let known: Vec<_> = (LOSSES.iter().flat_map(|(_, aliases, _)| aliases.iter().copied()))
+                .chain(snake.iter().map(String::as_str))
+                .chain(LOSSES.iter().map(|(class, ..)| *class))
+                .collect();
+            return Err(Error::unknown("loss", name, &known));
+        };
+        // Not settings of the computation.
+        for key in ["name", "dtype"] {
+            config.remove(key);
+        }
+        make(Value::Object(config))
+    }
+
+    /// Keras's JSON.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be written.
+    pub fn to_keras(&self) -> Result<Value> {
+        Ok(keras_object("keras.losses", self.class_name(), self.config()?))
+    }
+}
+
+/// The truth as floating point of the prediction's type.
+pub(crate) fn as_float(y_true: &Var, y_pred: &Var) -> Result<Var> {
+    let dtype = if y_pred.dtype().is_float() { y_pred.dtype() } else { DType::F32 };
+    Ok(y_true.cast(dtype)?)
+}
+
+/// Keras's `epsilon()`: how close to 0 and 1 probabilities come.
+pub(crate) const EPSILON: f64 = 1e-7;

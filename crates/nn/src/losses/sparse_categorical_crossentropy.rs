@@ -1,0 +1,138 @@
+//! The cross-entropy of classes given as integers.
+
+use deckle_autograd::Var;
+use deckle_tensor::{DType, Dim};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::binary_crossentropy::last;
+use crate::{Error, Loss, Reduction, Result, loss::EPSILON};
+
+/// The cross-entropy of classes given as integers: `-ln p[t]`.
+///
+/// From logits, or if the prediction is a softmax's output, it is computed from the logarithm of
+/// the softmax; other predictions are divided by their sum and clipped to [1e-7, 1 - 1e-7]. A
+/// label outside the classes is an error of the step.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_autograd::Var;
+/// use deckle_nn::{Loss, losses::SparseCategoricalCrossentropy};
+/// use deckle_tensor::Tensor;
+///
+/// let y_true = Var::constant(&Tensor::new(vec![1i64], [1])?);
+/// let y_pred = Var::constant(&Tensor::new(vec![0.5f32, 0.5], [1, 2])?);
+/// let loss = SparseCategoricalCrossentropy::new().call(&y_true, &y_pred, None, None)?;
+/// assert!((loss.eval()?.item::<f32>()? - 2.0f32.ln()).abs() < 1e-6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Keras
+///
+/// `keras.losses.SparseCategoricalCrossentropy`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SparseCategoricalCrossentropy {
+    #[serde(default)]
+    reduction: Reduction,
+    #[serde(default)]
+    from_logits: bool,
+    #[serde(default)]
+    ignore_class: Option<i64>,
+    #[serde(default = "last")]
+    axis: isize,
+}
+
+impl Default for SparseCategoricalCrossentropy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SparseCategoricalCrossentropy {
+    /// The loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        let reduction = Reduction::default();
+        Self { reduction, from_logits: false, ignore_class: None, axis: last() }
+    }
+
+    /// Sets whether predictions are logits instead of probabilities; false by default.
+    #[must_use]
+    #[expect(clippy::wrong_self_convention, reason = "Keras's name")]
+    pub fn from_logits(mut self, from_logits: bool) -> Self {
+        self.from_logits = from_logits;
+        self
+    }
+
+    /// Sets a label whose samples do not count; none by default.
+    #[must_use]
+    pub fn ignore_class(mut self, label: i64) -> Self {
+        self.ignore_class = Some(label);
+        self
+    }
+
+    /// Sets how the samples' losses become one number; their mean by default.
+    #[must_use]
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+
+    fn values(&self, labels: &Var, y_pred: &Var) -> Result<Var> {
+        let logits = if self.from_logits { Some(y_pred) } else { y_pred.logits_of_softmax(-1) };
+        if let Some(x) = logits {
+            return Ok(x.sparse_softmax_crossentropy(labels)?);
+        }
+        let p = y_pred.div(&y_pred.sum_keepdims(&[-1])?)?.clip(EPSILON, 1.0 - EPSILON)?;
+        let picked = p.gather_along(&labels.expand_dims(-1)?, -1)?.squeeze(&[-1])?;
+        Ok(0.0 - picked.log()?)
+    }
+}
+
+impl Loss for SparseCategoricalCrossentropy {
+    fn class_name(&self) -> &'static str {
+        "SparseCategoricalCrossentropy"
+    }
+
+    fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
+        let mut labels = y_true.clone();
+        if labels.rank() == y_pred.rank() && labels.shape().dims().last() == Some(&Dim::Known(1)) {
+            labels = labels.squeeze(&[-1])?;
+        }
+        if labels.rank() + 1 != y_pred.rank() {
+            return Err(Error::invalid(
+                "loss SparseCategoricalCrossentropy: cannot take these targets",
+                format_args!("one integer label for each prediction of shape {}", y_pred.shape()),
+            )
+            .got(y_true.shape())
+            .help("for one-hot targets use CategoricalCrossentropy"));
+        }
+        if self.axis != -1 && self.axis != y_pred.rank().cast_signed() - 1 {
+            return Err(Error::invalid(
+                "loss SparseCategoricalCrossentropy: `axis` makes no sense",
+                "the last axis, -1",
+            )
+            .got(self.axis));
+        }
+        if !labels.dtype().is_integer() {
+            labels = labels.cast(DType::I64)?;
+        }
+        let Some(ignored) = self.ignore_class else {
+            return self.values(&labels, y_pred);
+        };
+        let counts = labels.not_equal(&Var::scalar(labels.dtype(), ignored as f64))?;
+        let labels = counts.select(&labels, &labels.zeros_like()?)?;
+        let values = self.values(&labels, y_pred)?;
+        Ok(counts.select(&values, &values.zeros_like()?)?)
+    }
+
+    fn reduction(&self) -> Reduction {
+        self.reduction
+    }
+
+    fn config(&self) -> Result<Value> {
+        serde_json::to_value(self).map_err(|error| Error::invalid("settings of a loss", error))
+    }
+}
