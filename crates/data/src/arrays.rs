@@ -289,7 +289,10 @@ impl Arrays {
     }
 
     fn range(&self, range: Range<usize>) -> Self {
-        let rows = |tensor: &Tensor| rows(tensor, range.clone());
+        let part = range.start.cast_signed()..range.end.cast_signed();
+        let rows = |tensor: &Tensor| {
+            tensor.slice(part.clone()).expect("a range of the first axis, which exists")
+        };
         Self {
             inputs: self.inputs.iter().map(rows).collect(),
             targets: self.targets.iter().map(rows).collect(),
@@ -360,20 +363,6 @@ fn columns<N: Into<String>>(
     Ok((tensors, fields))
 }
 
-/// Some neighbouring examples of a tensor in row-major order.
-fn rows(tensor: &Tensor, range: Range<usize>) -> Tensor {
-    let mut shape = tensor.shape().to_vec();
-    let width = tensor.size() / shape[0].max(1) * tensor.dtype().size();
-    shape[0] = range.len();
-    let bytes = tensor.as_bytes().expect("arrays are in row-major order");
-    Tensor::from_bytes(
-        tensor.dtype(),
-        shape,
-        &bytes[range.start * width..range.end * width],
-    )
-    .expect("a part of a valid tensor")
-}
-
 /// Copies the examples at `indices`, which are in range, to a tensor of as many examples.
 pub(crate) fn copy_rows(from: &Tensor, indices: &[usize], to: &mut Tensor) {
     with_element!(from.dtype(), T => {
@@ -428,6 +417,8 @@ mod tests {
         let (train, validation) = data.split(0.3).unwrap();
         assert_eq!(train.x().to_vec::<i64>().unwrap(), [0, 1, 2, 3, 4, 5]);
         assert_eq!(validation.y().unwrap().to_vec::<u8>().unwrap(), [3, 4]);
+        let start = |data: &Arrays| data.x().as_slice::<i64>().unwrap().as_ptr();
+        assert_eq!(start(&validation), start(&data).wrapping_add(6), "memory is shared");
         assert_eq!(validation.weights().unwrap().to_vec::<f32>().unwrap(), [3.0, 4.0]);
         let subset = data.subset(&[4, 0, 4]).unwrap();
         assert_eq!(subset.x().to_vec::<i64>().unwrap(), [8, 9, 0, 1, 8, 9]);

@@ -19,7 +19,7 @@ use crate::{
 /// use deckle_tensor::{DType, Tensor};
 ///
 /// let reviews = Sequences::from_iter([vec![0, 2], vec![1], vec![]]);
-/// let data = MultiHot::new(reviews, Tensor::new(vec![1u8, 0, 0], [3])?, 3)?;
+/// let data = MultiHot::new(reviews, &Tensor::new(vec![1u8, 0, 0], [3])?, 3)?;
 /// let mut batch = Batch::new();
 /// data.read_batch(&[1, 0], &mut batch)?;
 /// assert_eq!(batch.inputs[0].to_vec::<f32>()?, [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
@@ -40,7 +40,7 @@ impl MultiHot {
     /// # Errors
     ///
     /// If an id is not below `dimension`, or the numbers of examples disagree.
-    pub fn new(sequences: Sequences, y: Tensor, dimension: usize) -> Result<Self> {
+    pub fn new(sequences: Sequences, y: &Tensor, dimension: usize) -> Result<Self> {
         sequences.check_below(dimension)?;
         let Some((&count, shape)) = y.shape().split_first() else {
             return Err(Error::invalid(
@@ -117,8 +117,7 @@ mod tests {
             Sequences::from_iter([vec![0, 3, 3], vec![], vec![2], vec![1, 0]]);
         let y = Tensor::new(vec![0i64, 1, 2, 3], [4, 1]).unwrap();
         for dtype in DType::ALL {
-            let data =
-                MultiHot::new(sequences.clone(), y.clone(), 4).unwrap().dtype(dtype);
+            let data = MultiHot::new(sequences.clone(), &y, 4).unwrap().dtype(dtype);
             check_dataset(&data).unwrap();
             let mut batch = Batch::new();
             data.read_batch(&[0, 1, 2, 3], &mut batch).unwrap();
@@ -131,12 +130,12 @@ mod tests {
         let sequences = Sequences::from_iter([vec![0], vec![3]]);
         let y = Tensor::zeros(DType::U8, [3]);
         assert_eq!(
-            MultiHot::new(sequences.clone(), y.clone(), 4).unwrap_err().to_string(),
+            MultiHot::new(sequences.clone(), &y, 4).unwrap_err().to_string(),
             "data set: arrays disagree in their number of examples\n  \
              expected: 2 examples, as in `x0`\n       got: 3 examples in `y0`\n      \
              help: the first axis of every array counts the examples"
         );
-        assert!(MultiHot::new(sequences.clone(), y, 3).is_err());
-        assert!(MultiHot::new(sequences, Tensor::scalar(1u8), 4).is_err());
+        assert!(MultiHot::new(sequences.clone(), &y, 3).is_err());
+        assert!(MultiHot::new(sequences, &Tensor::scalar(1u8), 4).is_err());
     }
 }
