@@ -1,0 +1,42 @@
+//! Where a data set comes from and how it may be used: [`Info`].
+
+use std::fmt;
+
+/// Source, licence and citation of a data set.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_datasets::mnist;
+///
+/// assert_eq!(mnist::INFO.name, "MNIST");
+/// assert_eq!(mnist::INFO.licence, "CC BY-SA 3.0");
+/// assert!(mnist::INFO.to_string().starts_with("MNIST: 60,000"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Info {
+    /// The name in sentences.
+    pub name: &'static str,
+    /// The name of the folder that holds the files.
+    pub folder: &'static str,
+    /// What it holds.
+    pub contents: &'static str,
+    /// Where the files can be had.
+    pub source: &'static str,
+    /// The terms under which they may be used.
+    pub licence: &'static str,
+    /// The work to cite.
+    pub citation: &'static str,
+}
+
+impl fmt::Display for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, contents, source, licence, citation, .. } = self;
+        write!(
+            f,
+            "{name}: {contents}\n  source:   {source}\n  licence:  {licence}\n  \
+             citation: {citation}"
+        )
+    }
+}

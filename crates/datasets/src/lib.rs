@@ -1,0 +1,59 @@
+//! Data sets: found, checked and loaded.
+//!
+//! ```
+//! use deckle_data::Dataset;
+//! use deckle_datasets::mnist::Mnist;
+//!
+//! let mnist = Mnist::new().load()?;
+//! // Says what was loaded, and from where.
+//! println!("{}", mnist.source);
+//! assert_eq!(mnist.train.example().inputs[0].spec.shape, [28, 28]);
+//! # Ok::<(), deckle_datasets::Error>(())
+//! ```
+//!
+//! # Overview
+//!
+//! | module | examples | input | target |
+//! |---|---|---|---|
+//! | [`mnist`] | 60,000 + 10,000 handwritten digits | `U8` `(28, 28)` | `U8`, 0 to 9 |
+//! | [`imdb`] | 25,000 + 25,000 reviews | lists of word ids | `I64`, 0 or 1 |
+//! | [`reuters`] | 8982 + 2246 newswires | lists of word ids | `I64`, 0 to 45 |
+//!
+//! Each module has `INFO` with source, licence and citation, a loader with Keras's options, and
+//! a function `load` with Keras's defaults.
+//!
+//! # Where files are looked for
+//!
+//! 1. In the folder that the loader is given (`folder`); then nowhere else.
+//! 2. In the folder that the environment variable `DECKLE_DATA_DIR` names: in its subfolder of
+//!    the data set's name (`mnist`, `imdb`, `reuters`), then in the folder itself.
+//! 3. In the user's cache: `~/.cache/deckle/mnist`, or what the operating system calls it.
+//! 4. For MNIST, in the program itself: 10,000 digits of the 60,000 to train on.
+//!
+//! The names are those of the original downloads and of Keras's. A file that is damaged, cut
+//! off or does not belong to the others is an error that names it; nothing is read in its place.
+#![forbid(unsafe_code)]
+
+mod error;
+mod gzip;
+pub mod idx;
+pub mod imdb;
+mod info;
+mod labeled_sequences;
+mod loaded;
+mod mersenne_twister;
+pub mod mnist;
+mod npz;
+mod pickle;
+pub mod reuters;
+#[cfg(test)]
+mod scratch;
+mod search;
+mod tokens;
+mod word_index;
+
+pub use error::{Error, Result};
+pub use info::Info;
+pub use labeled_sequences::LabeledSequences;
+pub use loaded::{Loaded, Place, Source};
+pub use word_index::WordIndex;

@@ -1,0 +1,235 @@
+//! MNIST: 70,000 handwritten digits of 28 × 28 pixels.
+//!
+//! ```
+//! use deckle_data::Dataset;
+//! use deckle_datasets::mnist;
+//! use deckle_tensor::DType;
+//!
+//! let (train, test) = mnist::load()?;
+//! assert_eq!(train.x().shape()[1..], [28, 28]);
+//! assert_eq!(train.y()?.dtype(), DType::U8);
+//! # let _ = test;
+//! # Ok::<(), deckle_datasets::Error>(())
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use deckle_data::{Arrays, Dataset};
+use deckle_tensor::{Tensor, shape_text};
+
+use crate::{
+    Error, Info, Loaded, Place, Result, Source,
+    gzip::Bytes,
+    idx,
+    npz::Archive,
+    search::{Found, Search, files_text},
+};
+
+/// Source, licence and citation.
+pub const INFO: Info = Info {
+    name: "MNIST",
+    folder: "mnist",
+    contents: "60,000 handwritten digits to train on and 10,000 to test on, 28 × 28 pixels",
+    source: "http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras",
+    licence: "CC BY-SA 3.0",
+    citation: "Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to \
+               document recognition, Proceedings of the IEEE 86(11), 1998",
+};
+
+/// The number of classes.
+const CLASSES: u8 = 10;
+
+/// How many of the embedded digits are to train on.
+const EMBEDDED_TRAIN: usize = 8000;
+
+/// The files that hold the data set: images and labels to train on, then to test on.
+const FILES: [&[&str]; 2] = [
+    &[
+        "train-images-idx3-ubyte.gz",
+        "train-labels-idx1-ubyte.gz",
+        "t10k-images-idx3-ubyte.gz",
+        "t10k-labels-idx1-ubyte.gz",
+    ],
+    &["mnist.npz"],
+];
+
+/// Loads MNIST from where it is found: `DECKLE_DATA_DIR`, the cache, or the embedded sample.
+///
+/// [`Mnist::load`] also says which of these it was. Each part prints it too.
+///
+/// # Errors
+///
+/// As for [`Mnist::load`].
+pub fn load() -> Result<(Arrays, Arrays)> {
+    Mnist::new().load().map(Loaded::into_parts)
+}
+
+/// Loads MNIST: images `U8` `(n, 28, 28)` and labels `U8` `(n,)`.
+///
+/// The files are the four IDX files of the data set, with or without `.gz`, or `mnist.npz` of
+/// Keras. They are looked for in the given folder; without one, in the subfolder `mnist` of the
+/// folder that the environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in
+/// the subfolder `deckle/mnist` of the user's cache.
+///
+/// If they are in none of these, there are 10,000 embedded digits: 8000 to train on and 2000 to
+/// test on. They are the first 10,000 of the *training* digits in another order, so an accuracy
+/// on these 2000 is not an accuracy on MNIST's test set. [`Loaded::source`] tells.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_datasets::mnist::Mnist;
+///
+/// let mnist = Mnist::new().embedded().load()?;
+/// assert_eq!(mnist.train.x().shape(), [8000, 28, 28]);
+/// assert_eq!(mnist.test.y()?.to_vec::<u8>()?[..5], [9, 5, 6, 8, 7]);
+/// # Ok::<(), deckle_datasets::Error>(())
+/// ```
+///
+/// # Keras
+///
+/// `keras.datasets.mnist.load_data()`, which downloads; here, files are put where they are
+/// looked for.
+///
+/// # References
+///
+/// [`INFO`] has source, licence and citation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mnist {
+    folder: Option<PathBuf>,
+    embedded: bool,
+}
+
+impl Mnist {
+    /// The data set, wherever it is found.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the only folder to look in; then a missing file is an error.
+    #[must_use]
+    pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.folder = Some(folder.as_ref().to_path_buf());
+        self
+    }
+
+    /// Takes the embedded digits, without looking for files.
+    #[must_use]
+    pub const fn embedded(mut self) -> Self {
+        self.embedded = true;
+        self
+    }
+
+    /// Loads the data set.
+    ///
+    /// # Errors
+    ///
+    /// If files were found, but not all, or they are damaged or do not belong together; if there
+    /// are none in the folder that was given.
+    pub fn load(&self) -> Result<Loaded<Arrays>> {
+        self.load_from(&Search::new(self.folder.as_deref()))
+    }
+
+    fn load_from(&self, search: &Search) -> Result<Loaded<Arrays>> {
+        if self.embedded {
+            return embedded(search);
+        }
+        match search.find(&INFO, &FILES)? {
+            Some(found) => from_files(found),
+            None if search.explicit.is_some() => Err(search.not_found(&INFO, &FILES)),
+            None => embedded(search),
+        }
+    }
+}
+
+fn from_files(found: Found) -> Result<Loaded<Arrays>> {
+    let Found { alternative, folder, paths } = found;
+    let (train, test) = if let [images, labels, test_images, test_labels] = &paths[..] {
+        let part = |images: &Path, labels: &Path| {
+            let (x, y) = (idx::read(images)?, idx::read(labels)?);
+            checked(&images.display(), x, &labels.display(), y)
+        };
+        (part(images, labels)?, part(test_images, test_labels)?)
+    } else {
+        debug_assert_eq!(alternative, 1);
+        let archive = Archive::open(&paths[0])?;
+        let part = |x: &str, y: &str| {
+            let file = |member| format!("{}, member `{member}`", paths[0].display());
+            checked(&file(x), archive.bytes(x)?, &file(y), archive.bytes(y)?)
+        };
+        (part("x_train", "y_train")?, part("x_test", "y_test")?)
+    };
+    loaded(train, test, Place::Folder(folder))
+}
+
+fn embedded(search: &Search) -> Result<Loaded<Arrays>> {
+    let images = "MNIST's embedded images";
+    let labels = "MNIST's embedded labels";
+    let x = idx::parse(Bytes::embedded(deckle_mnist_sample::IMAGES, images))?;
+    let y = idx::parse(Bytes::embedded(deckle_mnist_sample::LABELS, labels))?;
+    let all = checked(&images, x, &labels, y)?;
+    let help = format!("{} ({})", search.place_text(&INFO), files_text(&FILES));
+    let place = Place::Embedded { sample: "10,000 embedded digits", help };
+    loaded(all.take(EMBEDDED_TRAIN), all.skip(EMBEDDED_TRAIN), place)
+}
+
+fn loaded(train: Arrays, test: Arrays, place: Place) -> Result<Loaded<Arrays>> {
+    let source = Source { info: &INFO, place, train: train.len(), test: test.len() };
+    let digits = if source.is_embedded() { "embedded digits" } else { "digits" };
+    Ok(Loaded {
+        train: train.description(format!("MNIST, {digits} to train on")),
+        test: test.description(format!("MNIST, {digits} to test on")),
+        source,
+    })
+}
+
+/// Images and labels that belong together.
+fn checked(
+    images: &dyn std::fmt::Display,
+    x: Tensor,
+    labels: &dyn std::fmt::Display,
+    y: Tensor,
+) -> Result<Arrays> {
+    let [count, 28, 28] = x.shape()[..] else {
+        return Err(Error::file(
+            images,
+            format_args!(
+                "holds an array of shape {}, expected (images, 28, 28)",
+                shape_text(x.shape())
+            ),
+        ));
+    };
+    if y.rank() != 1 {
+        return Err(Error::file(
+            labels,
+            format_args!(
+                "holds an array of shape {}, expected (labels,)",
+                shape_text(y.shape())
+            ),
+        ));
+    }
+    if y.shape()[0] != count {
+        return Err(Error::file(
+            labels,
+            format_args!("holds {} labels, but {images} {count} images", y.shape()[0]),
+        ));
+    }
+    if count == 0 {
+        return Err(Error::file(images, "holds no image"));
+    }
+    let outside = y.to_vec::<u8>()?.into_iter().position(|label| label >= CLASSES);
+    if let Some(position) = outside {
+        return Err(Error::file(
+            labels,
+            format_args!(
+                "is damaged: label {} at position {position} is not 0 to 9",
+                y.to_vec::<u8>()?[position]
+            ),
+        ));
+    }
+    Ok(Arrays::new(x, y)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+use std::io::Write;
+
+use deckle_tensor::DType;
+use flate2::{Compression, write::GzEncoder};
+use proptest::prelude::*;
+
+use super::*;
+use crate::scratch::{Scratch, npz, real_data};
+
+/// An IDX file of that shape whose elements count from 0 to 9, again and again.
+fn idx_file(shape: &[u32]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, shape.len() as u8];
+    bytes.extend(shape.iter().flat_map(|len| len.to_be_bytes()));
+    bytes.extend((0..shape.iter().product::<u32>()).map(|at| (at % 10) as u8));
+    bytes
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Three digits to train on, two to test on; one file is compressed.
+fn four_files() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("train-images-idx3-ubyte.gz", &gzipped(&idx_file(&[3, 28, 28])));
+    scratch.write("train-labels-idx1-ubyte", &idx_file(&[3]));
+    scratch.write("t10k-images-idx3-ubyte", &idx_file(&[2, 28, 28]));
+    scratch.write("t10k-labels-idx1-ubyte", &idx_file(&[2]));
+    scratch
+}
+
+fn error_of(scratch: &Scratch) -> String {
+    let error = Mnist::new().folder(scratch.path()).load().unwrap_err();
+    error.to_string().replace(&scratch.path().display().to_string(), "DIR")
+}
+
+#[test]
+fn four_files_are_read() {
+    let scratch = four_files();
+    let mnist = Mnist::new().folder(scratch.path()).load().unwrap();
+    assert_eq!(mnist.train.x().shape(), [3, 28, 28]);
+    assert_eq!(mnist.test.y().unwrap().to_vec::<u8>().unwrap(), [0, 1]);
+    assert_eq!(mnist.source.place, Place::Folder(scratch.path().into()));
+    assert_eq!(
+        mnist.train.to_string(),
+        "MNIST, digits to train on: 3 examples of `x0`: uint8 (28, 28), `y0`: uint8 ()"
+    );
+}
+
+fn keras_file(y_train: &Tensor) -> Vec<u8> {
+    let npy = |tensor: &Tensor| tensor.to_npy().unwrap();
+    let zeros = |shape: &[usize]| Tensor::zeros(DType::U8, shape);
+    npz(&[
+        ("x_train", npy(&zeros(&[3, 28, 28]))),
+        ("y_train", npy(y_train)),
+        ("x_test", npy(&zeros(&[2, 28, 28]))),
+        ("y_test", npy(&zeros(&[2]))),
+    ])
+}
+
+#[test]
+fn the_file_of_keras_is_read() {
+    let scratch = Scratch::new();
+    let y = Tensor::new(vec![1u8, 2, 9], [3]).unwrap();
+    scratch.write("mnist.npz", &keras_file(&y));
+    let mnist = Mnist::new().folder(scratch.path()).load().unwrap();
+    assert_eq!(mnist.train.y().unwrap(), &y);
+    assert_eq!((mnist.train.len(), mnist.test.len()), (3, 2));
+
+    scratch.write("mnist.npz", &keras_file(&y.cast(DType::F32)));
+    assert_eq!(
+        error_of(&scratch),
+        "DIR/mnist.npz, member `y_train`: holds float32, expected uint8"
+    );
+    let four = Tensor::new(vec![1u8, 2, 9, 0], [4]).unwrap();
+    scratch.write("mnist.npz", &keras_file(&four));
+    assert_eq!(
+        error_of(&scratch),
+        "DIR/mnist.npz, member `y_train`: holds 4 labels, but DIR/mnist.npz, member `x_train` \
+         3 images"
+    );
+}
+
+#[test]
+fn files_that_do_not_belong_together_are_errors() {
+    let scratch = four_files();
+    scratch.write("train-labels-idx1-ubyte", &idx_file(&[4]));
+    assert_eq!(
+        error_of(&scratch),
+        "DIR/train-labels-idx1-ubyte: holds 4 labels, but DIR/train-images-idx3-ubyte.gz \
+         3 images"
+    );
+    scratch.write("train-labels-idx1-ubyte", &idx_file(&[3, 1]));
+    assert_eq!(
+        error_of(&scratch),
+        "DIR/train-labels-idx1-ubyte: holds an array of shape (3, 1), expected (labels,)"
+    );
+    scratch.write("train-labels-idx1-ubyte", &[0, 0, 8, 1, 0, 0, 0, 3, 0, 10, 1]);
+    assert_eq!(
+        error_of(&scratch),
+        "DIR/train-labels-idx1-ubyte: is damaged: label 10 at position 1 is not 0 to 9"
+    );
+    scratch.write("train-images-idx3-ubyte.gz", &gzipped(&idx_file(&[3, 28, 27])));
+    assert_eq!(
+        error_of(&scratch),
+        "DIR/train-images-idx3-ubyte.gz: holds an array of shape (3, 28, 27), expected \
+         (images, 28, 28)"
+    );
+    scratch.write("train-images-idx3-ubyte.gz", &gzipped(&idx_file(&[0, 28, 28])));
+    scratch.write("train-labels-idx1-ubyte", &idx_file(&[0]));
+    assert_eq!(error_of(&scratch), "DIR/train-images-idx3-ubyte.gz: holds no image");
+    std::fs::remove_file(scratch.path().join("t10k-images-idx3-ubyte")).unwrap();
+    assert_eq!(
+        error_of(&scratch),
+        "DIR/t10k-images-idx3-ubyte.gz: is missing beside DIR/train-images-idx3-ubyte.gz"
+    );
+}
+
+#[test]
+fn no_file_in_the_given_folder_is_an_error() {
+    let scratch = Scratch::new();
+    assert_eq!(
+        error_of(&scratch),
+        "MNIST: no file of this data set was found\n  \
+         expected: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, \
+         t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz; or mnist.npz\n  \
+         searched: DIR\n      help: put the files into DIR; source: \
+         http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras"
+    );
+}
+
+#[test]
+fn without_files_there_are_embedded_digits() {
+    let search = Search { cache: Some("cache".into()), ..Search::default() };
+    let mnist = Mnist::new().load_from(&search).unwrap();
+    assert!(mnist.source.is_embedded());
+    assert_eq!(
+        mnist.source.to_string(),
+        "MNIST: 10,000 embedded digits (8,000 to train on, 2,000 to test on; not MNIST's test \
+         set); for the full set put the files into cache/mnist, or set DECKLE_DATA_DIR to a \
+         folder that has them in `mnist` (train-images-idx3-ubyte.gz, \
+         train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and \
+         t10k-labels-idx1-ubyte.gz; or mnist.npz)"
+    );
+    let counts = |part: &Arrays| {
+        let mut counts = [0; 10];
+        for label in part.y().unwrap().to_vec::<u8>().unwrap() {
+            counts[usize::from(label)] += 1;
+        }
+        counts
+    };
+    assert_eq!(counts(&mnist.train), [801, 902, 793, 826, 784, 690, 811, 856, 755, 782]);
+    assert_eq!(counts(&mnist.test), [200, 225, 198, 206, 196, 173, 203, 214, 189, 196]);
+}
+
+#[test]
+fn the_whole_set_is_read() {
+    let Some(folder) = real_data("mnist") else { return };
+    let mnist = Mnist::new().folder(folder).load().unwrap();
+    assert_eq!(mnist.train.x().shape(), [60_000, 28, 28]);
+    assert_eq!(mnist.test.x().shape(), [10_000, 28, 28]);
+    let train = mnist.train.y().unwrap().to_vec::<u8>().unwrap();
+    let test = mnist.test.y().unwrap().to_vec::<u8>().unwrap();
+    // The first labels are those that every tutorial shows.
+    assert_eq!(train[..5], [5, 0, 4, 1, 9]);
+    assert_eq!(test[..5], [7, 2, 1, 0, 4]);
+    let ones = |labels: &[u8]| labels.iter().filter(|&&label| label == 1).count();
+    assert_eq!((ones(&train), ones(&test)), (6742, 1135));
+    let pixels = mnist.train.x().as_slice::<u8>().unwrap();
+    let sum: u64 = pixels.iter().map(|&pixel| u64::from(pixel)).sum();
+    // The mean that is used to normalize MNIST is 0.1307.
+    let mean = sum as f64 / pixels.len() as f64 / 255.0;
+    assert!((mean - 0.1307).abs() < 5e-5, "{mean}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn changed_files_never_panic(
+        file in 0usize..4, at in any::<prop::sample::Index>(), byte: u8, cut: bool,
+    ) {
+        let scratch = four_files();
+        let search = Search { explicit: Some(scratch.path().into()), ..Search::default() };
+        let path = search.find(&INFO, &FILES).unwrap().unwrap().paths.swap_remove(file);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = at.index(bytes.len().min(40));
+        if cut { bytes.truncate(at) } else { bytes[at] = byte }
+        std::fs::write(&path, bytes).unwrap();
+        let _ = Mnist::new().folder(scratch.path()).load();
+    }
+}

@@ -1,0 +1,107 @@
+//! What tests need: a folder of their own ([`Scratch`]) and `.npz` files.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use deckle_tensor::Tensor;
+use flate2::{Compression, write::DeflateEncoder};
+
+/// A folder that is removed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("deckle-datasets-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The folder of real data, if there is one; says so if not.
+pub(crate) fn real_data(folder: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let path =
+        std::env::var_os("DECKLE_DATA_DIR").map_or(beside, PathBuf::from).join(folder);
+    let found = path.is_dir().then_some(path);
+    if found.is_none() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "no real data: set DECKLE_DATA_DIR to a folder that has `{folder}`"
+        );
+    }
+    found
+}
+
+/// A compressed `.npz` file of `.npy` members.
+pub(crate) fn npz(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = rawzip::ZipArchiveWriter::new(Vec::new());
+    for (name, npy) in members {
+        let (mut entry, config) = archive
+            .new_file(&*format!("{name}.npy"))
+            .compression_method(rawzip::CompressionMethod::DEFLATE)
+            .start()
+            .unwrap();
+        let mut writer =
+            config.wrap(DeflateEncoder::new(&mut entry, Compression::default()));
+        writer.write_all(npy).unwrap();
+        let (encoder, descriptor) = writer.finish().unwrap();
+        encoder.finish().unwrap();
+        entry.finish(descriptor).unwrap();
+    }
+    archive.finish().unwrap()
+}
+
+/// An `.npy` file of labels.
+pub(crate) fn labels(labels: &[i64]) -> Vec<u8> {
+    Tensor::new(labels, [labels.len()]).unwrap().to_npy().unwrap()
+}
+
+/// An `.npy` file of lists, as NumPy pickles it.
+pub(crate) fn lists(lists: &[Vec<u32>]) -> Vec<u8> {
+    let header = format!(
+        "{{'descr': '|O', 'fortran_order': False, 'shape': ({},), }}\n",
+        lists.len()
+    );
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    npy.extend((header.len() as u16).to_le_bytes());
+    npy.extend(header.as_bytes());
+    npy.extend(b"\x80\x03cnumpy.core.multiarray\n_reconstruct\n");
+    npy.extend(b"cnumpy\nndarray\nK\x00\x85C\x01b\x87R(K\x01J");
+    npy.extend((lists.len() as u32).to_le_bytes());
+    npy.extend(b"\x85cnumpy\ndtype\nX\x02\x00\x00\x00O8\x89\x88\x87R\x89](");
+    for list in lists {
+        npy.extend(b"](");
+        for id in list {
+            npy.push(b'J');
+            npy.extend(id.to_le_bytes());
+        }
+        npy.push(b'e');
+    }
+    npy.extend(b"etb.");
+    npy
+}
