@@ -4,6 +4,7 @@ mod atomic;
 mod axes;
 mod backend;
 mod create;
+mod display;
 mod dtype;
 mod elementwise;
 mod error;
@@ -12,6 +13,8 @@ mod join;
 mod layout;
 mod linear;
 mod math;
+#[cfg(feature = "ndarray")]
+mod ndarray;
 mod npy;
 mod npz;
 mod operand;
@@ -57,11 +60,5 @@ impl PartialEq for Tensor {
     /// Whether element type, shape and every bit are equal.
     fn eq(&self, other: &Self) -> bool {
         self.bits_equal(other)
-    }
-}
-
-impl std::fmt::Debug for Tensor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Tensor({})", self.spec())
     }
 }
