@@ -175,6 +175,12 @@ macro_rules! from_integers {
             }
         }
 
+        impl<const N: usize> From<&[$type; N]> for Axes {
+            fn from(axes: &[$type; N]) -> Self {
+                Self::from(&axes[..])
+            }
+        }
+
         impl From<Vec<$type>> for Axes {
             fn from(axes: Vec<$type>) -> Self {
                 Self::from(&axes[..])
