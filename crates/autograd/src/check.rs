@@ -71,7 +71,12 @@ pub fn check_rejections(
             (0..node.outputs.len()).map(|i| Var::of(Arc::clone(node), i)).collect();
         let grads = outputs.iter().map(|output| output.full_like(1.0).map(Some));
         let grads = grads.collect::<Result<Vec<_>>>()?;
-        let rule = Rule { inputs: &node.inputs, outputs: &outputs, grads: &grads };
+        let rule = Rule {
+            inputs: &node.inputs,
+            outputs: &outputs,
+            grads: &grads,
+            needed: &on_path,
+        };
         let found = op.vjp(&rule)?;
         let mut faults = Vec::new();
         for (i, input) in node.inputs.iter().enumerate() {

@@ -93,6 +93,6 @@ impl<C: Composite> Op for CompositeOp<C> {
             return found;
         }
         let outputs = self.0.body(rule.inputs)?;
-        gradients_between(&outputs, rule.grads, &rule.inputs.iter().collect::<Vec<_>>())
+        gradients_between(&outputs, rule.grads, rule.inputs, rule.needed)
     }
 }

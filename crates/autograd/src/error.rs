@@ -19,7 +19,7 @@ pub enum Error {
         /// The layer's path.
         path: String,
         /// What failed there.
-        error: Box<Error>,
+        error: Box<Self>,
     },
     /// A path from the loss leads through an operation without a gradient.
     NoGradient {

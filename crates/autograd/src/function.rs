@@ -257,6 +257,10 @@ impl Compiled {
     /// # Errors
     ///
     /// If the inputs are of another number, shape or element type.
+    ///
+    /// # Panics
+    ///
+    /// Never; the updated variables are among those of the function.
     pub fn program(&self, inputs: &[Spec]) -> Result<Program> {
         let State { function, variables, .. } = &*self.state;
         if inputs.len() != function.inputs.len() {

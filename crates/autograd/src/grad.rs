@@ -40,6 +40,14 @@ pub fn grad(loss: &Var, wrt: &[&Var]) -> Result<Vec<Var>> {
         let got = loss.shape().clone();
         return Err(Error::NotAScalar { got, dtype: loss.dtype() });
     }
+    for var in wrt {
+        if !var.dtype().is_float() {
+            return Err(Error::function(
+                format_args!("{var:?} has no gradient, because it is not floating point"),
+                "leave it out, or cast it before it is used: .cast(DType::F32)",
+            ));
+        }
+    }
     let one = Var::scalar(loss.dtype(), 1.0);
     let found = gradients(std::slice::from_ref(loss), &[Some(one)], wrt)?;
     let named = found.into_iter().zip(wrt);
@@ -67,38 +75,45 @@ pub fn gradients(
     cotangents: &[Option<Var>],
     wrt: &[&Var],
 ) -> Result<Vec<Option<Var>>> {
-    reverse(outputs, cotangents, wrt, false)
+    let targets: BTreeSet<_> = wrt.iter().map(|var| var.key()).collect();
+    let sums = reverse(outputs, cotangents, &targets, &BTreeSet::new())?;
+    Ok(wrt.iter().map(|var| sums.get(&var.key()).cloned()).collect())
 }
 
-/// As [`gradients`], but only along paths that do not lead through one of `wrt` to another:
-/// the gradients of a graph between `wrt` and `outputs`.
+/// The gradients of a piece of graph by those of its `inputs` that are `needed`: what lies
+/// behind the inputs does not count, not even if it is another input.
+///
+/// If one value is several inputs, the first of them gets the gradient.
 pub(crate) fn gradients_between(
     outputs: &[Var],
     cotangents: &[Option<Var>],
-    wrt: &[&Var],
+    inputs: &[Var],
+    needed: &[bool],
 ) -> Result<Vec<Option<Var>>> {
-    reverse(outputs, cotangents, wrt, true)
+    let stops: BTreeSet<_> = inputs.iter().map(Var::key).collect();
+    let wanted = inputs.iter().zip(needed).filter(|(_, needed)| **needed);
+    let targets: BTreeSet<_> = wanted.map(|(input, _)| input.key()).collect();
+    let mut sums = reverse(outputs, cotangents, &targets, &stops)?;
+    Ok(inputs.iter().map(|input| sums.remove(&input.key())).collect())
 }
 
+type Sums = BTreeMap<(usize, usize), Var>;
+
+/// The gradients by `targets`; the graph ends at `stops`.
 fn reverse(
     outputs: &[Var],
     cotangents: &[Option<Var>],
-    wrt: &[&Var],
-    between: bool,
-) -> Result<Vec<Option<Var>>> {
-    let targets: BTreeSet<_> = wrt.iter().map(|var| var.key()).collect();
-    let order = topological(outputs, |var| between && targets.contains(&var.key()));
+    targets: &BTreeSet<(usize, usize)>,
+    stops: &BTreeSet<(usize, usize)>,
+) -> Result<Sums> {
+    let order = topological(outputs, |var| stops.contains(&var.key()));
     let forward: BTreeSet<_> = order.iter().map(|node| node.key()).collect();
-    let mut depends = BTreeSet::new();
-    let leads = |var: &Var, depends: &BTreeSet<usize>| {
-        targets.contains(&var.key()) || depends.contains(&var.node().key())
+    let depends = dependents(&order, |var| targets.contains(&var.key()));
+    let leads = |var: &Var| {
+        targets.contains(&var.key())
+            || !stops.contains(&var.key()) && depends.contains(&var.node().key())
     };
-    for node in &order {
-        if node.inputs.iter().any(|input| leads(input, &depends)) {
-            depends.insert(node.key());
-        }
-    }
-    let mut sums: BTreeMap<(usize, usize), Var> = BTreeMap::new();
+    let mut sums = Sums::new();
     for (output, cotangent) in outputs.iter().zip(cotangents) {
         if let Some(cotangent) = cotangent {
             accumulate(&mut sums, output, cotangent.clone())?;
@@ -108,18 +123,29 @@ fn reverse(
         let leads_on = depends.contains(&node.key());
         let Kind::Op(op) = &node.kind else { continue };
         let count = node.outputs.len();
-        let grads: Vec<_> =
-            (0..count).map(|output| sums.get(&(node.key(), output)).cloned()).collect();
+        // What arrives at whole numbers has been looked at already.
+        let grads: Vec<_> = (node.outputs.iter().enumerate())
+            .map(|(output, made)| {
+                sums.get(&(node.key(), output)).filter(|_| made.dtype.is_float()).cloned()
+            })
+            .collect();
         if !leads_on || grads.iter().all(Option::is_none) {
             continue;
         }
         let made: Vec<_> = (0..count).map(|i| Var::of(Arc::clone(node), i)).collect();
-        let rule = Rule { inputs: &node.inputs, outputs: &made, grads: &grads };
+        let needed: Vec<_> = node.inputs.iter().map(leads).collect();
+        let rule =
+            Rule { inputs: &node.inputs, outputs: &made, grads: &grads, needed: &needed };
         let found = op.vjp(&rule).map_err(|error| error.at(node.path()))?;
         label(&found, node, &forward);
-        for (input, gradient) in node.inputs.iter().zip(found) {
+        for ((input, gradient), needed) in node.inputs.iter().zip(found).zip(needed) {
             let Some(gradient) = gradient else { continue };
-            if !leads(input, &depends) {
+            if !needed {
+                continue;
+            }
+            if !input.dtype().is_float() {
+                stepped(input, leads)?;
+                sums.entry(input.key()).or_insert(gradient);
                 continue;
             }
             if !gradient.shape().may_equal(input.shape()) {
@@ -136,14 +162,48 @@ fn reverse(
             accumulate(&mut sums, input, gradient)?;
         }
     }
-    Ok(wrt.iter().map(|var| sums.get(&var.key()).cloned()).collect())
+    sums.retain(|key, _| targets.contains(key));
+    Ok(sums)
 }
 
-fn accumulate(
-    sums: &mut BTreeMap<(usize, usize), Var>,
-    var: &Var,
-    gradient: Var,
-) -> Result<()> {
+/// The nodes of `order` that depend on what `is_target`.
+pub(crate) fn dependents(
+    order: &[Arc<Node>],
+    is_target: impl Fn(&Var) -> bool,
+) -> BTreeSet<usize> {
+    let mut depends = BTreeSet::new();
+    for node in order {
+        let leads = |var: &Var| is_target(var) || depends.contains(&var.node().key());
+        if node.inputs.iter().any(leads) {
+            depends.insert(node.key());
+        }
+    }
+    depends
+}
+
+/// A gradient has arrived at a value that is not floating point: names the operation that made
+/// whole numbers of floating-point ones on the way from there to what is differentiated by, if
+/// there is one.
+pub(crate) fn stepped(var: &Var, leads: impl Fn(&Var) -> bool) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    let mut stack = vec![var.clone()];
+    while let Some(var) = stack.pop() {
+        let node = var.node();
+        let Kind::Op(op) = &node.kind else { continue };
+        for input in node.inputs.iter().filter(|input| leads(input)) {
+            if input.dtype().is_float() {
+                let (op, path) = (op.name().to_owned(), node.path().to_owned());
+                return Err(Error::NoGradient { op, path });
+            }
+            if seen.insert(input.key()) {
+                stack.push(input.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn accumulate(sums: &mut Sums, var: &Var, gradient: Var) -> Result<()> {
     let sum = match sums.get(&var.key()) {
         Some(sum) => sum.add(&gradient)?,
         None => gradient,

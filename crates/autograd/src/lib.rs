@@ -19,7 +19,7 @@ pub use function::{Compiled, Function, Specialized};
 pub use grad::{grad, gradients};
 pub use lower::Lower;
 pub use op::{Op, Rule};
-pub use ops::Axis;
+pub use ops::{Axis, Operand, Padding};
 pub use scan::{Scanned, scan};
 pub use var::{Signature, Var};
 pub use variable::{Device, Group, Variable};

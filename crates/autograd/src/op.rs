@@ -42,8 +42,7 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     ///
     /// If the operation has no gradient.
     fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
-        let path = rule.outputs[0].path().to_owned();
-        Err(Error::NoGradient { op: self.name().to_owned(), path })
+        Err(rule.no_gradient(self.name()))
     }
 }
 
@@ -56,9 +55,31 @@ pub struct Rule<'a> {
     pub outputs: &'a [Var],
     /// The gradient of the loss by each output; `None` if the loss does not depend on it.
     pub grads: &'a [Option<Var>],
+    /// Whether anybody asks for the gradient of each input; a rule may return `None` for the
+    /// others.
+    pub needed: &'a [bool],
 }
 
 impl Rule<'_> {
+    /// The gradient of one input, made only if anybody asks for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `gradient`.
+    pub fn when_needed(
+        &self,
+        input: usize,
+        gradient: impl FnOnce() -> Result<Var>,
+    ) -> Result<Option<Var>> {
+        self.needed[input].then(gradient).transpose()
+    }
+
+    /// The error that the operation of that name has no gradient.
+    #[must_use]
+    pub fn no_gradient(&self, op: &str) -> Error {
+        Error::NoGradient { op: op.to_owned(), path: self.outputs[0].path().to_owned() }
+    }
+
     /// The only input.
     #[must_use]
     pub fn x(&self) -> &Var {

@@ -1,9 +1,31 @@
 //! The operations, by family; each is a method of [`Var`](crate::Var).
 
+mod activations;
 mod arithmetic;
+mod binary;
+mod cast;
+mod convolution;
+mod create;
+mod cross_entropy;
+mod dims;
+mod element_wise;
+mod indexing;
+mod join;
 mod layout;
 mod linear;
+mod operand;
+mod order;
+mod pooling;
+mod reduce;
+mod slice;
+mod softmax;
+#[cfg(test)]
+mod testing;
+mod unary;
 
 pub(crate) use arithmetic::Add;
+pub use convolution::Padding;
+pub(crate) use element_wise::ElementWise;
 pub use layout::Axis;
 pub(crate) use linear::MatMul;
+pub use operand::Operand;

@@ -2,11 +2,11 @@
 
 use std::{any::Any, collections::BTreeSet, sync::Arc};
 
-use deckle_tensor::{Dim, Primitive, Scan, Shape, Value};
+use deckle_tensor::{DType, Dim, Primitive, Scan, Shape, Value};
 
 use crate::{
     Error, Lower, Op, Result, Rule, Signature, Var,
-    grad::gradients_between,
+    grad::{dependents, gradients_between, stepped},
     lower::topological,
     ops::{Add, MatMul},
     var::Kind,
@@ -139,6 +139,35 @@ impl ScanOp {
         &self.inputs[self.constants + self.carries..]
     }
 
+    /// Which of the body's inputs lead to what is differentiated by: those for which the loop's
+    /// inputs do, and carries that are made of such.
+    fn needed(&self, of_inputs: &[bool]) -> Vec<bool> {
+        let mut needed = of_inputs.to_vec();
+        loop {
+            let carries: Vec<_> = (0..self.carries)
+                .filter(|&i| !needed[self.constants + i])
+                .filter(|&i| self.leads(&self.outputs[i], &needed))
+                .collect();
+            for &i in &carries {
+                needed[self.constants + i] = true;
+            }
+            if carries.is_empty() {
+                return needed;
+            }
+        }
+    }
+
+    /// Whether a value of the body depends on one of its inputs that are needed.
+    fn leads(&self, var: &Var, needed: &[bool]) -> bool {
+        let place = |var: &Var| self.inputs.iter().position(|input| input.is_same(var));
+        if let Some(place) = place(var) {
+            return needed[place];
+        }
+        let order = topological(std::slice::from_ref(var), |var| place(var).is_some());
+        let is_target = |var: &Var| place(var).is_some_and(|place| needed[place]);
+        dependents(&order, is_target).contains(&var.node().key())
+    }
+
     /// Applies the loop to its carries' first values and its sequences.
     fn apply(self, carries: &[&Var], sequences: &[&Var]) -> Result<Scanned> {
         let constants = self.constants().to_vec();
@@ -238,11 +267,13 @@ impl Op for ScanOp {
     /// carries from before each step, and the gradients by the results.
     fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
         let own_carries = &self.inputs[self.constants..][..self.carries];
+        let needed = self.needed(rule.needed);
         let mut cotangents: Vec<Option<Var>> = Vec::new();
         let (mut carried, mut first, mut from) = (Vec::new(), Vec::new(), Vec::new());
         for (i, carry) in own_carries.iter().enumerate() {
-            let is_float = carry.dtype().is_float();
-            let by = is_float.then(|| Var::input("dcarry", carry.shape(), carry.dtype()));
+            let is_carried = carry.dtype().is_float() && needed[self.constants + i];
+            let by =
+                is_carried.then(|| Var::input("dcarry", carry.shape(), carry.dtype()));
             if let Some(by) = &by {
                 carried.push(by.clone());
                 first.push(rule.grad(i)?);
@@ -266,9 +297,15 @@ impl Op for ScanOp {
             });
             cotangents.push(by);
         }
-        let wrt: Vec<_> = self.inputs.iter().collect();
-        let found = gradients_between(&self.outputs, &cotangents, &wrt)?;
+        let found = gradients_between(&self.outputs, &cotangents, &self.inputs, &needed)?;
 
+        let mut stepped_carries = vec![false; self.carries];
+        for (i, carry) in own_carries.iter().enumerate() {
+            if !carry.dtype().is_float() && found[self.constants + i].is_some() {
+                stepped(&self.outputs[i], |var| self.leads(var, &needed))?;
+                stepped_carries[i] = true;
+            }
+        }
         let mut next = Vec::new();
         for &i in &from {
             next.push(match &found[self.constants + i] {
@@ -313,7 +350,9 @@ impl Op for ScanOp {
         }
         for (i, _) in own_carries.iter().enumerate() {
             let place = from.iter().position(|&from| from == i);
-            gradients.push(place.map(|place| back.carries[place].clone()));
+            // Whoever made whole numbers of what is differentiated is named further on.
+            let nothing = stepped_carries[i].then(|| Var::scalar(DType::F32, 0.0));
+            gradients.push(place.map(|place| back.carries[place].clone()).or(nothing));
         }
         let by_steps = by_steps.into_iter();
         gradients
@@ -337,7 +376,7 @@ impl Parts {
     fn split(&mut self, gradient: &Var, results: &mut Vec<Var>) -> Result<()> {
         let op = gradient.op().map(|op| op as &dyn Any);
         let inputs = gradient.inputs();
-        if op.is_some_and(|op| op.is::<Add>())
+        if op.is_some_and(<dyn Any>::is::<Add>)
             && inputs.iter().all(|input| input.shape() == gradient.shape())
         {
             self.split(&inputs[0], results)?;

@@ -1,30 +1,15 @@
 //! Sums, differences, products and quotients of two tensors, which broadcast.
 
-use deckle_tensor::{Binary, Error as TensorError, Value};
+use deckle_tensor::{Binary, Primitive};
 
-use crate::{Lower, Op, Result, Rule, Signature, Var};
-
-/// The signature of an element-wise operation on two inputs of one element type.
-pub(crate) fn broadcast(name: &'static str, inputs: &[Signature]) -> Result<Signature> {
-    let (a, b) = (&inputs[0], &inputs[1]);
-    if a.dtype != b.dtype {
-        return Err(TensorError::invalid(name, "one element type")
-            .got(format_args!("{} and {}", a.dtype, b.dtype))
-            .help("cast one of them: .cast(dtype)")
-            .into());
-    }
-    let shape = a.shape.broadcast(&b.shape).ok_or_else(|| {
-        TensorError::invalid(name, "shapes that broadcast")
-            .got(format_args!("{} and {}", a.shape, b.shape))
-    })?;
-    Ok(Signature { dtype: a.dtype, shape })
-}
+use super::{ElementWise, Operand};
+use crate::{Result, Rule, Var};
 
 macro_rules! arithmetic {
     ($(
         $(#[$doc:meta])*
-        $method:ident, $op:ident, $trait:ident, $name:literal,
-        |$a:ident, $b:ident, $y:ident, $dy:ident| $da:expr, $db:expr;
+        $method:ident, $op:ident, $example:literal,
+        |$a:pat_param, $b:pat_param, $y:pat_param, $dy:ident| $da:expr, $db:expr;
     )*) => {$(
         impl Var {
             $(#[$doc])*
@@ -32,38 +17,43 @@ macro_rules! arithmetic {
             /// # Errors
             ///
             /// If the element types differ, or the shapes do not broadcast.
-            pub fn $method(&self, other: &Self) -> Result<Self> {
-                Self::apply_one($op, &[self, other])
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use deckle_autograd::Var;
+            /// use deckle_tensor::Tensor;
+            ///
+            /// let x = Var::constant(&Tensor::from([6.0, 8.0]));
+            #[doc = concat!("let y = x.", stringify!($method), "(2.0)?;")]
+            #[doc = concat!("assert_eq!(y.eval()?, Tensor::from(", $example, "));")]
+            /// # Ok::<(), deckle_autograd::Error>(())
+            /// ```
+            pub fn $method<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Self> {
+                Self::apply_one($op, &[self, &*other.into().resolve(self.dtype())?])
             }
         }
 
         #[derive(Clone, Copy, Debug)]
         pub(crate) struct $op;
 
-        impl Op for $op {
-            fn name(&self) -> &str {
-                $name
-            }
-
-            fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
-                Ok(vec![broadcast($name, inputs)?])
-            }
-
-            fn lower(&self, inputs: &[Value], lower: &mut Lower<'_>) -> Result<Vec<Value>> {
-                Ok(vec![lower.binary(Binary::$op, inputs[0], inputs[1])?])
-            }
+        impl ElementWise for $op {
+            const PRIMITIVE: Primitive = Primitive::Binary(Binary::$op);
 
             fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
-                let ($a, $b, $y, $dy) = (&rule.inputs[0], &rule.inputs[1], rule.y(), &rule.dy()?);
-                let _ = ($a, $b, $y);
-                Ok(vec![Some($da.sum_to_like($a)?), Some($db.sum_to_like($b)?)])
+                let ($a, $b, $y) = (&rule.inputs[0], &rule.inputs[1], rule.y());
+                let $dy = &rule.dy()?;
+                Ok(vec![
+                    rule.when_needed(0, || Ok($da))?,
+                    rule.when_needed(1, || Ok($db))?,
+                ])
             }
         }
 
         /// # Panics
         ///
         /// If the element types differ, or the shapes do not broadcast.
-        impl std::ops::$trait<&Var> for &Var {
+        impl std::ops::$op<&Var> for &Var {
             type Output = Var;
 
             #[track_caller]
@@ -75,66 +65,66 @@ macro_rules! arithmetic {
             }
         }
 
-        impl std::ops::$trait<Var> for &Var {
+        impl std::ops::$op<Var> for &Var {
             type Output = Var;
 
             #[track_caller]
             fn $method(self, other: Var) -> Var {
-                std::ops::$trait::$method(self, &other)
+                std::ops::$op::$method(self, &other)
             }
         }
 
-        impl std::ops::$trait<&Var> for Var {
+        impl std::ops::$op<&Var> for Var {
             type Output = Var;
 
             #[track_caller]
             fn $method(self, other: &Var) -> Var {
-                std::ops::$trait::$method(&self, other)
+                std::ops::$op::$method(&self, other)
             }
         }
 
-        impl std::ops::$trait<Var> for Var {
+        impl std::ops::$op<Var> for Var {
             type Output = Var;
 
             #[track_caller]
             fn $method(self, other: Var) -> Var {
-                std::ops::$trait::$method(&self, &other)
+                std::ops::$op::$method(&self, &other)
             }
         }
 
         /// The number takes the tensor's element type.
-        impl std::ops::$trait<f64> for &Var {
+        impl std::ops::$op<f64> for &Var {
             type Output = Var;
 
             fn $method(self, other: f64) -> Var {
-                std::ops::$trait::$method(self, &Var::scalar(self.dtype(), other))
+                std::ops::$op::$method(self, &Var::scalar(self.dtype(), other))
             }
         }
 
         /// The number takes the tensor's element type.
-        impl std::ops::$trait<f64> for Var {
+        impl std::ops::$op<f64> for Var {
             type Output = Var;
 
             fn $method(self, other: f64) -> Var {
-                std::ops::$trait::$method(&self, other)
+                std::ops::$op::$method(&self, other)
             }
         }
 
         /// The number takes the tensor's element type.
-        impl std::ops::$trait<&Var> for f64 {
+        impl std::ops::$op<&Var> for f64 {
             type Output = Var;
 
             fn $method(self, other: &Var) -> Var {
-                std::ops::$trait::$method(&Var::scalar(other.dtype(), self), other)
+                std::ops::$op::$method(&Var::scalar(other.dtype(), self), other)
             }
         }
 
         /// The number takes the tensor's element type.
-        impl std::ops::$trait<Var> for f64 {
+        impl std::ops::$op<Var> for f64 {
             type Output = Var;
 
             fn $method(self, other: Var) -> Var {
-                std::ops::$trait::$method(self, &other)
+                std::ops::$op::$method(self, &other)
             }
         }
     )*};
@@ -142,14 +132,14 @@ macro_rules! arithmetic {
 
 arithmetic! {
     /// The sum, element by element: `a + b`.
-    add, Add, Add, "add", |a, b, y, dy| dy, dy;
+    add, Add, "[8.0, 10.0]", |_, _, _, dy| dy.clone(), dy.clone();
 
     /// The difference, element by element: `a - b`.
-    sub, Sub, Sub, "subtract", |a, b, y, dy| dy, (0.0 - dy);
+    sub, Sub, "[4.0, 6.0]", |_, _, _, dy| dy.clone(), -dy;
 
     /// The product, element by element: `a · b`.
-    mul, Mul, Mul, "multiply", |a, b, y, dy| (dy * b), (dy * a);
+    mul, Mul, "[12.0, 16.0]", |a, b, _, dy| dy * b, dy * a;
 
     /// The quotient, element by element: `a / b`.
-    div, Div, Div, "divide", |a, b, y, dy| (dy / b), (0.0 - dy * y / b);
+    div, Div, "[3.0, 4.0]", |_, b, y, dy| dy / b, -(dy * y / b);
 }

@@ -19,11 +19,43 @@ pub enum Axis {
     Product(Range<usize>),
     /// Whatever is left; once at most.
     Rest,
+    /// A length below -1, which is an error.
+    Negative(isize),
 }
 
 impl From<usize> for Axis {
     fn from(len: usize) -> Self {
         Self::Dim(Dim::Known(len))
+    }
+}
+
+/// -1 is [`Axis::Rest`].
+impl From<isize> for Axis {
+    fn from(len: isize) -> Self {
+        match usize::try_from(len) {
+            Ok(len) => len.into(),
+            Err(_) if len == -1 => Self::Rest,
+            Err(_) => Self::Negative(len),
+        }
+    }
+}
+
+/// -1 is [`Axis::Rest`].
+impl From<i32> for Axis {
+    fn from(len: i32) -> Self {
+        Self::from(len as isize)
+    }
+}
+
+impl From<Dim> for Axis {
+    fn from(dim: Dim) -> Self {
+        Self::Dim(dim)
+    }
+}
+
+impl From<&Dim> for Axis {
+    fn from(dim: &Dim) -> Self {
+        Self::Dim(dim.clone())
     }
 }
 
@@ -34,7 +66,13 @@ impl Var {
     ///
     /// If the number of elements differs, or an axis does not exist.
     pub fn reshape_by(&self, like: &Self, axes: impl Into<Vec<Axis>>) -> Result<Self> {
-        Self::apply_one(Reshape(axes.into()), &[self, like])
+        let op = Reshape(axes.into());
+        let made = op.infer(&[self.signature().clone(), like.signature().clone()])?;
+        if made[0].shape == *self.shape() && !self.shape().dims().contains(&Dim::Unknown)
+        {
+            return Ok(self.clone());
+        }
+        Self::apply_one(op, &[self, like])
     }
 
     /// The same elements under the shape of `like`.
@@ -141,6 +179,11 @@ impl Reshape {
                     }))
                 }
                 Axis::Rest => Ok(None),
+                Axis::Negative(len) => {
+                    Err(TensorError::invalid("reshape", "lengths from -1")
+                        .got(len)
+                        .into())
+                }
             })
             .collect()
     }

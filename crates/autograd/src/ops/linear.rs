@@ -29,6 +29,81 @@ impl Var {
         self.matmul_with(other, false, false)
     }
 
+    /// The product by NumPy's rule for `dot`: the last axis of this with the last but one of the
+    /// other, or its only one.
+    ///
+    /// Of two vectors it is one number; a number multiplies.
+    ///
+    /// # Errors
+    ///
+    /// If the element types or the lengths of these axes differ.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([1.0, 2.0]));
+    /// assert_eq!(x.dot(&x)?.eval()?, Tensor::from(5.0));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn dot(&self, other: &Self) -> Result<Self> {
+        let (a, b) = (self.rank(), other.rank());
+        if a == 0 || b == 0 {
+            return self.mul(other);
+        }
+        if a == 1 {
+            let row = self.expand_dims(0)?.dot(other)?;
+            return row.squeeze(0);
+        }
+        if b == 1 {
+            return self.matmul(&other.expand_dims(-1)?)?.squeeze(-1);
+        }
+        if b == 2 {
+            return self.matmul(other);
+        }
+        // (a..., k) · (b..., k, n) is (a..., b..., n).
+        let last = other.move_axis(-2, 0)?;
+        let rest: Vec<_> = last.shape().dims()[1..].to_vec();
+        let product = self.matmul(&last.merge_axes(1, last.rank())?)?;
+        let before = (0..a - 1).map(Axis::Of);
+        let after = rest.iter().map(Axis::from);
+        if rest.iter().filter(|dim| **dim == Dim::Unknown).count() > 1 {
+            return Err(TensorError::invalid(
+                "dot",
+                "at most one axis of unknown length",
+            )
+            .got(other.shape())
+            .into());
+        }
+        let after = after.map(|axis| match axis {
+            Axis::Dim(Dim::Unknown) => Axis::Rest,
+            axis => axis,
+        });
+        product.reshape_by(self, before.chain(after).collect::<Vec<_>>())
+    }
+
+    /// The products of each element of this with each of the other, both as vectors.
+    ///
+    /// # Errors
+    ///
+    /// If the element types differ.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([1.0, 2.0]));
+    /// assert_eq!(x.outer(&x)?.eval()?, Tensor::from([[1.0, 2.0], [2.0, 4.0]]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn outer(&self, other: &Self) -> Result<Self> {
+        self.flatten()?.expand_dims(-1)?.mul(&other.flatten()?)
+    }
+
     /// As [`Var::matmul`], with either input stored with its last two axes swapped.
     ///
     /// # Errors

@@ -1,0 +1,243 @@
+//! Functions of two tensors, which broadcast, beyond arithmetic.
+
+use deckle_tensor::{Binary, Compare, Primitive};
+
+use super::{ElementWise, Operand};
+use crate::{Result, Rule, Var};
+
+macro_rules! method {
+    ($(#[$doc:meta])* $name:ident, $op:ident, $x:literal, $y:literal => $to:literal) => {
+        impl Var {
+            $(#[$doc])*
+            ///
+            /// # Errors
+            ///
+            /// If the element types differ or are not taken, or the shapes do not broadcast.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use deckle_autograd::Var;
+            /// use deckle_tensor::Tensor;
+            ///
+            #[doc = concat!("let x = Var::constant(&Tensor::from(", $x, "));")]
+            #[doc = concat!("let y = x.", stringify!($name), "(", $y, ")?.eval()?;")]
+            #[doc = concat!("assert_eq!(y, Tensor::from(", $to, "));")]
+            /// # Ok::<(), deckle_autograd::Error>(())
+            /// ```
+            pub fn $name<'a>(&self, other: impl Into<Operand<'a>>) -> Result<Self> {
+                Self::apply_one($op, &[self, &*other.into().resolve(self.dtype())?])
+            }
+        }
+    };
+}
+
+macro_rules! binary {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident, $op:ident, $x:literal, $y:literal => $to:literal,
+        |$a:pat_param, $b:pat_param, $out:pat_param, $dy:ident| $da:expr, $db:expr;
+    )*) => {$(
+        method! { $(#[$doc])* $name, $op, $x, $y => $to }
+
+        #[derive(Debug)]
+        struct $op;
+
+        impl ElementWise for $op {
+            const PRIMITIVE: Primitive = Primitive::Binary(Binary::$op);
+
+            fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
+                let ($a, $b, $out) = (&rule.inputs[0], &rule.inputs[1], rule.y());
+                let $dy = &rule.dy()?;
+                Ok(vec![
+                    rule.when_needed(0, || Ok($da))?,
+                    rule.when_needed(1, || Ok($db))?,
+                ])
+            }
+        }
+    )*};
+}
+
+/// `dy` where `a` wins over `b`, half of it where they are equal.
+fn share(wins: &Var, a: &Var, b: &Var, dy: &Var) -> Result<Var> {
+    let tie = a.equal(b)?.select(&(dy * 0.5), 0.0)?;
+    wins.select(dy, &tie)
+}
+
+binary! {
+    /// The larger of both, element by element; NaN wins.
+    ///
+    /// Where both are equal, each gets half of the gradient.
+    maximum, Max, "[-1.0, 1.0]", "0.0" => "[0.0, 1.0]",
+    |a, b, _, dy| share(&a.greater(b)?, a, b, dy)?, share(&b.greater(a)?, a, b, dy)?;
+
+    /// The smaller of both, element by element; NaN wins.
+    ///
+    /// Where both are equal, each gets half of the gradient.
+    minimum, Min, "[-1.0, 1.0]", "0.0" => "[-1.0, 0.0]",
+    |a, b, _, dy| share(&a.less(b)?, a, b, dy)?, share(&b.less(a)?, a, b, dy)?;
+
+    /// The power `aᵇ`, element by element.
+    ///
+    /// The gradient by `b` is `y · ln a`, and 0 where `a` is not positive. At `a = b = 0`, the
+    /// gradient by `a` is 0.
+    power, Pow, "[2.0, 3.0]", "2.0" => "[4.0, 9.0]",
+    |a, b, y, dy| {
+        let both = a.equal(0.0)?.and(&b.equal(0.0)?)?;
+        dy * b * a.power(&both.select(1.0, &(b - 1.0))?)?
+    },
+    {
+        let positive = a.greater(0.0)?;
+        let log = positive.select(a, 1.0)?.log()?;
+        positive.select(&(dy * y * log), 0.0)?
+    };
+
+    /// The remainder `a - b · ⌊a / b⌋`, element by element, with the sign of `b`.
+    ///
+    /// Where it jumps, the gradient is that of either side.
+    mod_, Rem, "[-7.0, 7.0]", "3.0" => "[2.0, 1.0]",
+    |a, b, _, dy| dy.clone(), -(dy * (a / b).floor()?.stop_gradient()?);
+
+    /// The angle of the point (`b`, `a`), element by element, from -π to π.
+    atan2, Atan2, "[0.0, 2.0]", "1.0" => "[0.0, 1.1071487177940904]",
+    |a, b, _, dy| dy * b / (a.square()? + b.square()?),
+    -(dy * a / (a.square()? + b.square()?));
+}
+
+macro_rules! logical {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident, $op:ident, $of:ident, $x:literal, $y:literal => $to:literal;
+    )*) => {$(
+        method! {
+            $(#[$doc])*
+            ///
+            /// It has no gradient: on the way to a loss it is an error that names it.
+            $name, $op, $x, $y => $to
+        }
+
+        #[derive(Debug)]
+        struct $op;
+
+        impl ElementWise for $op {
+            const PRIMITIVE: Primitive = Primitive::$of($of::$op);
+        }
+    )*};
+}
+
+logical! {
+    /// Whether `a = b`, element by element.
+    equal, Equal, Compare, "[1, 2, 3]", "2" => "[false, true, false]";
+
+    /// Whether `a ≠ b`, element by element.
+    not_equal, NotEqual, Compare, "[1, 2, 3]", "2" => "[true, false, true]";
+
+    /// Whether `a < b`, element by element.
+    less, Less, Compare, "[1, 2, 3]", "2" => "[true, false, false]";
+
+    /// Whether `a ≤ b`, element by element.
+    less_equal, LessEqual, Compare, "[1, 2, 3]", "2" => "[true, true, false]";
+
+    /// Whether `a > b`, element by element.
+    greater, Greater, Compare, "[1, 2, 3]", "2" => "[false, false, true]";
+
+    /// Whether `a ≥ b`, element by element.
+    greater_equal, GreaterEqual, Compare, "[1, 2, 3]", "2" => "[false, true, true]";
+
+    /// Whether both are true, element by element; bit by bit for integers.
+    and, And, Binary, "[true, false]", "true" => "[true, false]";
+
+    /// Whether one or both are true, element by element; bit by bit for integers.
+    or, Or, Binary, "[true, false]", "true" => "[true, true]";
+
+    /// Whether one of both is true, element by element; bit by bit for integers.
+    xor, Xor, Binary, "[true, false]", "true" => "[false, true]";
+}
+
+impl Var {
+    /// `a` where this condition is true, `b` elsewhere; all three broadcast.
+    ///
+    /// The gradient goes to `a` or `b`; a condition has none by its nature. At most one of `a`
+    /// and `b` is a number.
+    ///
+    /// # Errors
+    ///
+    /// If this is not `Bool`, the element types of `a` and `b` differ, both are numbers, or the
+    /// shapes do not broadcast.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([-1.0, 2.0]));
+    /// let y = x.greater(0.0)?.select(&x, 0.0)?;
+    /// assert_eq!(y.eval()?, Tensor::from([0.0, 2.0]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `keras.ops.where`.
+    pub fn select<'a>(
+        &self,
+        a: impl Into<Operand<'a>>,
+        b: impl Into<Operand<'a>>,
+    ) -> Result<Self> {
+        let (a, b) = (a.into(), b.into());
+        let dtype = a.dtype().or(b.dtype()).ok_or_else(|| {
+            deckle_tensor::Error::invalid("select", "a tensor among the two choices")
+                .got("two numbers")
+                .help("make one of them a tensor: Var::scalar(dtype, value)")
+        })?;
+        Self::apply_one(Select, &[self, &*a.resolve(dtype)?, &*b.resolve(dtype)?])
+    }
+
+    /// `min(max(x, low), high)`, element by element; NaN stays.
+    ///
+    /// The gradient is 1 from `low` to `high`, both included, and 0 outside.
+    ///
+    /// # Errors
+    ///
+    /// If the element type cannot hold a bound.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([-3, 0, 3]));
+    /// assert_eq!(x.clip(-1, 2)?.eval()?, Tensor::from([-1, 0, 2]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn clip<'a>(
+        &self,
+        low: impl Into<Operand<'a>>,
+        high: impl Into<Operand<'a>>,
+    ) -> Result<Self> {
+        let (low, high) = (low.into(), high.into());
+        let (low, high) = (low.resolve(self.dtype())?, high.resolve(self.dtype())?);
+        let raised = self.less(&*low)?.select(&*low, self)?;
+        raised.greater(&*high)?.select(&*high, &raised)
+    }
+}
+
+/// Inputs: condition, `a`, `b`.
+#[derive(Debug)]
+struct Select;
+
+impl ElementWise for Select {
+    const PRIMITIVE: Primitive = Primitive::Select;
+
+    /// `da = dy` where the condition is true, `db = dy` where it is false, else 0.
+    fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
+        let (condition, dy) = (&rule.inputs[0], &rule.dy()?);
+        Ok(vec![
+            None,
+            rule.when_needed(1, || condition.select(dy, 0.0))?,
+            rule.when_needed(2, || condition.select(0.0, dy))?,
+        ])
+    }
+}

@@ -1,0 +1,417 @@
+//! Convolutions over any number of spatial axes, and their adjoints.
+
+use deckle_tensor::{Convolution, Dim, Error as TensorError, Primitive, Value};
+
+use crate::{Lower, Op, Result, Rule, Signature, Var};
+
+/// How a window meets the edges of its input.
+///
+/// # Keras
+///
+/// `padding="valid"`, `"same"` and `"causal"`, with TensorFlow's rule for `"same"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// Windows lie inside the input.
+    Valid,
+    /// `⌈length / stride⌉` windows; of the cells outside, the odd one comes after.
+    Same,
+    /// As many windows as with stride 1 there are cells, and none looks ahead.
+    Causal,
+    /// The cells before and after, per spatial axis.
+    Explicit(Vec<(usize, usize)>),
+}
+
+impl Padding {
+    /// The cells before and after one axis of that length, for a window with its gaps.
+    pub(crate) fn amounts(
+        &self,
+        axis: usize,
+        len: usize,
+        window: usize,
+        stride: usize,
+    ) -> (usize, usize) {
+        match self {
+            Self::Valid => (0, 0),
+            Self::Same => {
+                let windows = len.div_ceil(stride).max(1);
+                let total = ((windows - 1) * stride + window).saturating_sub(len);
+                (total / 2, total - total / 2)
+            }
+            Self::Causal => (window - 1, 0),
+            Self::Explicit(padding) => padding[axis],
+        }
+    }
+
+    /// How many windows there are along one axis.
+    pub(crate) fn windows(
+        &self,
+        op: &'static str,
+        axis: usize,
+        len: &Dim,
+        window: &Dim,
+        stride: usize,
+    ) -> Result<Dim> {
+        let Some(cells) = len.known() else {
+            let keeps = match self {
+                Self::Same | Self::Causal => stride == 1,
+                Self::Valid => stride == 1 && window.known() == Some(1),
+                Self::Explicit(padding) => {
+                    let (low, high) = padding[axis];
+                    stride == 1
+                        && window.known()
+                            == low.checked_add(high).and_then(|n| n.checked_add(1))
+                }
+            };
+            return Ok(if keeps { len.clone() } else { Dim::Unknown });
+        };
+        if *self == Self::Same {
+            return Ok(cells.div_ceil(stride).into());
+        }
+        let Some(window) = window.known() else { return Ok(Dim::Unknown) };
+        let (low, high) = self.amounts(axis, cells, window, stride);
+        let padded = cells.checked_add(low).and_then(|cells| cells.checked_add(high));
+        let room =
+            padded.and_then(|cells| cells.checked_sub(window)).ok_or_else(|| {
+                let expected =
+                    format_args!("{window} cells or more along spatial axis {axis}");
+                TensorError::invalid(op, expected)
+                    .got(format_args!("{cells} and {low} + {high} around them"))
+                    .help("use smaller windows, or Padding::Same")
+            })?;
+        Ok((room / stride + 1).into())
+    }
+
+    /// Checks what holds for any input.
+    pub(crate) fn check(&self, op: &'static str, spatial: usize) -> Result<()> {
+        let wrong = |expected: &str, got: usize| {
+            TensorError::invalid(op, expected).got(format_args!("{got} spatial axes"))
+        };
+        match self {
+            Self::Causal if spatial != 1 => {
+                Err(wrong("one spatial axis for causal padding", spatial).into())
+            }
+            Self::Explicit(padding) if padding.len() != spatial => {
+                Err(wrong("a pair of paddings for each spatial axis", spatial).into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Checks one positive number per spatial axis.
+pub(crate) fn positive(
+    op: &'static str,
+    what: &str,
+    values: &[usize],
+    spatial: usize,
+) -> Result<()> {
+    if values.len() == spatial && values.iter().all(|&value| value > 0) {
+        return Ok(());
+    }
+    let expected = format_args!("positive {what} for each of {spatial} spatial axes");
+    Err(TensorError::invalid(op, expected).got(format_args!("{values:?}")).into())
+}
+
+impl Var {
+    /// The convolution (cross-correlation) with `kernel`.
+    ///
+    /// Each group of channels meets its part of the filters.
+    ///
+    /// # Shapes
+    ///
+    /// This is `(batch, spatial..., channels)`, the kernel
+    /// `(spatial..., channels / groups, filters)`, the result `(batch, spatial..., filters)`.
+    ///
+    /// # Errors
+    ///
+    /// If shapes, element types or settings do not fit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::{Padding, Var};
+    /// use deckle_tensor::{DType, Tensor};
+    ///
+    /// let x = Var::ones(DType::F64, [1, 4, 4, 1])?;
+    /// let kernel = Var::ones(DType::F64, [3, 3, 1, 1])?;
+    /// let y = x.conv(&kernel, &[2, 2], &Padding::Same, &[1, 1], 1)?;
+    /// assert_eq!(y.reshape([2, 2])?.eval()?, Tensor::from([[9.0, 6.0], [6.0, 4.0]]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `keras.ops.conv` with `data_format="channels_last"`.
+    pub fn conv(
+        &self,
+        kernel: &Self,
+        strides: &[usize],
+        padding: &Padding,
+        dilation: &[usize],
+        groups: usize,
+    ) -> Result<Self> {
+        let settings = Settings {
+            strides: strides.to_vec(),
+            padding: padding.clone(),
+            dilation: dilation.to_vec(),
+            groups,
+        };
+        Self::apply_one(Conv(settings), &[self, kernel])
+    }
+
+    /// The adjoint of [`Var::conv`] in its input: what a gradient of the convolution's output
+    /// is to its input, whose shape is `like`'s; also called transposed convolution.
+    ///
+    /// # Errors
+    ///
+    /// If the convolution of `like` with `kernel` is not of this shape.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::{Padding, Var};
+    /// use deckle_tensor::{DType, Tensor};
+    ///
+    /// let dy = Var::ones(DType::F64, [1, 2, 1])?;
+    /// let kernel = Var::ones(DType::F64, [3, 1, 1])?;
+    /// let like = Var::zeros(DType::F64, [1, 4, 1])?;
+    /// let dx = dy.conv_to_input(&kernel, &like, &[1], &Padding::Valid, &[1], 1)?;
+    /// assert_eq!(dx.flatten()?.eval()?, Tensor::from([1.0, 2.0, 2.0, 1.0]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn conv_to_input(
+        &self,
+        kernel: &Self,
+        like: &Self,
+        strides: &[usize],
+        padding: &Padding,
+        dilation: &[usize],
+        groups: usize,
+    ) -> Result<Self> {
+        let settings = Settings {
+            strides: strides.to_vec(),
+            padding: padding.clone(),
+            dilation: dilation.to_vec(),
+            groups,
+        };
+        Self::apply_one(ConvToInput(settings), &[self, kernel, like])
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Settings {
+    strides: Vec<usize>,
+    padding: Padding,
+    dilation: Vec<usize>,
+    groups: usize,
+}
+
+/// A kernel's length with the gaps between its cells.
+fn window(cells: usize, dilation: usize) -> Option<usize> {
+    cells.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)
+}
+
+impl Settings {
+    /// The output for these inputs.
+    fn infer(&self, x: &Signature, kernel: &Signature) -> Result<Signature> {
+        let wrong = |expected: &str| TensorError::invalid("conv", expected);
+        let both = format_args!("{x} and {kernel}");
+        if x.dtype != kernel.dtype || !x.dtype.is_float() {
+            return Err(wrong("one floating-point type")
+                .got(both)
+                .help("cast one of them: .cast(dtype)")
+                .into());
+        }
+        let dtype = x.dtype;
+        let (x, kernel) = (x.shape.dims(), kernel.shape.dims());
+        let fits = x.len() >= 3 && x.len() == kernel.len();
+        if !fits {
+            return Err(wrong(
+                "input (batch, spatial..., channels) and kernel (spatial..., channels, filters)",
+            )
+            .got(both)
+            .into());
+        }
+        let spatial = x.len() - 2;
+        positive("conv", "strides", &self.strides, spatial)?;
+        positive("conv", "dilation", &self.dilation, spatial)?;
+        self.padding.check("conv", spatial)?;
+        let (channels, per_group) = (&x[spatial + 1], &kernel[spatial]);
+        let filters = &kernel[spatial + 1];
+        let per_group = per_group.known().map(|n| n.checked_mul(self.groups));
+        let fits = self.groups > 0
+            && filters.known().is_none_or(|n| n % self.groups == 0)
+            && per_group.is_none_or(|n| {
+                n.is_some_and(|n| channels.known().is_none_or(|channels| channels == n))
+            });
+        if !fits {
+            let expected = format_args!(
+                "a kernel for {channels} channels in {} groups, which divide its filters",
+                self.groups
+            );
+            return Err(TensorError::invalid("conv", expected).got(both).into());
+        }
+        let mut dims = vec![x[0].clone()];
+        for axis in 0..spatial {
+            let cells = match kernel[axis].known() {
+                Some(cells) => {
+                    Some(window(cells, self.dilation[axis]).ok_or_else(|| {
+                        wrong("a kernel with one cell or more, that fits into memory")
+                            .got(both)
+                    })?)
+                }
+                None => None,
+            };
+            let (padding, stride) = (&self.padding, self.strides[axis]);
+            dims.push(padding.windows(
+                "conv",
+                axis,
+                &x[axis + 1],
+                &cells.into(),
+                stride,
+            )?);
+        }
+        dims.push(filters.clone());
+        Ok(Signature::new(dtype, dims))
+    }
+
+    /// The settings for an input and a kernel of these shapes.
+    fn resolve(&self, x: &[usize], kernel: &[usize]) -> Convolution {
+        let spatial = self.strides.len();
+        let padding = (0..spatial).map(|axis| {
+            let window = window(kernel[axis], self.dilation[axis]).unwrap_or(1);
+            self.padding.amounts(axis, x[axis + 1], window, self.strides[axis])
+        });
+        Convolution {
+            strides: self.strides.clone(),
+            padding: padding.collect(),
+            dilation: self.dilation.clone(),
+            groups: self.groups,
+        }
+    }
+
+    fn to_input(&self, dy: &Var, kernel: &Var, x: &Var) -> Result<Var> {
+        Var::apply_one(ConvToInput(self.clone()), &[dy, kernel, x])
+    }
+
+    fn to_kernel(&self, x: &Var, dy: &Var, kernel: &Var) -> Result<Var> {
+        Var::apply_one(ConvToKernel(self.clone()), &[x, dy, kernel])
+    }
+
+    fn forward(&self, x: &Var, kernel: &Var) -> Result<Var> {
+        Var::apply_one(Conv(self.clone()), &[x, kernel])
+    }
+}
+
+/// Checks that `dy` can be the gradient of an output.
+fn adjoint(op: &'static str, y: &Signature, dy: &Signature) -> Result<()> {
+    if y.dtype == dy.dtype && y.shape.may_equal(&dy.shape) {
+        return Ok(());
+    }
+    Err(TensorError::invalid(op, format_args!("the convolution's {y}")).got(dy).into())
+}
+
+/// The lengths of the spatial axes, which are between the first and last of an input.
+fn spatial(shape: &[usize]) -> Vec<usize> {
+    shape[1..shape.len() - 1].to_vec()
+}
+
+/// Inputs: `x`, `kernel`.
+#[derive(Debug)]
+struct Conv(Settings);
+
+impl Op for Conv {
+    fn name(&self) -> &str {
+        "conv"
+    }
+
+    fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
+        Ok(vec![self.0.infer(&inputs[0], &inputs[1])?])
+    }
+
+    fn lower(&self, inputs: &[Value], lower: &mut Lower<'_>) -> Result<Vec<Value>> {
+        let settings = self.0.resolve(&lower.shape(inputs[0]), &lower.shape(inputs[1]));
+        Ok(vec![lower.push(Primitive::Convolution(settings), inputs)?])
+    }
+
+    /// Both gradients are the adjoints.
+    fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
+        let (x, kernel, dy) = (&rule.inputs[0], &rule.inputs[1], rule.dy()?);
+        Ok(vec![
+            rule.when_needed(0, || self.0.to_input(&dy, kernel, x))?,
+            rule.when_needed(1, || self.0.to_kernel(x, &dy, kernel))?,
+        ])
+    }
+}
+
+/// Inputs: `dy`, `kernel`, and a tensor whose shape is that of `x`.
+#[derive(Debug)]
+struct ConvToInput(Settings);
+
+impl Op for ConvToInput {
+    fn name(&self) -> &str {
+        "conv_to_input"
+    }
+
+    fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
+        let (dy, kernel, like) = (&inputs[0], &inputs[1], &inputs[2]);
+        let x = Signature::new(dy.dtype, &like.shape);
+        adjoint("conv_to_input", &self.0.infer(&x, kernel)?, dy)?;
+        Ok(vec![x])
+    }
+
+    fn lower(&self, inputs: &[Value], lower: &mut Lower<'_>) -> Result<Vec<Value>> {
+        let x = lower.shape(inputs[2]);
+        let convolution = self.0.resolve(&x, &lower.shape(inputs[1]));
+        let primitive =
+            Primitive::ConvolutionToInput { convolution, spatial: spatial(&x) };
+        Ok(vec![lower.push(primitive, &inputs[..2])?])
+    }
+
+    /// For a gradient `g` of `dx`: by `dy` it is the convolution of `g`, by the kernel the
+    /// adjoint with `g` in place of `x`.
+    fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
+        let (dy, kernel, g) = (&rule.inputs[0], &rule.inputs[1], rule.dy()?);
+        Ok(vec![
+            rule.when_needed(0, || self.0.forward(&g, kernel))?,
+            rule.when_needed(1, || self.0.to_kernel(&g, dy, kernel))?,
+            None,
+        ])
+    }
+}
+
+/// Inputs: `x`, `dy`, and a tensor whose shape is that of the kernel.
+#[derive(Debug)]
+struct ConvToKernel(Settings);
+
+impl Op for ConvToKernel {
+    fn name(&self) -> &str {
+        "conv_to_kernel"
+    }
+
+    fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
+        let (x, dy, like) = (&inputs[0], &inputs[1], &inputs[2]);
+        let kernel = Signature::new(dy.dtype, &like.shape);
+        adjoint("conv_to_kernel", &self.0.infer(x, &kernel)?, dy)?;
+        Ok(vec![kernel])
+    }
+
+    fn lower(&self, inputs: &[Value], lower: &mut Lower<'_>) -> Result<Vec<Value>> {
+        let kernel = lower.shape(inputs[2]);
+        let convolution = self.0.resolve(&lower.shape(inputs[0]), &kernel);
+        let spatial = kernel[..kernel.len() - 2].to_vec();
+        let primitive = Primitive::ConvolutionToKernel { convolution, spatial };
+        Ok(vec![lower.push(primitive, &inputs[..2])?])
+    }
+
+    /// For a gradient `g` of the kernel: by `x` it is the adjoint with `g` for a kernel, by `dy`
+    /// the convolution with `g`.
+    fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
+        let (x, dy, g) = (&rule.inputs[0], &rule.inputs[1], rule.dy()?);
+        Ok(vec![
+            rule.when_needed(0, || self.0.to_input(dy, &g, x))?,
+            rule.when_needed(1, || self.0.forward(x, &g))?,
+            None,
+        ])
+    }
+}

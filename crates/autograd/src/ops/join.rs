@@ -1,0 +1,333 @@
+//! Joining, splitting and repeating tensors.
+
+use std::borrow::Borrow;
+
+use deckle_tensor::{
+    Dim, Error as TensorError, Part, Primitive, SliceAxis, Value, resolve_axis,
+};
+
+use super::Axis;
+use crate::{Lower, Op, Result, Rule, Signature, Var};
+
+impl Var {
+    /// Tensors that differ in the length of `axis` only, joined along it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no tensor or no such axis, or element types or other axes differ.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([[1], [2]]));
+    /// let y = Var::concatenate(&[&x, &x], -1)?;
+    /// assert_eq!(y.eval()?, Tensor::from([[1, 1], [2, 2]]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn concatenate(tensors: &[impl Borrow<Self>], axis: isize) -> Result<Self> {
+        let inputs: Vec<&Self> = tensors.iter().map(Borrow::borrow).collect();
+        let Some(first) = inputs.first() else {
+            return Err(TensorError::invalid("concatenate", "one tensor or more")
+                .got("none")
+                .into());
+        };
+        let axis = resolve_axis("concatenate", axis, first.rank())?;
+        if let [only] = inputs[..] {
+            return Ok(only.clone());
+        }
+        Self::apply_one(Concatenate { axis }, &inputs)
+    }
+
+    /// Tensors of one shape, joined along a new axis.
+    ///
+    /// # Errors
+    ///
+    /// If there is no tensor or no such axis, or element types or shapes differ.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([1, 2]));
+    /// assert_eq!(Var::stack(&[&x, &x], 0)?.eval()?, Tensor::from([[1, 2], [1, 2]]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn stack(tensors: &[impl Borrow<Self>], axis: isize) -> Result<Self> {
+        let rank = tensors.first().map_or(0, |first| first.borrow().rank() + 1);
+        let axis = resolve_axis("stack", axis, rank)?.cast_signed();
+        let expanded = tensors.iter().map(|tensor| tensor.borrow().expand_dims(axis));
+        Self::concatenate(&expanded.collect::<Result<Vec<_>>>()?, axis)
+    }
+
+    /// Equal parts along `axis`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such axis, its length is unknown, or the sections do not divide it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([1, 2, 3, 4]));
+    /// let parts = x.split(2, 0)?;
+    /// assert_eq!(parts[1].eval()?, Tensor::from([3, 4]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn split(&self, sections: usize, axis: isize) -> Result<Vec<Self>> {
+        let (at, len) = self.known("split", axis)?;
+        if sections == 0 || len % sections != 0 {
+            return Err(TensorError::invalid(
+                "split",
+                format_args!("sections that divide the axis' length {len}"),
+            )
+            .got(format_args!("{sections} sections"))
+            .help("name the cuts: .split_at(cuts, axis)")
+            .into());
+        }
+        let cuts: Vec<_> = (1..sections).map(|i| i * (len / sections)).collect();
+        self.split_at(cuts, at.cast_signed())
+    }
+
+    /// Parts along `axis`, cut before these positions.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such axis, or the cuts do not ascend.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([1, 2, 3, 4]));
+    /// let parts = x.split_at([1], 0)?;
+    /// assert_eq!(parts[1].eval()?, Tensor::from([2, 3, 4]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn split_at(&self, cuts: impl AsRef<[usize]>, axis: isize) -> Result<Vec<Self>> {
+        let at = resolve_axis("split_at", axis, self.rank())?;
+        let cuts = cuts.as_ref();
+        if cuts.windows(2).any(|pair| pair[0] > pair[1]) {
+            return Err(TensorError::invalid("split_at", "cuts in ascending order")
+                .got(format_args!("{cuts:?}"))
+                .into());
+        }
+        let starts = std::iter::once(None).chain(cuts.iter().map(|cut| Some(*cut)));
+        let stops = cuts.iter().map(|cut| Some(*cut)).chain([None]);
+        starts
+            .zip(stops)
+            .map(|(start, stop)| {
+                let [start, stop] = [start, stop]
+                    .map(|at| at.map(|at| isize::try_from(at).unwrap_or(isize::MAX)));
+                let mut parts = vec![Part::from(..); self.rank()];
+                parts[at] = Part::Range { start, stop, step: 1 };
+                self.slice(parts)
+            })
+            .collect()
+    }
+
+    /// The slices along `axis`, which goes away.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such axis, or its length is unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([[1, 2], [3, 4]]));
+    /// assert_eq!(x.unstack(1)?[0].eval()?, Tensor::from([1, 3]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn unstack(&self, axis: isize) -> Result<Vec<Self>> {
+        let (at, len) = self.known("unstack", axis)?;
+        (0..len)
+            .map(|index| {
+                let mut parts = vec![Part::from(..); self.rank()];
+                parts[at] = Part::Index(index.cast_signed());
+                self.slice(parts)
+            })
+            .collect()
+    }
+
+    /// The whole tensor, repeated along each axis; NumPy's `tile`.
+    ///
+    /// # Errors
+    ///
+    /// If there is not one number for each axis.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([1, 2]));
+    /// assert_eq!(x.tile([2])?.eval()?, Tensor::from([1, 2, 1, 2]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn tile(&self, repeats: impl AsRef<[usize]>) -> Result<Self> {
+        let repeats = repeats.as_ref();
+        if repeats.len() != self.rank() {
+            return Err(TensorError::invalid("tile", "one number for each axis")
+                .got(format_args!("{} for shape {}", repeats.len(), self.shape()))
+                .into());
+        }
+        let axes = (0..self.rank()).flat_map(|axis| [1usize.into(), Axis::Of(axis)]);
+        let lens = repeats.iter().enumerate().map(|(axis, &times)| (2 * axis, times));
+        self.repeated(axes.collect(), lens.filter(|(_, times)| *times != 1).collect())
+    }
+
+    /// Each element, repeated along `axis`; NumPy's `repeat`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such axis.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([1, 2]));
+    /// assert_eq!(x.repeat(2, 0)?.eval()?, Tensor::from([1, 1, 2, 2]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn repeat(&self, times: usize, axis: isize) -> Result<Self> {
+        let at = resolve_axis("repeat", axis, self.rank())?;
+        let axes = (0..self.rank()).flat_map(|axis| [Axis::Of(axis), 1usize.into()]);
+        let lens = if times == 1 { vec![] } else { vec![(2 * at + 1, times)] };
+        self.repeated(axes.collect(), lens)
+    }
+
+    /// Under the shape of `axes`, of which two each become one again, axes of length 1 are
+    /// repeated.
+    fn repeated(&self, axes: Vec<Axis>, lens: Vec<(usize, usize)>) -> Result<Self> {
+        if lens.is_empty() {
+            return Ok(self.clone());
+        }
+        let repeated = self.reshape_by(self, axes)?.stretch(lens)?;
+        let merged = (0..self.rank()).map(|axis| Axis::Product(2 * axis..2 * axis + 2));
+        repeated.reshape(merged)
+    }
+
+    /// An axis and its length, which has to be known.
+    fn known(&self, op: &'static str, axis: isize) -> Result<(usize, usize)> {
+        let at = resolve_axis(op, axis, self.rank())?;
+        let len = self.shape().dims()[at].known().ok_or_else(|| {
+            TensorError::invalid(op, "an axis of known length")
+                .got(format_args!("axis {at} of shape {}", self.shape()))
+        })?;
+        Ok((at, len))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Concatenate {
+    axis: usize,
+}
+
+impl Op for Concatenate {
+    fn name(&self) -> &str {
+        "concatenate"
+    }
+
+    fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
+        let first = &inputs[0];
+        let mut dims = first.shape.dims().to_vec();
+        let mut total = Some(0usize);
+        for input in inputs {
+            let own = input.shape.dims();
+            let wrong = || {
+                let shapes: Vec<_> = inputs.iter().map(Signature::to_string).collect();
+                let expected =
+                    format_args!("tensors that differ in axis {} only", self.axis);
+                TensorError::invalid("concatenate", expected).got(shapes.join(" and "))
+            };
+            if own.len() != dims.len() {
+                return Err(wrong().into());
+            }
+            if input.dtype != first.dtype {
+                return Err(wrong().help("cast some of them: .cast(dtype)").into());
+            }
+            for axis in (0..dims.len()).filter(|&axis| axis != self.axis) {
+                dims[axis] = dims[axis].meet(&own[axis]).ok_or_else(wrong)?;
+            }
+            let len = own[self.axis].known();
+            total = total.zip(len).and_then(|(total, len)| total.checked_add(len));
+        }
+        dims[self.axis] = Dim::from(total);
+        Ok(vec![Signature::new(first.dtype, dims)])
+    }
+
+    fn lower(&self, inputs: &[Value], lower: &mut Lower<'_>) -> Result<Vec<Value>> {
+        Ok(vec![lower.push(Primitive::Concat { axis: self.axis }, inputs)?])
+    }
+
+    /// Each gradient is its part of `dy`.
+    fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
+        let dy = rule.dy()?;
+        let inputs: Vec<_> = [&dy].into_iter().chain(rule.inputs).collect();
+        (0..rule.inputs.len())
+            .map(|place| {
+                let part = ConcatenatePart { axis: self.axis, place };
+                rule.when_needed(place, || Var::apply_one(part, &inputs))
+            })
+            .collect()
+    }
+}
+
+/// One part of what was joined. Inputs: the whole, and the parts, whose shapes are read.
+#[derive(Debug)]
+struct ConcatenatePart {
+    axis: usize,
+    place: usize,
+}
+
+impl Op for ConcatenatePart {
+    fn name(&self) -> &str {
+        "concatenate_part"
+    }
+
+    fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
+        Ok(vec![Signature::new(inputs[0].dtype, &inputs[self.place + 1].shape)])
+    }
+
+    fn lower(&self, inputs: &[Value], lower: &mut Lower<'_>) -> Result<Vec<Value>> {
+        let lens: Vec<_> =
+            inputs[1..].iter().map(|&part| lower.shape(part)[self.axis]).collect();
+        let whole = lower.shape(inputs[0]);
+        let mut axes: Vec<_> = whole.iter().map(|&len| SliceAxis::all(len)).collect();
+        axes[self.axis].start = lens[..self.place].iter().sum();
+        axes[self.axis].len = lens[self.place];
+        Ok(vec![lower.push(Primitive::Slice(axes), &inputs[..1])?])
+    }
+
+    /// The gradient by the whole is `dy` among zeros.
+    fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
+        let dy = rule.dy()?;
+        let parts = rule.inputs[1..].iter().enumerate().map(|(place, part)| {
+            if place == self.place { Ok(dy.clone()) } else { part.zeros_like() }
+        });
+        let whole = Var::concatenate(
+            &parts.collect::<Result<Vec<_>>>()?,
+            self.axis.cast_signed(),
+        );
+        let mut gradients = vec![None; rule.inputs.len()];
+        gradients[0] = Some(whole?);
+        Ok(gradients)
+    }
+}

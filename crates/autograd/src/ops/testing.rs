@@ -1,0 +1,1 @@
+//! What the property tests of the operations share.
