@@ -1,0 +1,321 @@
+//! Which nodes run together in one pass over memory: [`fuse`].
+//!
+//! First, each element-wise node joins its consumers if all of them are in one cluster; so a
+//! cluster makes one value that others see, and no cycle can arise. Then clusters, in order,
+//! join the group of the latest value that they read, if they go over the same elements, or a
+//! later group that reads the same values. All that a cluster reads then comes from its group
+//! or from earlier ones, so groups can run in the order of their numbers.
+
+use std::collections::BTreeSet;
+
+use deckle_tensor::Primitive;
+
+use crate::{
+    graph::{Access, Graph, Id, Kind},
+    view::refine,
+};
+
+/// The most nodes that one pass runs, so that its registers stay in the first-level cache.
+const MOST_NODES: usize = 40;
+/// The most values that one pass reads.
+const MOST_LOADS: usize = 24;
+
+/// Nodes that run together.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// In an order in which they can run; the first is the heavy one if there is one.
+    pub(crate) nodes: Vec<usize>,
+    /// Whether the first node is no map and no reduction, but has a kernel of its own.
+    pub(crate) heavy: bool,
+    /// Whether nothing but new values of variables depends on it.
+    pub(crate) tail: bool,
+    pub(crate) space: Space,
+}
+
+/// The elements that a pass goes over.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Space {
+    pub(crate) size: usize,
+    /// Lengths of axes, such that each value is read with one stride along each.
+    pub(crate) shape: Vec<usize>,
+    /// The lengths before, along and after reduced axes, if anything is reduced.
+    pub(crate) frame: Option<[usize; 3]>,
+}
+
+impl Space {
+    /// The elements of both, if one pass can go over them.
+    fn join(&self, other: &Self) -> Option<Self> {
+        let frames = match (self.frame, other.frame) {
+            (Some(a), Some(b)) if a != b => return None,
+            (a, b) => a.or(b),
+        };
+        if self.size != other.size || self.size == 0 {
+            return None;
+        }
+        let shape = refine(&self.shape, &other.shape)?;
+        Some(Self { size: self.size, shape, frame: frames })
+    }
+}
+
+/// The groups, in an order in which they can run; tail groups come last.
+pub(crate) fn fuse(graph: &Graph) -> Vec<Group> {
+    let fusion = Fusion::new(graph);
+    let clusters = fusion.clusters();
+    fusion.groups(clusters)
+}
+
+struct Fusion<'a> {
+    graph: &'a Graph,
+    /// Per value, the nodes that read it.
+    users: Vec<Vec<usize>>,
+    /// Per value, whether it is an output or the new value of a variable.
+    external: Vec<bool>,
+    tail: Vec<bool>,
+}
+
+impl<'a> Fusion<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        let mut users = vec![Vec::new(); graph.values.len()];
+        for (number, node) in graph.nodes.iter().enumerate() {
+            for operand in &node.operands {
+                users[operand.id].push(number);
+            }
+        }
+        let mut external = vec![false; graph.values.len()];
+        let mut output = vec![false; graph.values.len()];
+        for &id in &graph.outputs {
+            external[id] = true;
+            output[id] = true;
+        }
+        for &(_, id) in &graph.updates {
+            external[id] = true;
+        }
+        let mut tail = vec![false; graph.nodes.len()];
+        for (number, node) in graph.nodes.iter().enumerate().rev() {
+            let update_only =
+                |&id: &Id| !output[id] && users[id].iter().all(|&user| tail[user]);
+            tail[number] =
+                matches!(node.kind, Kind::Map(_)) && node.results.iter().all(update_only);
+        }
+        Self { graph, users, external, tail }
+    }
+
+    /// The elements that a node goes over; none for a heavy one.
+    fn space(&self, number: usize) -> Option<Space> {
+        let node = &self.graph.nodes[number];
+        let (size, frame) = match node.kind {
+            Kind::Map(_) => (self.graph.size(node.results[0]), None),
+            Kind::Reduce { frame, .. } => (frame.iter().product(), Some(frame)),
+            _ => return None,
+        };
+        if size == 0 {
+            return Some(Space { size, shape: vec![0], frame });
+        }
+        let mut shape = vec![size];
+        if let Some(frame) = frame {
+            shape = frame.to_vec();
+        }
+        for operand in &node.operands {
+            if operand.view.size() == size {
+                shape = refine(&shape, &operand.view.collapsed().shape)?;
+            }
+        }
+        Some(Space { size, shape, frame })
+    }
+
+    /// Whether a read value can be passed on element by element.
+    fn passes_on(&self, access: &Access) -> bool {
+        let map = self.graph.maker(access.id).map(|maker| &self.graph.nodes[maker].kind);
+        matches!(map, Some(Kind::Map(_))) && self.graph.is_whole(access)
+    }
+
+    /// Each node's cluster, named by the last of its nodes; the elements of each.
+    fn clusters(&self) -> Vec<Cluster> {
+        let nodes = &self.graph.nodes;
+        let mut of: Vec<usize> = (0..nodes.len()).collect();
+        let mut clusters: Vec<Option<Cluster>> = vec![None; nodes.len()];
+        for number in (0..nodes.len()).rev() {
+            let space = self.space(number);
+            if let Some(joined) = self.sink(number, space.as_ref(), &of, &clusters) {
+                let root = of[self.users[nodes[number].results[0]][0]];
+                of[number] = root;
+                let cluster = clusters[root].as_mut().expect("consumers come first here");
+                cluster.nodes.push(number);
+                cluster.space = Some(joined);
+            } else {
+                // A map or reduction whose own operands do not go together has no space; the
+                // graph copies nothing for that, so a pass of its own reads them slowly.
+                clusters[number] = Some(Cluster { nodes: vec![number], space });
+            }
+        }
+        let mut clusters: Vec<_> = clusters.into_iter().flatten().collect();
+        for cluster in &mut clusters {
+            cluster.nodes.reverse();
+        }
+        clusters
+    }
+
+    /// The elements of the one cluster of all consumers with this node, if it can join.
+    fn sink(
+        &self,
+        number: usize,
+        space: Option<&Space>,
+        of: &[usize],
+        clusters: &[Option<Cluster>],
+    ) -> Option<Space> {
+        let node = &self.graph.nodes[number];
+        let (Kind::Map(_), Some(space)) = (&node.kind, space) else { return None };
+        let id = node.results[0];
+        let users = &self.users[id];
+        let root = of[*users.first()?];
+        let cluster = clusters[root].as_ref()?;
+        let inside = |&user: &usize| {
+            let reads = self.graph.nodes[user].operands.iter();
+            of[user] == root
+                && reads.filter(|operand| operand.id == id).all(|a| self.passes_on(a))
+        };
+        let fits = !self.external[id]
+            && users.iter().all(inside)
+            && cluster.nodes.len() < MOST_NODES / 2
+            && self.tail[number] == self.tail[root]
+            && self.loads(cluster.nodes.iter().chain([&number])) <= MOST_LOADS / 2;
+        if !fits {
+            return None;
+        }
+        cluster.space.as_ref()?.join(space)
+    }
+
+    /// How many values from outside these nodes read.
+    fn loads<'n>(&self, nodes: impl Iterator<Item = &'n usize> + Clone) -> usize {
+        let inside: BTreeSet<_> = nodes.clone().collect();
+        let mut read = BTreeSet::new();
+        for &number in nodes {
+            for operand in &self.graph.nodes[number].operands {
+                if self
+                    .graph
+                    .maker(operand.id)
+                    .is_none_or(|maker| !inside.contains(&maker))
+                {
+                    read.insert((operand.id, &operand.view));
+                }
+            }
+        }
+        read.len()
+    }
+
+    fn groups(&self, clusters: Vec<Cluster>) -> Vec<Group> {
+        let (tail, first): (Vec<_>, Vec<_>) =
+            clusters.into_iter().partition(|cluster| self.tail[cluster.nodes[0]]);
+        let mut groups: Vec<Group> = Vec::new();
+        let mut of: Vec<Option<usize>> = vec![None; self.graph.nodes.len()];
+        for cluster in first.into_iter().chain(tail) {
+            let latest = self.latest(&cluster, &of);
+            let mut candidates: Vec<_> = latest.into_iter().collect();
+            candidates.extend(self.siblings(&cluster, &of).filter(|&g| Some(g) > latest));
+            let joined = candidates.into_iter().find_map(|number| {
+                let space = self.joined(&groups[number], number, &cluster, &of)?;
+                Some((number, space))
+            });
+            let number = match joined {
+                Some((number, space)) => {
+                    groups[number].nodes.extend(&cluster.nodes);
+                    groups[number].space = space;
+                    number
+                }
+                None => {
+                    groups.push(self.group(&cluster));
+                    groups.len() - 1
+                }
+            };
+            for &node in &cluster.nodes {
+                of[node] = Some(number);
+            }
+        }
+        for group in &mut groups {
+            group.nodes[usize::from(group.heavy)..].sort_unstable();
+        }
+        groups
+    }
+
+    fn group(&self, cluster: &Cluster) -> Group {
+        let first = &self.graph.nodes[cluster.nodes[0]];
+        let heavy = !matches!(first.kind, Kind::Map(_) | Kind::Reduce { .. });
+        let shape = &self.graph.values[first.results[0]].spec.shape;
+        let space = cluster.space.clone().unwrap_or_else(|| {
+            // Fits the operands of one node only if they are read as they are.
+            Space { size: shape.iter().product(), shape: shape.clone(), frame: None }
+        });
+        let tail = self.tail[cluster.nodes[0]];
+        Group { nodes: cluster.nodes.clone(), heavy, tail, space }
+    }
+
+    /// The group of the latest value that a cluster reads.
+    fn latest(&self, cluster: &Cluster, of: &[Option<usize>]) -> Option<usize> {
+        let operands = cluster.nodes.iter().flat_map(|&n| &self.graph.nodes[n].operands);
+        operands.filter_map(|operand| of[self.graph.maker(operand.id)?]).max()
+    }
+
+    /// The groups that read something that the cluster reads too.
+    fn siblings(
+        &self,
+        cluster: &Cluster,
+        of: &[Option<usize>],
+    ) -> impl Iterator<Item = usize> {
+        let size = cluster.space.as_ref().map_or(0, |space| space.size);
+        let operands = cluster.nodes.iter().flat_map(|&n| &self.graph.nodes[n].operands);
+        let groups: BTreeSet<_> = operands
+            .filter(|operand| self.graph.size(operand.id) == size)
+            .flat_map(|operand| &self.users[operand.id])
+            .filter_map(|&user| of[user])
+            .collect();
+        groups.into_iter()
+    }
+
+    /// The elements of a group with a cluster, if that can join.
+    fn joined(
+        &self,
+        group: &Group,
+        number: usize,
+        cluster: &Cluster,
+        of: &[Option<usize>],
+    ) -> Option<Space> {
+        let space = cluster.space.as_ref()?;
+        let nodes = group.nodes.iter().chain(&cluster.nodes);
+        let fits = group.tail == self.tail[cluster.nodes[0]]
+            && group.nodes.len() + cluster.nodes.len() <= MOST_NODES
+            && self.loads(nodes) <= MOST_LOADS;
+        if !fits {
+            return None;
+        }
+        let mut within = 0;
+        for &node in &cluster.nodes {
+            for operand in &self.graph.nodes[node].operands {
+                let Some(maker) = self.graph.maker(operand.id) else { continue };
+                if of[maker] != Some(number) {
+                    continue;
+                }
+                within += 1;
+                let heavy = group.heavy && maker == group.nodes[0];
+                let whole = self.graph.is_whole(operand);
+                if !(whole && (heavy || self.passes_on(operand))) {
+                    return None;
+                }
+            }
+        }
+        if group.heavy {
+            let first = &self.graph.nodes[group.nodes[0]].kind;
+            let finishes = matches!(first, Kind::Primitive(Primitive::MatMul { .. }));
+            if !finishes || space.frame.is_some() || within == 0 {
+                return None;
+            }
+        }
+        group.space.join(space)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Cluster {
+    nodes: Vec<usize>,
+    /// The elements that it goes over; none for a heavy node.
+    space: Option<Space>,
+}

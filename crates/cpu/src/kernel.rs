@@ -1,0 +1,66 @@
+//! What a plan is made of: [`Instruction`]s, each with a [`Kernel`].
+
+mod arrange;
+mod convolution;
+mod index;
+mod matmul;
+mod pass;
+mod pooling;
+mod scan;
+mod sort;
+
+use std::sync::Arc;
+
+use deckle_tensor::Result;
+
+use crate::{Simd, graph::Id, place::Context};
+
+pub(crate) use matmul::MatMul;
+pub(crate) use pass::Pass;
+pub(crate) use scan::ScanLoop;
+
+/// What an instruction runs.
+pub(crate) trait Kernel: Send + Sync {
+    /// Gets ready when the values' places are known; `same` says whether two share theirs.
+    fn prepare(&mut self, same: &dyn Fn(Id, Id) -> bool, simd: Simd) {
+        let _ = (same, simd);
+    }
+
+    /// Computes what the instruction writes.
+    ///
+    /// # Errors
+    ///
+    /// If an index lies outside its axis.
+    fn run(&self, context: &Context<'_>) -> Result<()>;
+}
+
+impl<F: Fn(&Context<'_>) -> Result<()> + Send + Sync> Kernel for F {
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        self(context)
+    }
+}
+
+/// One step of a plan.
+pub(crate) struct Instruction {
+    pub(crate) kernel: Box<dyn Kernel>,
+    /// What it does, for people.
+    pub(crate) name: String,
+    /// The layer that it stems from.
+    pub(crate) path: Arc<str>,
+    pub(crate) reads: Vec<Id>,
+    pub(crate) writes: Vec<Id>,
+    /// Values that it uses while it runs.
+    pub(crate) scratch: Vec<Id>,
+    /// Pairs of a read and a written value that may share their memory.
+    pub(crate) in_place: Vec<(Id, Id)>,
+    /// Whether it can return an error.
+    pub(crate) fallible: bool,
+}
+
+pub(crate) use arrange::{arg_reduce, cumulative_sum};
+pub(crate) use convolution::{convolution, convolution_to_input, convolution_to_kernel};
+pub(crate) use index::{Indices, gather, gather_along, scatter_add, scatter_add_along};
+pub(crate) use pooling::{
+    average_pool, average_pool_to_input, max_pool, max_pool_gather, max_pool_scatter,
+};
+pub(crate) use sort::{sort, top_k};

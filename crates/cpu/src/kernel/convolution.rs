@@ -1,0 +1,169 @@
+//! Convolutions of any rank, strides, dilation and groups, by their definition.
+
+use deckle_tensor::{Convolution, DType};
+
+use super::{Kernel, matmul::rows, pooling::Windows};
+use crate::{
+    place::{Context, Dense, Plain},
+    simd::Float,
+};
+
+/// The shapes of one convolution.
+struct Shapes {
+    windows: Windows,
+    channels: usize,
+    filters: usize,
+    /// Channels and filters of one group.
+    group: [usize; 2],
+}
+
+impl Shapes {
+    fn new(settings: &Convolution, x: &[usize], kernel: &[usize], y: &[usize]) -> Self {
+        let rank = settings.strides.len();
+        let windows = Windows::new(
+            x,
+            y,
+            &kernel[..rank],
+            &settings.strides,
+            &settings.padding,
+            &settings.dilation,
+        );
+        let filters = kernel[rank + 1];
+        let group = [kernel[rank], filters / settings.groups];
+        Self { windows, channels: x[rank + 1], filters, group }
+    }
+}
+
+macro_rules! float_kernel {
+    ($dtype:expr, $body:ident($($argument:expr),*)) => {
+        match $dtype {
+            DType::F64 => Box::new(move |context: &Context<'_>| {
+                $body::<f64>(context, $($argument),*);
+                Ok(())
+            }),
+            _ => Box::new(move |context: &Context<'_>| {
+                $body::<f32>(context, $($argument),*);
+                Ok(())
+            }),
+        }
+    };
+}
+
+pub(crate) fn convolution(
+    x: Dense,
+    kernel: Dense,
+    out: Dense,
+    settings: &Convolution,
+) -> Box<dyn Kernel> {
+    let shapes = Shapes::new(settings, x.shape(), kernel.shape(), out.shape());
+    float_kernel!(x.spec.dtype, forward(&shapes, &x, &kernel, &out))
+}
+
+fn forward<T: Float + Plain>(
+    context: &Context<'_>,
+    shapes: &Shapes,
+    x: &Dense,
+    kernel: &Dense,
+    out: &Dense,
+) {
+    let [cells_x, cells_y, cells] = shapes.windows.sizes();
+    let [channels, filters] = shapes.group;
+    let (x, kernel) = (context.read::<T>(x), context.read::<T>(kernel));
+    rows(context.threads, context.write::<T>(out), shapes.filters, |row, y| {
+        let (image, place) = (row / cells_y * cells_x, row % cells_y);
+        y.fill(T::ZERO);
+        for k in 0..cells {
+            let Some(cell) = shapes.windows.cell(place, k) else { continue };
+            let x = &x[(image + cell) * shapes.channels..][..shapes.channels];
+            for (channel, &x) in x.iter().enumerate() {
+                let (group, channel) = (channel / channels, channel % channels);
+                let from = (k * channels + channel) * shapes.filters + group * filters;
+                let kernel = &kernel[from..from + filters];
+                for (y, &kernel) in y[group * filters..].iter_mut().zip(kernel) {
+                    *y += x * kernel;
+                }
+            }
+        }
+    });
+}
+
+pub(crate) fn convolution_to_input(
+    dy: Dense,
+    kernel: Dense,
+    out: Dense,
+    settings: &Convolution,
+) -> Box<dyn Kernel> {
+    let shapes = Shapes::new(settings, out.shape(), kernel.shape(), dy.shape());
+    float_kernel!(dy.spec.dtype, to_input(&shapes, &dy, &kernel, &out))
+}
+
+fn to_input<T: Float + Plain>(
+    context: &Context<'_>,
+    shapes: &Shapes,
+    dy: &Dense,
+    kernel: &Dense,
+    out: &Dense,
+) {
+    let [cells_x, cells_y, cells] = shapes.windows.sizes();
+    let [channels, filters] = shapes.group;
+    let (dy, kernel) = (context.read::<T>(dy), context.read::<T>(kernel));
+    let len = cells_x * shapes.channels;
+    rows(context.threads, context.write::<T>(out), len, |image, dx| {
+        dx.fill(T::ZERO);
+        for place in 0..cells_y {
+            let dy = &dy[(image * cells_y + place) * shapes.filters..][..shapes.filters];
+            for k in 0..cells {
+                let Some(cell) = shapes.windows.cell(place, k) else { continue };
+                let dx = &mut dx[cell * shapes.channels..][..shapes.channels];
+                for (channel, dx) in dx.iter_mut().enumerate() {
+                    let (group, channel) = (channel / channels, channel % channels);
+                    let from =
+                        (k * channels + channel) * shapes.filters + group * filters;
+                    let kernel = &kernel[from..from + filters];
+                    for (&dy, &kernel) in dy[group * filters..].iter().zip(kernel) {
+                        *dx += dy * kernel;
+                    }
+                }
+            }
+        }
+    });
+}
+
+pub(crate) fn convolution_to_kernel(
+    x: Dense,
+    dy: Dense,
+    out: Dense,
+    settings: &Convolution,
+) -> Box<dyn Kernel> {
+    let shapes = Shapes::new(settings, x.shape(), out.shape(), dy.shape());
+    let batch = x.shape()[0];
+    float_kernel!(x.spec.dtype, to_kernel(&shapes, batch, &x, &dy, &out))
+}
+
+fn to_kernel<T: Float + Plain>(
+    context: &Context<'_>,
+    shapes: &Shapes,
+    batch: usize,
+    x: &Dense,
+    dy: &Dense,
+    out: &Dense,
+) {
+    let [cells_x, cells_y, _] = shapes.windows.sizes();
+    let [channels, filters] = shapes.group;
+    let (x, dy) = (context.read::<T>(x), context.read::<T>(dy));
+    rows(context.threads, context.write::<T>(out), shapes.filters, |row, dk| {
+        let (k, channel) = (row / channels, row % channels);
+        dk.fill(T::ZERO);
+        for image in 0..batch {
+            for place in 0..cells_y {
+                let Some(cell) = shapes.windows.cell(place, k) else { continue };
+                let x = &x[(image * cells_x + cell) * shapes.channels..];
+                let dy = &dy[(image * cells_y + place) * shapes.filters..];
+                for (filter, dk) in dk.iter_mut().enumerate() {
+                    let group = filter / filters;
+                    *dk += x[group * channels + channel] * dy[filter];
+                }
+            }
+        }
+    });
+}

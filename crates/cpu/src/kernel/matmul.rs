@@ -1,0 +1,228 @@
+//! Matrix products, and what is done to their results in passing.
+#![expect(unsafe_code, reason = "the epilogue is a tile program on raw memory")]
+
+use deckle_tensor::{DType, Result};
+
+use super::Kernel;
+use crate::{
+    Simd, Threads,
+    gemm::Gemm,
+    graph::{Graph, Id, Node},
+    place::{Context, Dense, Plain},
+    simd::Float,
+    tile::{Frame, Tile, Worker, number::Number},
+    view::View,
+};
+
+/// Products of matrices, each finished by a tile program over its result.
+pub(crate) struct MatMul {
+    gemm: Gemm,
+    sizes: [usize; 3],
+    strides: [[usize; 2]; 2],
+    /// Where A and B of each product start.
+    offsets: Vec<(usize, usize)>,
+    a: Dense,
+    b: Dense,
+    pub(crate) c: Id,
+    c_dense: Dense,
+    scratch: Option<Dense>,
+    pub(crate) epilogue: Option<Tile>,
+    dtype: DType,
+}
+
+impl MatMul {
+    pub(crate) fn new(graph: &Graph, node: &Node, transpose: [bool; 2]) -> Self {
+        let [a, b] = [0, 1].map(|i| {
+            let view = &node.operands[i].view;
+            let rank = view.shape.len();
+            let mut axes: Vec<_> = (0..rank).collect();
+            if transpose[i] {
+                axes.swap(rank - 2, rank - 1);
+            }
+            view.transpose(&axes)
+        });
+        let c = node.results[0];
+        let spec = &graph.values[c].spec;
+        let rank = spec.shape.len();
+        let (batch, matrix) = spec.shape.split_at(rank - 2);
+        let (mut m, n) = (matrix[0], matrix[1]);
+        let k = a.shape[a.shape.len() - 1];
+        let strides = |view: &View| {
+            let at = view.strides.len() - 2;
+            [view.strides[at].unsigned_abs(), view.strides[at + 1].unsigned_abs()]
+        };
+        let mut strides = [strides(&a), strides(&b)];
+        let batch_size: usize = batch.iter().product();
+        let b_batch: usize = b.shape[..b.shape.len() - 2].iter().product();
+        let mut offsets = Vec::new();
+        // Products with one B are one product, if A's rows go on evenly.
+        let rows = (b_batch == 1 && batch_size > 1)
+            .then(|| {
+                a.broadcast(&[batch, &[m, k]].concat()).reshape(&[batch_size * m, k])
+            })
+            .flatten();
+        let first = |view: &View| view.offset.unsigned_abs();
+        if let Some(rows) = rows.filter(|rows| rows.strides[0] >= 0) {
+            strides[0] = [rows.strides[0].unsigned_abs(), rows.strides[1].unsigned_abs()];
+            m *= batch_size;
+            offsets.push((first(&rows), first(&b)));
+        } else {
+            let a = a.broadcast(&[batch, &a.shape[a.shape.len() - 2..]].concat());
+            let b = b.broadcast(&[batch, &b.shape[b.shape.len() - 2..]].concat());
+            for number in 0..batch_size {
+                let mut left = number;
+                let mut offset = (first(&a), first(&b));
+                for axis in (0..batch.len()).rev() {
+                    let index = left % batch[axis];
+                    left /= batch[axis];
+                    offset.0 += index * a.strides[axis].unsigned_abs();
+                    offset.1 += index * b.strides[axis].unsigned_abs();
+                }
+                offsets.push(offset);
+            }
+        }
+        let gemm = Gemm::new(m, n, k)
+            .a_strides(strides[0][0], strides[0][1])
+            .b_strides(strides[1][0], strides[1][1]);
+        let whole = |i: usize| {
+            let id: Id = node.operands[i].id;
+            Dense::whole(id, &graph.values[id].spec)
+        };
+        Self {
+            gemm,
+            sizes: [m, n, k],
+            strides,
+            offsets,
+            a: whole(0),
+            b: whole(1),
+            c,
+            c_dense: Dense::whole(c, spec),
+            scratch: None,
+            epilogue: None,
+            dtype: spec.dtype,
+        }
+    }
+
+    /// The bytes of scratch memory that it needs.
+    pub(crate) fn scratch(&self, simd: Simd, threads: usize) -> usize {
+        match (self.dtype, self.offsets.len()) {
+            (DType::F32, 1) => 4 * self.gemm.scratch::<f32>(simd, threads),
+            (DType::F32, _) => 4 * self.gemm.scratch_batch::<f32>(simd, threads),
+            (DType::F64, 1) => 8 * self.gemm.scratch::<f64>(simd, threads),
+            (DType::F64, _) => 8 * self.gemm.scratch_batch::<f64>(simd, threads),
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn set_scratch(&mut self, id: Id, bytes: usize) {
+        let width = self.dtype.size();
+        self.scratch = Some(Dense::scratch(id, bytes / width, width));
+    }
+
+    fn float<T: Float + Plain>(&self, context: &Context<'_>) {
+        let (a, b) = (context.read::<T>(&self.a), context.read::<T>(&self.b));
+        let c = context.write::<T>(&self.c_dense);
+        let scratch: &mut [T] = match &self.scratch {
+            Some(scratch) => context.write(scratch),
+            None => &mut [],
+        };
+        let n = self.sizes[1];
+        let finish = |row: usize, column: usize, part: &mut [T]| {
+            if let Some(tile) = &self.epilogue {
+                let mut frame = Frame::new();
+                let mut worker = Worker::new(tile, context.places(), &mut frame);
+                let bytes = size_of_val(part);
+                // SAFETY: any bytes are elements of `T`, which is a float; `part` is borrowed
+                // as long as the slice of its bytes. The product hands out each element once,
+                // and the plan lets this instruction alone write what the program writes.
+                unsafe {
+                    let part =
+                        std::slice::from_raw_parts_mut(part.as_mut_ptr().cast(), bytes);
+                    worker.part(row * n + column, part, self.c, size_of::<T>());
+                }
+            }
+        };
+        let epilogue: Option<crate::gemm::Epilogue<'_, T>> =
+            if self.epilogue.is_some() { Some(&finish) } else { None };
+        let (simd, threads) = (context.simd, context.threads);
+        match self.offsets[..] {
+            [] => {}
+            [(first_a, first_b)] => {
+                let (a, b) = (&a[first_a.min(a.len())..], &b[first_b.min(b.len())..]);
+                self.gemm.run(simd, threads, a, b, c, scratch, epilogue);
+            }
+            _ => self.gemm.run_batch(
+                simd,
+                threads,
+                (a, b),
+                &self.offsets,
+                c,
+                scratch,
+                epilogue,
+            ),
+        }
+    }
+
+    /// Integers are rare: one row after the other.
+    fn integer<T: Number + Plain + Default>(&self, context: &Context<'_>) {
+        let (a, b) = (context.read::<T>(&self.a), context.read::<T>(&self.b));
+        let c = context.write::<T>(&self.c_dense);
+        let [m, n, k] = self.sizes;
+        let [[a_row, a_column], [b_row, b_column]] = self.strides;
+        if n == 0 {
+            return;
+        }
+        rows(context.threads, c, n, |row, c| {
+            let (product, i) = (row / m, row % m);
+            let (first_a, first_b) = self.offsets[product];
+            c.fill(T::default());
+            for p in 0..k {
+                let x = a[first_a + i * a_row + p * a_column];
+                for (j, c) in c.iter_mut().enumerate() {
+                    *c = c.add(x.mul(b[first_b + p * b_row + j * b_column]));
+                }
+            }
+        });
+        if let Some(tile) = &self.epilogue {
+            let tasks = tile.tasks();
+            // SAFETY: as in `float`.
+            let task = |task: usize| unsafe { tile.task(context.places(), task) };
+            context.threads.run(tasks, &task);
+        }
+    }
+}
+
+/// Runs `body` on each row of `len` elements, several rows a task.
+pub(super) fn rows<T: Send>(
+    threads: &Threads,
+    data: &mut [T],
+    len: usize,
+    body: impl Fn(usize, &mut [T]) + Sync,
+) {
+    let together = (4096 / len.max(1)).max(1);
+    threads.run_chunks(data, (together * len).max(1), |start, chunk| {
+        for (i, row) in chunk.chunks_mut(len.max(1)).enumerate() {
+            body(start / len.max(1) + i, row);
+        }
+    });
+}
+
+impl Kernel for MatMul {
+    fn prepare(&mut self, same: &dyn Fn(Id, Id) -> bool, simd: Simd) {
+        if let Some(tile) = &mut self.epilogue {
+            tile.lay_out(same, simd);
+        }
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        match self.dtype {
+            DType::F32 => self.float::<f32>(context),
+            DType::F64 => self.float::<f64>(context),
+            DType::I32 => self.integer::<i32>(context),
+            DType::I64 => self.integer::<i64>(context),
+            DType::U32 => self.integer::<u32>(context),
+            _ => self.integer::<u8>(context),
+        }
+        Ok(())
+    }
+}

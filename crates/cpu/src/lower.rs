@@ -1,0 +1,402 @@
+//! From groups of nodes to instructions: [`lower`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use deckle_tensor::{DType, Primitive, Result, Scan, SliceAxis, Spec, shape_text};
+
+use crate::{
+    Options,
+    fuse::{Group, fuse},
+    graph::{Access, Graph, Id, Kind, Node},
+    kernel::{self, Indices, Instruction, Kernel, MatMul, Pass, ScanLoop},
+    place::{Base, Dense},
+    plan::Plan,
+    tile::Tile,
+    view::View,
+};
+
+/// What a graph becomes.
+pub(crate) struct Lowered {
+    pub(crate) instructions: Vec<Instruction>,
+    /// Values that have no memory of their own but that of another one.
+    pub(crate) alias: BTreeMap<Id, Id>,
+}
+
+/// The instructions that compute a graph, in an order in which they can run.
+pub(crate) fn lower(graph: &mut Graph, options: &Options) -> Result<Lowered> {
+    let groups = fuse(graph);
+    let mut lowering = Lowering {
+        read_outside: read_outside(graph, &groups),
+        graph,
+        options,
+        instructions: Vec::new(),
+        alias: BTreeMap::new(),
+    };
+    let tail = groups.partition_point(|group| !group.tail);
+    for group in &groups[..tail] {
+        if group.heavy {
+            lowering.heavy(group)?;
+        } else {
+            let tile = lowering.tile(group);
+            lowering.pass(vec![tile], lowering.path(group));
+        }
+    }
+    lowering.tail(&groups[tail..]);
+    let Lowering { instructions, alias, .. } = lowering;
+    Ok(Lowered { instructions, alias })
+}
+
+/// Per value, whether anything outside the group that makes it reads it.
+fn read_outside(graph: &Graph, groups: &[Group]) -> Vec<bool> {
+    let mut group_of = vec![usize::MAX; graph.nodes.len()];
+    for (number, group) in groups.iter().enumerate() {
+        for &node in &group.nodes {
+            group_of[node] = number;
+        }
+    }
+    let mut outside = vec![false; graph.values.len()];
+    for (number, node) in graph.nodes.iter().enumerate() {
+        for operand in &node.operands {
+            if let Some(maker) = graph.maker(operand.id) {
+                outside[operand.id] |= group_of[maker] != group_of[number];
+            }
+        }
+    }
+    for &id in graph.outputs.iter().chain(graph.updates.iter().map(|(_, id)| id)) {
+        outside[id] = true;
+    }
+    outside
+}
+
+struct Lowering<'a> {
+    graph: &'a mut Graph,
+    options: &'a Options,
+    read_outside: Vec<bool>,
+    instructions: Vec<Instruction>,
+    alias: BTreeMap<Id, Id>,
+}
+
+impl Lowering<'_> {
+    /// The layer that most of a group stems from: that of its last node with one.
+    fn path(&self, group: &Group) -> Arc<str> {
+        let paths = group.nodes.iter().rev().map(|&node| &self.graph.nodes[node].path);
+        paths.clone().find(|path| !path.is_empty()).cloned().unwrap_or_default()
+    }
+
+    fn tile(&self, group: &Group) -> Tile {
+        let nodes = &group.nodes[usize::from(group.heavy)..];
+        Tile::new(self.graph, nodes, &group.space, &|id| self.read_outside[id])
+    }
+
+    fn pass(&mut self, mut tiles: Vec<Tile>, path: Arc<str>) {
+        let mut scratch = Vec::new();
+        for tile in &mut tiles {
+            for (fold, size) in tile.scratch() {
+                let id = self.graph.scratch(Spec::new(tile.fold_dtype(fold), [size]));
+                tile.set_parts(fold, id);
+                scratch.push(id);
+            }
+        }
+        self.instructions.push(pass(tiles, scratch, path));
+    }
+
+    /// Groups that nothing but variables depend on: as few instructions as there are levels.
+    fn tail(&mut self, groups: &[Group]) {
+        let mut level = vec![0; groups.len()];
+        let mut maker = BTreeMap::new();
+        for (number, group) in groups.iter().enumerate() {
+            for &node in &group.nodes {
+                maker.insert(node, number);
+            }
+        }
+        for (number, group) in groups.iter().enumerate().rev() {
+            for &node in &group.nodes {
+                for operand in &self.graph.nodes[node].operands {
+                    let made_by =
+                        self.graph.maker(operand.id).and_then(|m| maker.get(&m));
+                    if let Some(&from) = made_by.filter(|&&from| from != number) {
+                        level[from] = level[from].max(level[number] + 1);
+                    }
+                }
+            }
+        }
+        let levels = level.iter().max().map_or(0, |highest| highest + 1);
+        for now in (0..levels).rev() {
+            let members = groups.iter().zip(&level).filter(|&(_, &level)| level == now);
+            let tiles = members.map(|(group, _)| self.tile(group)).collect();
+            self.pass(tiles, Arc::from("update"));
+        }
+    }
+
+    fn push(&mut self, kernel: Box<dyn Kernel>, node: &Node, fallible: bool) {
+        let shapes =
+            node.results.iter().map(|&id| self.graph.values[id].spec.to_string());
+        self.instructions.push(Instruction {
+            kernel,
+            name: format!("{} -> {}", node.name(), shapes.collect::<Vec<_>>().join(", ")),
+            path: Arc::clone(&node.path),
+            reads: node.operands.iter().map(|operand| operand.id).collect(),
+            writes: node.results.clone(),
+            scratch: Vec::new(),
+            in_place: Vec::new(),
+            fallible,
+        });
+    }
+
+    fn heavy(&mut self, group: &Group) -> Result<()> {
+        let node = self.graph.nodes[group.nodes[0]].clone();
+        let Kind::Primitive(primitive) = &node.kind else {
+            unreachable!("composites without a kernel are replaced by their bodies");
+        };
+        let dense = |i: usize| Dense::new(self.graph, &node.operands[i]);
+        let whole = |i: usize| {
+            let id = node.results[i];
+            Dense::whole(id, &self.graph.values[id].spec)
+        };
+        let indices = |i: usize| Indices {
+            from: dense(i),
+            op: primitive.name(),
+            path: Arc::clone(&node.path),
+        };
+        let kernel = match primitive {
+            Primitive::MatMul { transpose_a, transpose_b } => {
+                self.matmul(group, &node, [*transpose_a, *transpose_b]);
+                return Ok(());
+            }
+            Primitive::Concat { axis } => {
+                self.concat(&node, *axis);
+                return Ok(());
+            }
+            Primitive::Pad { padding } => {
+                self.pad(&node, padding);
+                return Ok(());
+            }
+            Primitive::Scan(scan) => return self.scan(&node, scan),
+            Primitive::ArgReduce { largest, axis } => {
+                kernel::arg_reduce(dense(0), whole(0), *axis, *largest)
+            }
+            Primitive::CumSum { axis, exclusive, reverse } => {
+                kernel::cumulative_sum(dense(0), whole(0), *axis, *exclusive, *reverse)
+            }
+            Primitive::Sort { descending, .. } => {
+                kernel::sort(dense(0), whole(0), whole(1), *descending)
+            }
+            Primitive::TopK { k } => kernel::top_k(dense(0), whole(0), whole(1), *k),
+            Primitive::Gather { axis } => {
+                kernel::gather(dense(0), indices(1), whole(0), *axis)
+            }
+            Primitive::ScatterAdd { axis, .. } => {
+                kernel::scatter_add(indices(0), dense(1), whole(0), *axis)
+            }
+            Primitive::GatherAlong { axis } => {
+                kernel::gather_along(dense(0), indices(1), whole(0), *axis)
+            }
+            Primitive::ScatterAddAlong { axis, .. } => {
+                kernel::scatter_add_along(indices(0), dense(1), whole(0), *axis)
+            }
+            Primitive::MaxPool(pool) => kernel::max_pool(dense(0), whole(0), pool),
+            Primitive::MaxPoolGather(pool) => {
+                kernel::max_pool_gather(dense(0), dense(1), whole(0), pool)
+            }
+            Primitive::MaxPoolScatter(pool) => {
+                kernel::max_pool_scatter(dense(0), dense(1), whole(0), pool)
+            }
+            Primitive::AveragePool(pool) => {
+                kernel::average_pool(dense(0), whole(0), pool)
+            }
+            Primitive::AveragePoolToInput { pool, .. } => {
+                kernel::average_pool_to_input(dense(0), whole(0), pool)
+            }
+            Primitive::Convolution(settings) => {
+                kernel::convolution(dense(0), dense(1), whole(0), settings)
+            }
+            Primitive::ConvolutionToInput { convolution, .. } => {
+                kernel::convolution_to_input(dense(0), dense(1), whole(0), convolution)
+            }
+            Primitive::ConvolutionToKernel { convolution, .. } => {
+                kernel::convolution_to_kernel(dense(0), dense(1), whole(0), convolution)
+            }
+            other => unreachable!("`{}` is a map, a reduction or a view", other.name()),
+        };
+        let fallible = matches!(
+            primitive,
+            Primitive::Gather { .. }
+                | Primitive::ScatterAdd { .. }
+                | Primitive::GatherAlong { .. }
+                | Primitive::ScatterAddAlong { .. }
+        );
+        self.push(kernel, &node, fallible);
+        Ok(())
+    }
+
+    fn matmul(&mut self, group: &Group, node: &Node, transpose: [bool; 2]) {
+        let mut matmul = MatMul::new(self.graph, node, transpose);
+        let bytes = matmul.scratch(self.options.simd, self.options.threads.count());
+        let mut scratch = Vec::new();
+        if bytes > 0 {
+            let id = self.graph.scratch(Spec::new(DType::U8, [bytes]));
+            matmul.set_scratch(id, bytes);
+            scratch.push(id);
+        }
+        let product = node.results[0];
+        let mut reads: Vec<_> = node.operands.iter().map(|operand| operand.id).collect();
+        let mut writes = Vec::new();
+        let mut name = String::from("matmul");
+        if group.nodes.len() > 1 {
+            let tile = self.tile(group);
+            reads.extend(tile.reads().filter(|&id| id != product));
+            writes.extend(tile.writes());
+            name.push_str(" + ");
+            name.push_str(&tile.names().join(" + "));
+            matmul.epilogue = Some(tile);
+        }
+        if self.read_outside[product] || writes.is_empty() {
+            writes.push(product);
+        } else {
+            // The product is finished where one of its results goes.
+            let spec = &self.graph.values[product].spec;
+            let fits = |&&id: &&Id| self.graph.values[id].spec.dtype == spec.dtype;
+            match writes.iter().find(fits) {
+                Some(&result) => {
+                    self.alias.insert(product, result);
+                }
+                None => scratch.push(product),
+            }
+        }
+        let spec = &self.graph.values[product].spec;
+        let [a, b] = [0, 1].map(|i| shape_text(&node.operands[i].view.shape));
+        let name = format!("{name}: {a} x {b} -> {spec}");
+        let nodes = group.nodes.iter().map(|&node| &self.graph.nodes[node].path);
+        let path =
+            nodes.clone().find(|path| !path.is_empty()).cloned().unwrap_or_default();
+        self.instructions.push(Instruction {
+            kernel: Box::new(matmul),
+            name,
+            path,
+            reads,
+            writes,
+            scratch,
+            in_place: Vec::new(),
+            fallible: false,
+        });
+    }
+
+    fn concat(&mut self, node: &Node, axis: usize) {
+        let out = node.results[0];
+        let whole = View::contiguous(&self.graph.values[out].spec.shape);
+        let mut start = 0;
+        let mut tiles = Vec::new();
+        for operand in &node.operands {
+            let len = operand.view.shape[axis];
+            let mut axes: Vec<_> =
+                whole.shape.iter().map(|&len| SliceAxis::all(len)).collect();
+            axes[axis] = SliceAxis { start, len, step: 1 };
+            tiles.push(self.copy(operand, out, &whole.slice(&axes)));
+            start += len;
+        }
+        self.pass(tiles, Arc::clone(&node.path));
+        self.rename_last("concat", out);
+    }
+
+    fn pad(&mut self, node: &Node, padding: &[(usize, usize)]) {
+        let out = node.results[0];
+        let whole = View::contiguous(&self.graph.values[out].spec.shape);
+        let value = Access {
+            id: node.operands[1].id,
+            view: node.operands[1].view.broadcast(&whole.shape),
+        };
+        let fill = self.copy(&value, out, &whole);
+        self.pass(vec![fill], Arc::clone(&node.path));
+        self.rename_last("fill", out);
+        let inner = &node.operands[0];
+        let axes: Vec<_> = (padding.iter().zip(&inner.view.shape))
+            .map(|(&(start, _), &len)| SliceAxis { start, len, step: 1 })
+            .collect();
+        let copy = self.copy(inner, out, &whole.slice(&axes));
+        self.pass(vec![copy], Arc::clone(&node.path));
+        self.rename_last("pad", out);
+    }
+
+    fn copy(&self, from: &Access, to: Id, region: &View) -> Tile {
+        let dtype = self.graph.dtype(from.id);
+        let whole = region.is_whole(self.graph.size(to));
+        Tile::copy((from.id, dtype, &from.view), to, (!whole).then_some(region))
+    }
+
+    fn rename_last(&mut self, name: &str, out: Id) {
+        if let Some(last) = self.instructions.last_mut() {
+            last.name = format!("{name} -> {}", self.graph.values[out].spec);
+        }
+    }
+
+    fn scan(&mut self, node: &Node, scan: &Scan) -> Result<()> {
+        let body = Plan::compile(&scan.body, self.options)?;
+        let mut scratch = Vec::new();
+        let mut take = |graph: &mut Graph, spec: Spec| {
+            let id = graph.scratch(spec);
+            scratch.push(id);
+            id
+        };
+        let bytes = body.arena_bytes();
+        let arena = take(self.graph, Spec::new(DType::U8, [bytes]));
+        let count = 2 + node.operands.len() + node.results.len();
+        let bases = take(self.graph, Spec::new(DType::U8, [count * size_of::<Base>()]));
+        let mut carries = Vec::new();
+        for &carry in &node.results[..scan.carries] {
+            let spec = self.graph.values[carry].spec.clone();
+            let two = [0, 1].map(|_| take(self.graph, spec.clone()));
+            carries.push(two.map(|id| Dense::whole(id, &spec)));
+        }
+        let fallible = body.fallible();
+        let inner = body.text().lines().map(|line| format!("\n    | {line}"));
+        let inner: String = inner.collect();
+        let whole = |&id: &Id| Dense::whole(id, &self.graph.values[id].spec);
+        let kernel = ScanLoop {
+            constants: scan.constants,
+            length: scan.length,
+            reverse: scan.reverse,
+            inputs: node.operands.iter().map(|a| Dense::new(self.graph, a)).collect(),
+            outputs: node.results.iter().map(whole).collect(),
+            carries,
+            arena: Dense::scratch(arena, bytes, 1),
+            bases: Dense::scratch(bases, count, size_of::<Base>()),
+            body,
+        };
+        self.push(Box::new(kernel), node, fallible);
+        if let Some(last) = self.instructions.last_mut() {
+            last.scratch = scratch;
+            last.name.push_str(&inner);
+        }
+        Ok(())
+    }
+}
+
+/// The instruction of tile programs that do not depend on each other.
+pub(crate) fn pass(tiles: Vec<Tile>, scratch: Vec<Id>, path: Arc<str>) -> Instruction {
+    let mut reads: Vec<_> = tiles.iter().flat_map(Tile::reads).collect();
+    reads.sort_unstable();
+    reads.dedup();
+    let count =
+        |id: Id| tiles.iter().flat_map(Tile::reads).filter(|&read| read == id).count();
+    let pairs = tiles.iter().flat_map(Tile::in_place);
+    let in_place = pairs.filter(|&(read, _)| count(read) == 1).collect();
+    let name = match &tiles[..] {
+        [tile] => {
+            format!("{}: {}", tile.names().join(" + "), shape_text(&tile.space.shape))
+        }
+        _ => {
+            let elements: usize = tiles.iter().map(|tile| tile.space.size).sum();
+            format!("{} programs over {elements} elements", tiles.len())
+        }
+    };
+    Instruction {
+        name,
+        path,
+        reads,
+        writes: tiles.iter().flat_map(Tile::writes).collect(),
+        scratch,
+        in_place,
+        fallible: false,
+        kernel: Box::new(Pass::new(tiles)),
+    }
+}

@@ -1,0 +1,154 @@
+//! Aligned memory with a borrow state: what lies behind a [`Buffer`](deckle_tensor::Buffer).
+#![expect(
+    unsafe_code,
+    reason = "memory that several handles share, guarded by its borrow state"
+)]
+
+use std::{
+    alloc::{Layout, alloc_zeroed, dealloc},
+    ptr::NonNull,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use deckle_tensor::{Element, Error, Result};
+
+/// The alignment of all memory: one cache line, and one AVX-512 register.
+pub(crate) const ALIGN: usize = 64;
+
+/// The state of memory that somebody writes.
+const WRITER: usize = usize::MAX;
+
+/// Zero-initialized bytes, aligned to [`ALIGN`], that nobody or any number of readers or one
+/// writer use.
+pub(crate) struct Memory {
+    start: NonNull<u8>,
+    layout: Layout,
+    /// The number of readers, or [`WRITER`].
+    state: AtomicUsize,
+}
+
+// SAFETY: the memory is plain bytes that this value owns. It is reached through `pointer` alone,
+// whose users hold a borrow (`read` or `write`) or own the `Memory`.
+unsafe impl Send for Memory {}
+// SAFETY: as above: the atomic borrow state keeps a writer apart from all others.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    /// `bytes` zeros.
+    pub(crate) fn zeroed(bytes: usize) -> Result<Self> {
+        let error = || {
+            Error::invalid("allocate", "a size that fits into memory")
+                .got(format_args!("{bytes} bytes"))
+        };
+        let padded = bytes.max(1).checked_next_multiple_of(ALIGN).ok_or_else(error)?;
+        let layout = Layout::from_size_align(padded, ALIGN).map_err(|_| error())?;
+        // SAFETY: the layout's size is not 0.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(error)?;
+        Ok(Self { start, layout, state: AtomicUsize::new(0) })
+    }
+
+    /// The first byte. What is done with it needs a borrow.
+    pub(crate) const fn pointer(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    /// Joins the readers, unless there is a writer; ends with [`Memory::release_read`].
+    pub(crate) fn acquire_read(&self) -> bool {
+        let more = |readers: usize| (readers < WRITER - 1).then_some(readers + 1);
+        self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Becomes the writer, unless anybody is there; ends with [`Memory::release_write`].
+    pub(crate) fn acquire_write(&self) -> bool {
+        self.state
+            .compare_exchange(0, WRITER, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    pub(crate) fn release_read(&self) {
+        self.state.fetch_sub(1, Ordering::Release);
+    }
+
+    pub(crate) fn release_write(&self) {
+        self.state.store(0, Ordering::Release);
+    }
+
+    /// Runs `body` on the first `len` bytes as a reader; `None` if there is a writer.
+    pub(crate) fn read<R>(&self, len: usize, body: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        assert!(len <= self.layout.size(), "the memory is as long as its spec");
+        if !self.acquire_read() {
+            return None;
+        }
+        let _release = Release(|| self.release_read());
+        // SAFETY: `start` is valid for `len` initialized bytes, and no writer is there until
+        // the borrow is released.
+        Some(body(unsafe { std::slice::from_raw_parts(self.start.as_ptr(), len) }))
+    }
+
+    /// Copies as many elements as fit; false if there is a writer.
+    pub(crate) fn read_into<T: Element>(&self, to: &mut [T]) -> bool {
+        let bytes = size_of_val(to);
+        let copied = self.read(bytes, |from| {
+            // SAFETY: `from` is as long as `to`, and another memory. It holds elements of the
+            // type `T`: zeros, or what a tensor or a kernel for that type wrote there.
+            unsafe { from.as_ptr().copy_to_nonoverlapping(to.as_mut_ptr().cast(), bytes) }
+        });
+        copied.is_some()
+    }
+
+    /// Runs `body` on the first `len` bytes as the writer; `None` if anybody is there.
+    pub(crate) fn write<R>(
+        &self,
+        len: usize,
+        body: impl FnOnce(&mut [u8]) -> R,
+    ) -> Option<R> {
+        assert!(len <= self.layout.size(), "the memory is as long as its spec");
+        if !self.acquire_write() {
+            return None;
+        }
+        let _release = Release(|| self.release_write());
+        // SAFETY: `start` is valid for `len` initialized bytes, and nobody else reads or
+        // writes them until the borrow is released.
+        Some(body(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), len) }))
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `zeroed` with this layout, and freed once.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+    }
+}
+
+/// Runs its function when dropped, so that a panic leaves no borrow behind.
+pub(crate) struct Release<F: FnMut()>(pub(crate) F);
+
+impl<F: FnMut()> Drop for Release<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_is_alone() {
+        let memory = Memory::zeroed(8).unwrap();
+        assert!(memory.acquire_read() && memory.acquire_read());
+        assert!(!memory.acquire_write());
+        memory.release_read();
+        memory.release_read();
+        assert!(memory.acquire_write());
+        assert!(!memory.acquire_read() && !memory.acquire_write());
+        memory.release_write();
+        assert_eq!(memory.read(8, <[u8]>::to_vec), Some(vec![0; 8]));
+    }
+
+    #[test]
+    fn too_much_is_an_error() {
+        assert!(Memory::zeroed(usize::MAX).is_err());
+        assert!(Memory::zeroed(isize::MAX.unsigned_abs()).is_err());
+    }
+}

@@ -1,0 +1,158 @@
+//! Compiled programs: [`Plan`].
+#![expect(unsafe_code, reason = "runs kernels on memory that the plan lays out")]
+
+use std::fmt::Write;
+
+use deckle_tensor::{Program, Result, Spec};
+
+use crate::{
+    Options, Simd, Threads,
+    assign::{FIRST, assign},
+    canonical::canonical,
+    graph::{Graph, Origin},
+    kernel::Instruction,
+    lower::lower,
+    memory::Memory,
+    place::{Base, Context, Place, Places},
+};
+
+/// Instructions, and where their values are.
+pub(crate) struct Plan {
+    instructions: Vec<Instruction>,
+    places: Vec<Place>,
+    constants: Memory,
+    arena_bytes: usize,
+    text: String,
+    pub(crate) inputs: Vec<Spec>,
+    pub(crate) variables: Vec<Spec>,
+    pub(crate) outputs: Vec<Spec>,
+    /// Per variable, whether a run changes it.
+    pub(crate) updated: Vec<bool>,
+}
+
+impl Plan {
+    /// The plan of a program.
+    pub(crate) fn compile(program: &Program, options: &Options) -> Result<Self> {
+        let canonical = canonical(program, &|_| false)?;
+        let mut graph = Graph::new(&canonical);
+        let mut lowered = lower(&mut graph, options)?;
+        let assignment = assign(&mut graph, &mut lowered);
+        let places = assignment.places;
+        let constants = Memory::zeroed(assignment.constant_bytes)?;
+        constants.write(assignment.constant_bytes, |bytes| {
+            for (slot, place) in graph.values.iter().zip(&places) {
+                if let Origin::Constant(tensor) = &slot.origin {
+                    let from = tensor.as_bytes().expect("constants are contiguous");
+                    bytes[place.offset..place.offset + from.len()].copy_from_slice(from);
+                }
+            }
+        });
+        let mut instructions = lowered.instructions;
+        for instruction in &mut instructions {
+            instruction.kernel.prepare(&|a, b| places[a] == places[b], options.simd);
+        }
+        let mut updated = vec![false; program.variables().len()];
+        for update in program.updates() {
+            updated[update.variable] = true;
+        }
+        let specs = |values: &[deckle_tensor::Value]| {
+            values.iter().map(|&value| program.spec(value).clone()).collect::<Vec<_>>()
+        };
+        let mut plan = Self {
+            instructions,
+            places,
+            constants,
+            arena_bytes: assignment.arena_bytes,
+            text: String::new(),
+            inputs: specs(program.inputs()),
+            variables: specs(program.variables()),
+            outputs: program.output_specs(),
+            updated,
+        };
+        plan.text = plan.describe(assignment.peak_bytes);
+        Ok(plan)
+    }
+
+    /// One line per instruction, and one on memory.
+    fn describe(&self, peak: usize) -> String {
+        let mut text = String::new();
+        for (number, instruction) in self.instructions.iter().enumerate() {
+            let mut homes: Vec<_> =
+                instruction.writes.iter().map(|&id| self.home(self.places[id])).collect();
+            homes.dedup();
+            let shown = homes.len().min(4);
+            let more = if homes.len() > shown { ", ..." } else { "" };
+            let homes = homes[..shown].join(", ");
+            let path = match &*instruction.path {
+                "" => String::new(),
+                path => format!("  [{path}]"),
+            };
+            let name = &instruction.name;
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{number:3}  {name}  @ {homes}{more}{path}");
+        }
+        let bytes = self.arena_bytes;
+        let _ = writeln!(text, "arena {bytes} bytes, peak {peak} bytes");
+        text
+    }
+
+    /// A place for people.
+    fn home(&self, place: Place) -> String {
+        let Some(external) = place.base.checked_sub(FIRST) else {
+            return format!("arena+{}", place.offset);
+        };
+        let (inputs, variables) = (self.inputs.len(), self.variables.len());
+        match external {
+            i if i < inputs => format!("input {i}"),
+            i if i < inputs + variables => format!("variable {}", i - inputs),
+            i => format!("output {}", i - inputs - variables),
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The bytes of scratch memory of one run.
+    pub(crate) const fn arena_bytes(&self) -> usize {
+        self.arena_bytes
+    }
+
+    /// Where the constants are.
+    pub(crate) const fn constants_base(&self) -> Base {
+        Base(self.constants.pointer())
+    }
+
+    /// Whether a run can return an error.
+    pub(crate) fn fallible(&self) -> bool {
+        self.instructions.iter().any(|instruction| instruction.fallible)
+    }
+
+    /// Runs all instructions.
+    ///
+    /// # Safety
+    ///
+    /// The bases are the arena, the constants, inputs, variables and outputs, each as long as
+    /// its spec (the arena as [`Plan::arena_bytes`]) and aligned for its elements. Until the
+    /// return nobody else uses the arena, outputs and updated variables, nor writes the others;
+    /// no two of those that are written are one memory, nor one that is written and one that
+    /// is read under another number.
+    ///
+    /// # Errors
+    ///
+    /// If an index lies outside its axis; then no variable has changed.
+    pub(crate) unsafe fn execute(
+        &self,
+        bases: &[Base],
+        threads: &Threads,
+        simd: Simd,
+    ) -> Result<()> {
+        let places = Places { places: &self.places, bases };
+        // SAFETY: the caller's promise; instructions run one after the other.
+        let context = unsafe { Context::new(places, threads, simd) };
+        for instruction in &self.instructions {
+            instruction.kernel.run(&context)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! Running plans on buffers: [`Runner`].
+#![expect(unsafe_code, reason = "hands the memory of borrowed buffers to a plan")]
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use deckle_tensor::{Buffer, Error, Executable, Result, Spec};
+
+use crate::{
+    Simd, Threads,
+    memory::{Memory, Release},
+    place::Base,
+    plan::Plan,
+};
+
+/// A plan, and memory for any number of runs at once.
+pub(crate) struct Runner {
+    plan: Plan,
+    threads: Arc<Threads>,
+    simd: Simd,
+    /// What no run uses just now.
+    idle: Mutex<Vec<Box<Workspace>>>,
+}
+
+/// The memory of one run.
+struct Workspace {
+    arena: Memory,
+    bases: Vec<Base>,
+}
+
+impl Runner {
+    pub(crate) fn new(plan: Plan, threads: Arc<Threads>, simd: Simd) -> Result<Self> {
+        let runner = Self { plan, threads, simd, idle: Mutex::default() };
+        let workspace = runner.workspace()?;
+        runner.idle().push(workspace);
+        Ok(runner)
+    }
+
+    fn workspace(&self) -> Result<Box<Workspace>> {
+        let arena = Memory::zeroed(self.plan.arena_bytes())?;
+        let count = 2
+            + self.plan.inputs.len()
+            + self.plan.variables.len()
+            + self.plan.outputs.len();
+        Ok(Box::new(Workspace { arena, bases: Vec::with_capacity(count) }))
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Box<Workspace>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joins the readers, or becomes the writer, of each buffer; undone by `release`.
+    fn acquire(&self, what: &Buffers<'_>) -> Result<()> {
+        for number in 0..what.count() {
+            let (buffer, writes) = what.at(&self.plan, number);
+            let memory = buffer.memory::<Memory>();
+            let free = memory.is_some_and(|memory| match writes {
+                true => memory.acquire_write(),
+                false => memory.acquire_read(),
+            });
+            if !free {
+                release(&self.plan, what, number);
+                let got = match memory {
+                    Some(_) => "a buffer in use",
+                    None => "a buffer of another backend",
+                };
+                return Err(Error::invalid(
+                    "run",
+                    "buffers of this backend that nobody uses",
+                )
+                .got(format_args!("{got} as {}", what.name(number)))
+                .help(
+                    "wait for the other run, or give each output a buffer of its own",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives back the first `count` buffers.
+fn release(plan: &Plan, what: &Buffers<'_>, count: usize) {
+    for number in 0..count {
+        let (buffer, writes) = what.at(plan, number);
+        if let Some(memory) = buffer.memory::<Memory>() {
+            if writes {
+                memory.release_write();
+            } else {
+                memory.release_read();
+            }
+        }
+    }
+}
+
+/// What a run works on.
+struct Buffers<'a> {
+    inputs: &'a [Buffer],
+    variables: &'a [Buffer],
+    outputs: &'a [Buffer],
+}
+
+impl<'a> Buffers<'a> {
+    const fn count(&self) -> usize {
+        self.inputs.len() + self.variables.len() + self.outputs.len()
+    }
+
+    /// A buffer, and whether it is written.
+    fn at(&self, plan: &Plan, number: usize) -> (&'a Buffer, bool) {
+        let after_inputs = number.checked_sub(self.inputs.len());
+        let after_variables =
+            after_inputs.and_then(|n| n.checked_sub(self.variables.len()));
+        match (after_inputs, after_variables) {
+            (_, Some(output)) => (&self.outputs[output], true),
+            (Some(variable), None) => (&self.variables[variable], plan.updated[variable]),
+            (None, _) => (&self.inputs[number], false),
+        }
+    }
+
+    fn name(&self, number: usize) -> String {
+        let (inputs, variables) = (self.inputs.len(), self.variables.len());
+        match number {
+            n if n < inputs => format!("input {n}"),
+            n if n < inputs + variables => format!("variable {}", n - inputs),
+            n => format!("output {}", n - inputs - variables),
+        }
+    }
+}
+
+fn check(what: &str, expected: &[Spec], got: &[Buffer]) -> Result<()> {
+    if expected.len() != got.len() {
+        return Err(Error::invalid("run", format_args!("{} {what}s", expected.len()))
+            .got(format_args!("{}", got.len())));
+    }
+    for (number, (spec, buffer)) in expected.iter().zip(got).enumerate() {
+        if spec != buffer.spec() {
+            return Err(Error::invalid("run", format_args!("{spec} as {what} {number}"))
+                .got(buffer.spec()));
+        }
+    }
+    Ok(())
+}
+
+impl Executable for Runner {
+    fn run(
+        &self,
+        inputs: &[Buffer],
+        variables: &[Buffer],
+        outputs: &[Buffer],
+    ) -> Result<()> {
+        check("input", &self.plan.inputs, inputs)?;
+        check("variable", &self.plan.variables, variables)?;
+        check("output", &self.plan.outputs, outputs)?;
+        let what = Buffers { inputs, variables, outputs };
+        self.acquire(&what)?;
+        let _release = Release(|| release(&self.plan, &what, what.count()));
+        let taken = self.idle().pop();
+        let mut workspace = match taken {
+            Some(workspace) => workspace,
+            None => self.workspace()?,
+        };
+        let bases = &mut workspace.bases;
+        bases.clear();
+        bases.extend([Base(workspace.arena.pointer()), self.plan.constants_base()]);
+        for number in 0..what.count() {
+            let memory = what.at(&self.plan, number).0.memory::<Memory>();
+            bases.push(Base(memory.expect("acquired").pointer()));
+        }
+        let mut result = Ok(());
+        let slot = Mutex::new(&mut result);
+        // As a task, so that subnormal numbers are flushed between parallel parts too.
+        self.threads.run(1, &|_| {
+            // SAFETY: all buffers have the plan's specs, and are borrowed until `_release`:
+            // those that are written by this run alone. The workspace is this run's own.
+            let done =
+                unsafe { self.plan.execute(&workspace.bases, &self.threads, self.simd) };
+            **slot.lock().unwrap_or_else(PoisonError::into_inner) = done;
+        });
+        self.idle().push(workspace);
+        result
+    }
+
+    fn plan(&self) -> String {
+        self.plan.text().to_owned()
+    }
+}
