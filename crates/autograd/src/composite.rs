@@ -55,8 +55,9 @@ impl Var {
     }
 }
 
+/// A composite as an operation of the graph.
 #[derive(Debug)]
-struct CompositeOp<C>(C);
+pub(crate) struct CompositeOp<C>(pub(crate) C);
 
 impl<C: Composite> CompositeOp<C> {
     /// The body between inputs of its own.

@@ -109,13 +109,13 @@ pub fn reduce(
     mask: Option<&Var>,
 ) -> Result<Var> {
     let dtype = values.dtype();
-    let total = values.count_of(&all_axes(values), dtype)?;
+    let total = values.count_of(.., dtype)?;
     let mut factors: Option<Var> = weights.map(|weights| weights.cast(dtype)).transpose()?;
     if let Some(mask) = mask {
         let mask = mask.cast(dtype)?;
         // What is left weighs as much as all did: what is masked drops out of the mean.
-        let count = mask.count_of(&all_axes(&mask), dtype)?;
-        let valid = mask.sum(&[])?;
+        let count = mask.count_of(.., dtype)?;
+        let valid = mask.sum(..)?;
         let scale = count.div(&valid.maximum(&Var::scalar(dtype, 1e-7))?)?;
         let mask = mask.mul(&scale)?;
         factors = Some(match factors {
@@ -133,24 +133,20 @@ pub fn reduce(
         }
         None => values.clone(),
     };
-    let sum = weighted.sum(&[])?;
+    let sum = weighted.sum(..)?;
     Ok(match reduction {
         Reduction::Sum => sum,
         Reduction::SumOverBatchSize | Reduction::Mean => sum.div(&total)?,
         Reduction::MeanWithSampleWeight => {
             let weight = match &factors {
                 Some(factors) => {
-                    same_rank(values, factors)?.1.broadcast_like(values)?.sum(&[])?
+                    same_rank(values, factors)?.1.broadcast_like(values)?.sum(..)?
                 }
                 None => total,
             };
             sum.div(&weight.maximum(&Var::scalar(dtype, 1e-7))?)?
         }
     })
-}
-
-fn all_axes(var: &Var) -> Vec<isize> {
-    (0..var.rank()).map(usize::cast_signed).collect()
 }
 
 /// Appends axes of length 1 to the one of lower rank, so that both align at the batch.

@@ -1,10 +1,10 @@
 //! Softmax and its kin: stable by construction, composites where a backend may fuse them.
 
-use std::collections::BTreeMap;
+use std::{any::Any, collections::BTreeMap};
 
 use deckle_tensor::{Attribute, Axes, keep, resolve_axis};
 
-use crate::{Composite, Result, Rule, Var};
+use crate::{Composite, Result, Rule, Var, composite::CompositeOp};
 
 impl Var {
     /// `eˣ / Σeˣ` along `axis`.
@@ -29,6 +29,45 @@ impl Var {
         self.float("softmax")?;
         let axis = resolve_axis("softmax", axis, self.rank())?;
         one(Self::composite(Softmax { axis }, &[self])?)
+    }
+
+    /// What this is the softmax of along `axis`, if it is one.
+    ///
+    /// A loss that knows it can compute the logarithm without the softmax.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([0.0, 1.0]));
+    /// assert!(x.softmax(-1)?.logits_of_softmax(0).is_some_and(|logits| logits.is_same(&x)));
+    /// assert!(x.logits_of_softmax(-1).is_none());
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    #[must_use]
+    pub fn logits_of_softmax(&self, axis: isize) -> Option<&Self> {
+        let softmax: &CompositeOp<Softmax> = (self.op()? as &dyn Any).downcast_ref()?;
+        let axis = resolve_axis("softmax", axis, self.rank()).ok()?;
+        (softmax.0.axis == axis).then(|| &self.inputs()[0])
+    }
+
+    /// What this is the sigmoid of, if it is one; see [`Var::logits_of_softmax`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([0.0, 1.0]));
+    /// assert!(x.sigmoid()?.logits_of_sigmoid().is_some_and(|logits| logits.is_same(&x)));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    #[must_use]
+    pub fn logits_of_sigmoid(&self) -> Option<&Self> {
+        (self.op()?.name() == "sigmoid").then(|| &self.inputs()[0])
     }
 
     /// The logarithm of [`Var::softmax`]: `x - ln Σeˣ`.

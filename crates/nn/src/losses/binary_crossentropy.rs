@@ -98,7 +98,7 @@ impl Loss for BinaryCrossentropy {
         }
         let logits = if self.from_logits { Some(y_pred) } else { y_pred.logits_of_sigmoid() };
         let values = match logits {
-            Some(x) => x.sigmoid_crossentropy(&t)?,
+            Some(x) => x.sigmoid_cross_entropy(&t)?,
             None => {
                 let p = y_pred.clip(EPSILON, 1.0 - EPSILON)?;
                 let yes = t.mul(&p.log()?)?;

@@ -1,7 +1,7 @@
 //! The cross-entropy of classes given as shares.
 
 use deckle_autograd::Var;
-use deckle_tensor::DType;
+use deckle_tensor::keep;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -99,16 +99,20 @@ impl Loss for CategoricalCrossentropy {
         }
         let mut t = as_float(y_true, y_pred)?;
         if self.label_smoothing > 0.0 {
-            let share = self.label_smoothing / y_pred.count_of(&[self.axis], DType::F32)?.cast(t.dtype())?;
+            let share = self.label_smoothing / y_pred.count_of(self.axis, t.dtype())?;
             t = (t * (1.0 - self.label_smoothing)).add(&share)?;
         }
         let logits =
             if self.from_logits { Some(y_pred) } else { y_pred.logits_of_softmax(self.axis) };
         if let Some(x) = logits {
-            return Ok(x.softmax_crossentropy(&t, self.axis)?);
+            let last = y_pred.rank().cast_signed() - 1;
+            if self.axis == -1 || self.axis == last {
+                return Ok(x.softmax_cross_entropy(&t)?);
+            }
+            return Ok(0.0 - t.mul(&x.log_softmax(self.axis)?)?.sum(self.axis)?);
         }
-        let p = y_pred.div(&y_pred.sum_keepdims(&[self.axis])?)?.clip(EPSILON, 1.0 - EPSILON)?;
-        Ok(0.0 - t.mul(&p.log()?)?.sum(&[self.axis])?)
+        let p = y_pred.div(&y_pred.sum(keep(self.axis))?)?.clip(EPSILON, 1.0 - EPSILON)?;
+        Ok(0.0 - t.mul(&p.log()?)?.sum(self.axis)?)
     }
 
     fn reduction(&self) -> Reduction {

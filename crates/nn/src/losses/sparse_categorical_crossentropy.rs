@@ -1,7 +1,7 @@
 //! The cross-entropy of classes given as integers.
 
 use deckle_autograd::Var;
-use deckle_tensor::{DType, Dim};
+use deckle_tensor::{DType, Dim, keep};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -83,10 +83,10 @@ impl SparseCategoricalCrossentropy {
     fn values(&self, labels: &Var, y_pred: &Var) -> Result<Var> {
         let logits = if self.from_logits { Some(y_pred) } else { y_pred.logits_of_softmax(-1) };
         if let Some(x) = logits {
-            return Ok(x.sparse_softmax_crossentropy(labels)?);
+            return Ok(x.sparse_softmax_cross_entropy(labels)?);
         }
-        let p = y_pred.div(&y_pred.sum_keepdims(&[-1])?)?.clip(EPSILON, 1.0 - EPSILON)?;
-        let picked = p.gather_along(&labels.expand_dims(-1)?, -1)?.squeeze(&[-1])?;
+        let p = y_pred.div(&y_pred.sum(keep(-1))?)?.clip(EPSILON, 1.0 - EPSILON)?;
+        let picked = p.gather_along(-1, &labels.expand_dims(-1)?)?.squeeze(&[-1])?;
         Ok(0.0 - picked.log()?)
     }
 }
