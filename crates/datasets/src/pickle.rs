@@ -13,7 +13,7 @@ use deckle_data::Sequences;
 type Result<T, E = String> = std::result::Result<T, E>;
 
 /// Values on the stack; Python empties its own at least every 1000.
-const MAX_STACK: usize = 1 << 20;
+const MAX_STACK: usize = 1 << 16;
 /// Tuples in all; NumPy writes five.
 const MAX_TUPLES: usize = 1000;
 /// Bytes of a name or of a number in decimal digits.

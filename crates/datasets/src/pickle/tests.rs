@@ -124,6 +124,8 @@ fn what_is_no_list_of_ids_is_an_error() {
     check(b"", &[1000], "1000 lists cannot be in 0 bytes");
     check(b"T\xff\xff\xff\xff", &[1], "the pickle is cut off");
     check(b"(((0", &[1], "a value is missing");
+    check(b"N(0.", &[1], "a value is missing");
+    check(b"](Na", &[1], "elements of a list behind a mark");
 }
 
 /// One long list in many places would be the square of the file's length.
