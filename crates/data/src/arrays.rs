@@ -254,9 +254,9 @@ impl Arrays {
     /// If `change` fails, or changes the number of examples.
     pub fn map_inputs(
         &self,
-        change: impl FnMut(&Tensor) -> Result<Tensor, deckle_tensor::Error>,
+        change: impl FnMut(&Tensor) -> Result<Tensor>,
     ) -> Result<Self> {
-        let inputs = self.inputs.iter().map(change).collect::<Result<Vec<_>, _>>()?;
+        let inputs = self.inputs.iter().map(change).collect::<Result<Vec<_>>>()?;
         self.with(inputs, self.targets.clone())
     }
 
@@ -265,11 +265,29 @@ impl Arrays {
     /// # Errors
     ///
     /// If `change` fails, or changes the number of examples.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_data::{Arrays, to_categorical};
+    /// use deckle_tensor::{DType, Tensor};
+    ///
+    /// let x = Tensor::zeros(DType::U8, [3, 4]);
+    /// let data = Arrays::new(x, Tensor::new(vec![0u8, 2, 1], [3])?)?;
+    /// let data = data
+    ///     .map_inputs(|x| Ok(x.cast(DType::F32).reshape([3, 2, 2])?))?
+    ///     .map_targets(|y| to_categorical(y, 3))?;
+    /// assert_eq!(
+    ///     data.to_string(),
+    ///     "3 examples of `x0`: float32 (2, 2), `y0`: float32 (3,)"
+    /// );
+    /// # Ok::<(), deckle_data::Error>(())
+    /// ```
     pub fn map_targets(
         &self,
-        change: impl FnMut(&Tensor) -> Result<Tensor, deckle_tensor::Error>,
+        change: impl FnMut(&Tensor) -> Result<Tensor>,
     ) -> Result<Self> {
-        let targets = self.targets.iter().map(change).collect::<Result<Vec<_>, _>>()?;
+        let targets = self.targets.iter().map(change).collect::<Result<Vec<_>>>()?;
         self.with(self.inputs.clone(), targets)
     }
 

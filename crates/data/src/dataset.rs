@@ -1,6 +1,6 @@
 //! The contract of a data set: [`Dataset`], and [`Example`] for what one example holds.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use deckle_tensor::{DType, Spec, shape_text};
 
@@ -95,6 +95,26 @@ pub trait Dataset: Send + Sync {
     }
 }
 
+macro_rules! dataset_behind {
+    ($($pointer:ty),*) => {$(
+        impl<D: Dataset + ?Sized> Dataset for $pointer {
+            fn len(&self) -> usize {
+                (**self).len()
+            }
+
+            fn example(&self) -> &Example {
+                (**self).example()
+            }
+
+            fn read_batch(&self, indices: &[usize], into: &mut Batch) -> Result<()> {
+                (**self).read_batch(indices, into)
+            }
+        }
+    )*};
+}
+
+dataset_behind!(&D, Box<D>, Arc<D>);
+
 /// A name, an element type and a shape without the batch axis.
 ///
 /// # Examples
@@ -185,5 +205,24 @@ impl fmt::Display for Example {
             write!(f, "{separator}weighted")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::Tensor;
+
+    use super::*;
+    use crate::{Arrays, check_dataset};
+
+    #[test]
+    fn pointers_to_data_sets_are_data_sets() {
+        let data = Arrays::of_inputs([Tensor::zeros(DType::F32, [3, 2])]).unwrap();
+        let boxed: Box<dyn Dataset> = Box::new(data.clone());
+        check_dataset(&boxed).unwrap();
+        check_dataset(&&data).unwrap();
+        let shared: Arc<dyn Dataset> = Arc::new(data);
+        check_dataset(&shared).unwrap();
+        assert_eq!(shared.example().to_string(), "`x0`: float32 (2,)");
     }
 }
