@@ -3,6 +3,7 @@
 mod atomic;
 mod axes;
 mod backend;
+pub mod conformance;
 mod create;
 mod display;
 mod dtype;
