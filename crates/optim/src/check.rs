@@ -1,0 +1,148 @@
+//! The test of every optimizer's promises: [`check_optimizer`].
+
+use std::slice::from_ref;
+
+use deckle_autograd::{Device, Function, Group, Var, Variable};
+use deckle_tensor::{DType, Tensor};
+
+use crate::{AnyOptimizer, Error, OptimizerState, Result, Step, config};
+
+/// Tests what every optimizer promises.
+///
+/// Its settings work, and its config has the common ones; an update keeps shapes, element types
+/// and the number of slots, for scalars and empty weights too; a learning rate of 0 leaves the
+/// weight as it is; weights do not influence each other; twice the same is the same to the
+/// bit; and the loss of a quadratic falls.
+///
+/// # Errors
+///
+/// If a promise is broken.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_optim::{Sgd, check_optimizer};
+///
+/// check_optimizer(Sgd::new().momentum(0.9).nesterov(true))?;
+/// # Ok::<(), deckle_optim::Error>(())
+/// ```
+pub fn check_optimizer(optimizer: impl Into<AnyOptimizer>) -> Result<()> {
+    let optimizer = optimizer.into();
+    optimizer.check_settings()?;
+    config_is_complete(&optimizer)?;
+    for dtype in [DType::F32, DType::F64] {
+        for shape in [&[3][..], &[2, 2], &[], &[0, 2]] {
+            update_keeps_kinds(&optimizer, dtype, shape)?;
+        }
+    }
+    // Both shapes at once and alone; a norm of all gradients would couple them by intent.
+    let (a, b) = (start(&[3]), start(&[2, 2]));
+    let together = train(&optimizer, &[a.clone(), b.clone()])?;
+    if !same(&together, &train(&optimizer, &[a.clone(), b.clone()])?) {
+        return broken(&optimizer, "the same steps give the same bits", "they differ");
+    }
+    if optimizer.common().global_clipnorm.is_none() {
+        let alone = [train(&optimizer, from_ref(&a))?, train(&optimizer, from_ref(&b))?];
+        if !same(&together, &alone.concat()) {
+            let expected = "weights do not influence each other";
+            return broken(&optimizer, expected, "another weight changes one");
+        }
+    }
+    let (before, after) = (distance(&[a, b])?, distance(&together)?);
+    if after.partial_cmp(&before) != Some(std::cmp::Ordering::Less) {
+        let got = format!("it goes from {before} to {after}");
+        return broken(&optimizer, "the loss of a quadratic falls", got);
+    }
+    Ok(())
+}
+
+fn broken(
+    optimizer: &AnyOptimizer,
+    expected: &'static str,
+    got: impl Into<String>,
+) -> Result<()> {
+    let class = optimizer.class_name().to_owned();
+    Err(Error::Promise { class, expected, got: got.into() })
+}
+
+fn config_is_complete(optimizer: &AnyOptimizer) -> Result<()> {
+    let (config, common) = (optimizer.config(), config::to_value(optimizer.common()));
+    for (name, value) in common.as_object().into_iter().flatten() {
+        if config.get(name) != Some(value) {
+            let expected = "the config has the common settings";
+            return broken(
+                optimizer,
+                expected,
+                format!("`{name}` is missing or differs"),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn update_keeps_kinds(
+    optimizer: &AnyOptimizer,
+    dtype: DType,
+    shape: &[usize],
+) -> Result<()> {
+    let full = |value: f64| Var::constant(&Tensor::full(shape, value).cast(dtype));
+    let step = Step::new(Var::scalar(dtype, 0.0), Var::scalar(dtype, 1.0));
+    let slots: Vec<_> =
+        optimizer.slots().concat().iter().map(|slot| full(slot.initial)).collect();
+    let (weight, gradient) = (full(2.0), full(0.5));
+    let updated = optimizer.update(&step, &weight, &gradient, &slots)?;
+    if updated.slots.len() != slots.len() {
+        let got = format!("{} of {}", updated.slots.len(), slots.len());
+        return broken(optimizer, "an update returns all slots", got);
+    }
+    for var in updated.slots.iter().chain([&updated.weight]) {
+        if var.signature() != weight.signature() {
+            let got = format!("{} of {}", var.signature(), weight.signature());
+            return broken(optimizer, "an update keeps shapes and element types", got);
+        }
+    }
+    if !updated.weight.eval()?.bits_equal(&weight.eval()?) {
+        let expected = "a learning rate of 0 leaves the weight as it is";
+        return broken(optimizer, expected, "it changes");
+    }
+    Ok(())
+}
+
+/// Numbers from 2 on, of both signs.
+fn start(shape: &[usize]) -> Tensor {
+    let size = shape.iter().product::<usize>();
+    let value =
+        |i: usize| if i.is_multiple_of(2) { 2.0 + i as f64 } else { -2.0 - i as f64 };
+    let values: Vec<_> = (0..size).map(value).collect();
+    Tensor::new(values, shape).expect("as many values as the shape has")
+}
+
+/// The weights after 20 steps down `½‖w‖²`, whose gradient is w.
+fn train(optimizer: &AnyOptimizer, start: &[Tensor]) -> Result<Vec<Tensor>> {
+    let device = Device::reference();
+    let group = Group::new(&device);
+    let weights = start.iter().map(|value| group.variable("w", value));
+    let weights = weights.collect::<Result<Vec<_>, _>>()?;
+    let state = OptimizerState::new(optimizer.clone(), &weights, &group)?;
+    let scale = optimizer.common().loss_scale_factor.unwrap_or(1.0);
+    let gradients: Vec<_> = weights.iter().map(|weight| weight.read() * scale).collect();
+    let step =
+        Function::new([], []).updates(state.updates(&gradients)?).compile(&device)?;
+    for _ in 0..20 {
+        step.call(&[])?;
+    }
+    Ok(weights.iter().map(Variable::value).collect::<Result<Vec<_>, _>>()?)
+}
+
+fn same(a: &[Tensor], b: &[Tensor]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.bits_equal(b))
+}
+
+/// The norm of all weights together.
+fn distance(weights: &[Tensor]) -> Result<f64> {
+    let mut sum = 0.0;
+    for weight in weights {
+        sum += weight.to_vec::<f64>()?.iter().map(|x| x * x).sum::<f64>();
+    }
+    Ok(sum.sqrt())
+}

@@ -1,0 +1,75 @@
+//! Optimizers and learning-rate schedules, built as graphs.
+//!
+//! An optimizer is plain data: [`Sgd`], [`RmsProp`], [`Adam`], [`AdamW`] and [`Adagrad`] have
+//! Keras's settings under Keras's names. [`OptimizerState`] adds what it remembers about some
+//! weights, and writes one training step as a graph that a backend runs in one pass.
+//!
+//! ```
+//! use deckle_autograd::{Device, Function, Group, grad};
+//! use deckle_optim::{Adam, CosineDecay, OptimizerState};
+//! use deckle_tensor::Tensor;
+//!
+//! let group = Group::new(&Device::reference());
+//! let w = group.variable("w", &Tensor::new(vec![3.0f32, -2.0], [2])?)?;
+//! let adam = Adam::new().learning_rate(CosineDecay::new(0.1, 100)).clipnorm(1.0);
+//! let state = OptimizerState::new(adam, &[w.clone()], &group)?;
+//!
+//! let loss = w.read().square()?.sum(..)?;
+//! let gradients = grad(&loss, &[&w.read()])?;
+//! let step = Function::new([], [&loss]).updates(state.updates(&gradients)?);
+//! let step = step.compile(&group.device())?;
+//! for _ in 0..100 {
+//!     step.call(&[])?;
+//! }
+//! assert!(step.call(&[])?[0].item::<f32>()? < 0.5);
+//! # Ok::<(), deckle_optim::Error>(())
+//! ```
+//!
+//! # The main types
+//!
+//! - [`Optimizer`] is the rule for one weight, [`AnyOptimizer`] any of them by name or from a
+//!   Keras file, [`Common`] the settings that all have.
+//! - [`OptimizerState`] is an optimizer at work: steps, saving, loading, learning rate.
+//! - [`LearningRate`] is a number or a [`Schedule`]: [`ExponentialDecay`], [`CosineDecay`],
+//!   [`CosineDecayRestarts`], [`InverseTimeDecay`], [`PiecewiseConstantDecay`],
+//!   [`PolynomialDecay`].
+//! - [`check_optimizer`] tests what every optimizer promises; use it for your own.
+//!
+//! # Cookbook
+//!
+//! - From a name: `AnyOptimizer::named("rmsprop")`; from a file: [`AnyOptimizer::from_keras`].
+//! - No weight decay for biases: [`OptimizerState::exclude_from_weight_decay`].
+//! - Another learning rate while training: [`OptimizerState::set_learning_rate`].
+//! - Weights averaged over steps: `use_ema(true)`, then [`OptimizerState::finalize`].
+
+#![forbid(unsafe_code)]
+
+mod adagrad;
+mod adam;
+mod adam_w;
+mod check;
+mod clip;
+mod config;
+mod error;
+mod moments;
+mod optimizer;
+mod rms_prop;
+mod schedule;
+mod schedules;
+mod sgd;
+mod state;
+
+pub use adagrad::Adagrad;
+pub use adam::Adam;
+pub use adam_w::AdamW;
+pub use check::check_optimizer;
+pub use error::{Error, Result};
+pub use optimizer::{AnyOptimizer, Common, Optimizer, Slot, Step, Updated};
+pub use rms_prop::RmsProp;
+pub use schedule::{AnySchedule, LearningRate, Schedule};
+pub use schedules::{
+    CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay,
+    PiecewiseConstantDecay, PolynomialDecay,
+};
+pub use sgd::Sgd;
+pub use state::OptimizerState;

@@ -1,0 +1,352 @@
+//! States of optimizers: learning rates, saving and loading, kinds of weights, promises.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+#![expect(clippy::float_cmp, reason = "all numbers are exact")]
+
+use std::slice::from_ref;
+
+use deckle_autograd::{Compiled, Device, Function, Group, Var, Variable};
+use deckle_optim::{
+    Adagrad, Adam, AdamW, AnyOptimizer, Common, Error, ExponentialDecay, Optimizer,
+    OptimizerState, Result, RmsProp, Sgd, Slot, Step, Updated, check_optimizer,
+};
+use deckle_tensor::{DType, Tensor};
+use serde_json::{Value, json};
+
+#[track_caller]
+fn check_error<T: std::fmt::Debug>(result: Result<T>, expected: &str) {
+    assert_eq!(result.unwrap_err().to_string(), expected);
+}
+
+fn group() -> Group {
+    Group::new(&Device::reference())
+}
+
+fn weight(group: &Group, name: &str, values: &[f32]) -> Variable {
+    group.variable(name, &Tensor::new(values, [values.len()]).unwrap()).unwrap()
+}
+
+/// A step whose gradients are the weights themselves.
+fn step(state: &OptimizerState) -> Compiled {
+    let gradients: Vec<_> = state.weights().iter().map(Variable::read).collect();
+    let updates = state.updates(&gradients).unwrap();
+    Function::new([], []).updates(updates).compile(&state.weights()[0].device()).unwrap()
+}
+
+fn values(variable: &Variable) -> Vec<f64> {
+    variable.value().unwrap().cast(DType::F64).to_vec().unwrap()
+}
+
+#[test]
+fn every_optimizer_keeps_its_promises() {
+    let check = |optimizer: AnyOptimizer| check_optimizer(optimizer).unwrap();
+    check(Sgd::new().into());
+    check(Sgd::new().momentum(0.9).global_clipnorm(1.0).into());
+    check(Sgd::new().momentum(0.9).nesterov(true).weight_decay(0.1).into());
+    check(RmsProp::new().into());
+    check(RmsProp::new().momentum(0.9).centered(true).clipnorm(1.0).into());
+    check(Adam::new().into());
+    check(Adam::new().amsgrad(true).use_ema(true).ema_overwrite_frequency(3).into());
+    check(AdamW::new().gradient_accumulation_steps(2).into());
+    check(Adagrad::new().loss_scale_factor(8.0).clipvalue(1.0).into());
+    check(Adam::new().learning_rate(ExponentialDecay::new(0.1, 10, 0.5)).into());
+}
+
+/// Gradient descent with a fault.
+#[derive(Debug)]
+struct Wrong(Common, &'static str);
+
+impl Optimizer for Wrong {
+    fn class_name(&self) -> &str {
+        "Wrong"
+    }
+
+    fn common(&self) -> &Common {
+        &self.0
+    }
+
+    fn config(&self) -> Value {
+        match self.1 {
+            "config" => json!({ "name": "wrong" }),
+            _ => serde_json::to_value(&self.0).unwrap(),
+        }
+    }
+
+    fn slots(&self) -> Vec<Vec<Slot>> {
+        vec![vec![Slot::zeros("slot")]]
+    }
+
+    fn update(
+        &self,
+        step: &Step,
+        weight: &Var,
+        gradient: &Var,
+        slots: &[Var],
+    ) -> Result<Updated> {
+        let slots = if self.1 == "slots" { vec![] } else { slots.to_vec() };
+        let descent = gradient.mul(step.learning_rate())?;
+        let weight = match self.1 {
+            "ascent" => weight.add(&descent)?,
+            "rate" => weight.sub(&(gradient * 0.01))?,
+            "shape" => descent.sum_to_like(step.learning_rate())?,
+            _ => weight.sub(&descent)?,
+        };
+        Ok(Updated { weight, slots })
+    }
+}
+
+#[test]
+fn an_optimizer_that_breaks_a_promise_is_rejected() {
+    let wrong = |fault| Wrong(Common::new("wrong", 0.01), fault);
+    check_optimizer(wrong("none")).unwrap();
+    let check = |fault: &'static str, expected: &str, got: &str| {
+        let error = check_optimizer(wrong(fault)).unwrap_err().to_string();
+        let start =
+            format!("Wrong does not keep its promise\n  expected: {expected}\n       ");
+        assert!(error.starts_with(&format!("{start}got: {got}")), "{error}");
+    };
+    check("config", "the config has the common settings", "`learning_rate` is missing");
+    check("slots", "an update returns all slots", "0 of 1");
+    check(
+        "shape",
+        "an update keeps shapes and element types",
+        "float32 () of float32 (3,)",
+    );
+    check("rate", "a learning rate of 0 leaves the weight as it is", "it changes");
+    check("ascent", "the loss of a quadratic falls", "it goes from ");
+}
+
+#[test]
+fn the_learning_rate_can_be_set_between_steps() {
+    let group = group();
+    let w = weight(&group, "w", &[1.0]);
+    let sgd = Sgd::new().learning_rate(0.5);
+    let state = OptimizerState::new(sgd, from_ref(&w), &group).unwrap();
+    let step = step(&state);
+    step.call(&[]).unwrap();
+    assert_eq!(values(&w), [0.5]);
+    state.set_learning_rate(0.25).unwrap();
+    step.call(&[]).unwrap();
+    assert_eq!(values(&w), [0.375]);
+    assert_eq!(state.learning_rate().unwrap(), 0.25);
+    assert_eq!(state.to_keras().unwrap()["config"]["learning_rate"], 0.25);
+    check_error(
+        state.set_learning_rate(f64::INFINITY),
+        "SGD: cannot use this `learning_rate`\n  expected: a finite number\n       got: inf",
+    );
+    assert_eq!(state.learning_rate().unwrap(), 0.25);
+}
+
+#[test]
+fn a_schedule_is_followed_and_cannot_be_overruled() {
+    let group = group();
+    let w = weight(&group, "w", &[1.0]);
+    let sgd = Sgd::new().learning_rate(ExponentialDecay::new(0.5, 1, 0.5));
+    let state = OptimizerState::new(sgd, from_ref(&w), &group).unwrap();
+    let step = step(&state);
+    for (expected, rate) in [(0.5, 0.5), (0.375, 0.25), (0.328125, 0.125)] {
+        assert_eq!(state.learning_rate().unwrap(), rate);
+        step.call(&[]).unwrap();
+        assert_eq!(values(&w), [expected]);
+    }
+    check_error(
+        state.set_learning_rate(0.1),
+        "the learning rate follows ExponentialDecay and cannot be set\n      help: make the \
+         optimizer with a number as .learning_rate(…)",
+    );
+    let object = state.to_keras().unwrap();
+    assert_eq!(object["config"]["learning_rate"]["class_name"], "ExponentialDecay");
+}
+
+#[test]
+fn a_loaded_state_goes_on_to_the_bit() {
+    let adam =
+        || Adam::new().learning_rate(0.1).amsgrad(true).use_ema(true).clipnorm(0.5);
+    let group = group();
+    let start = [weight(&group, "layer/a", &[1.0, -2.0]), weight(&group, "b", &[3.0])];
+    let state = OptimizerState::new(adam(), &start, &group).unwrap();
+    let first = step(&state);
+    for _ in 0..3 {
+        first.call(&[]).unwrap();
+    }
+    let copies: Vec<_> =
+        start.iter().map(|weight| weight.to(&group.device()).unwrap()).collect();
+    let copy = OptimizerState::new(adam(), &copies, &group).unwrap();
+    let mut saved: Vec<_> =
+        state.variables().iter().map(|v| v.value().unwrap()).collect();
+    // Keras on JAX writes 32 bits.
+    saved[0] = saved[0].cast(DType::I32);
+    copy.load(&saved).unwrap();
+    assert_eq!(copy.iterations().unwrap(), 3);
+    let second = step(&copy);
+    for _ in 0..3 {
+        first.call(&[]).unwrap();
+        second.call(&[]).unwrap();
+    }
+    for (one, other) in
+        start.iter().chain(&state.variables()).zip(copies.iter().chain(&copy.variables()))
+    {
+        assert_eq!(one.value().unwrap(), other.value().unwrap(), "{one:?}");
+    }
+    let names: Vec<_> = state.variables().iter().map(|v| v.name().to_owned()).collect();
+    let expected = [
+        "iteration",
+        "learning_rate",
+        "layer_a_average",
+        "b_average",
+        "layer_a_momentum",
+        "layer_a_velocity",
+        "b_momentum",
+        "b_velocity",
+        "layer_a_velocity_hat",
+        "b_velocity_hat",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn what_does_not_fit_is_not_loaded() {
+    let group = group();
+    let w = weight(&group, "w", &[1.0, 2.0]);
+    let state = OptimizerState::new(RmsProp::new(), &[w], &group).unwrap();
+    check_error(
+        state.load(&[Tensor::scalar(1i64)]),
+        "the number of saved values of the optimizer is wrong\n  expected: 3\n       got: 1",
+    );
+    let wrong = [Tensor::scalar(7i64), Tensor::scalar(0.1f32), Tensor::from([1.0f32])];
+    check_error(
+        state.load(&wrong),
+        "saved value of `w_velocity` is of another kind\n  expected: float32 (2,)\n       got: \
+         float32 (1,)",
+    );
+    assert_eq!(state.iterations().unwrap(), 0);
+}
+
+#[test]
+fn gradients_that_do_not_fit_are_errors() {
+    let group = group();
+    let w = weight(&group, "dense/kernel", &[1.0, 2.0]);
+    let state = OptimizerState::new(Sgd::new(), &[w], &group).unwrap();
+    check_error(
+        state.updates(&[]),
+        "the number of gradients is wrong\n  expected: 1\n       got: 0",
+    );
+    check_error(
+        state.updates(&[Var::scalar(DType::F64, 1.0)]),
+        "gradient of `dense/kernel` is of another kind\n  expected: float32 (2,)\n       got: \
+         float64 ()",
+    );
+    let ids = group.variable("ids", &Tensor::from([1, 2])).unwrap();
+    check_error(
+        OptimizerState::new(Sgd::new(), &[ids], &group),
+        "weight `ids` cannot be trained\n  expected: floating-point numbers\n       got: int32",
+    );
+    let clipped = Sgd::new().clipvalue(1.0).clipnorm(1.0);
+    let error = OptimizerState::new(clipped, &[], &group).unwrap_err();
+    assert!(matches!(error, Error::Clipping { .. }));
+}
+
+#[test]
+fn slots_that_are_missing_are_an_error() {
+    let number = |value| Var::scalar(DType::F32, value);
+    let step = Step::new(number(0.1), number(1.0));
+    let adam = Adam::new().amsgrad(true);
+    check_error(
+        adam.update(&step, &number(1.0), &number(1.0), &[number(0.0), number(0.0)]),
+        "the number of slots is wrong\n  expected: 3\n       got: 2",
+    );
+}
+
+#[test]
+fn weights_without_decay_are_chosen_by_name() {
+    let group = group();
+    let weights =
+        [weight(&group, "dense/kernel", &[1.0]), weight(&group, "dense/bias", &[1.0])];
+    let sgd = Sgd::new().learning_rate(0.5).weight_decay(0.5);
+    let mut state = OptimizerState::new(sgd, &weights, &group).unwrap();
+    state.exclude_from_weight_decay(["bias", "gamma"]);
+    step(&state).call(&[]).unwrap();
+    assert_eq!(values(&weights[0]), [0.25]);
+    assert_eq!(values(&weights[1]), [0.5]);
+}
+
+#[test]
+fn the_loss_is_scaled_and_the_gradients_are_scaled_back() {
+    let group = group();
+    let w = weight(&group, "w", &[1.0]);
+    let sgd = Sgd::new().learning_rate(0.5).loss_scale_factor(8.0);
+    let state = OptimizerState::new(sgd, from_ref(&w), &group).unwrap();
+    let scaled = state.scale_loss(&Var::scalar(DType::F32, 3.0)).eval().unwrap();
+    assert_eq!(scaled, Tensor::scalar(24.0f32));
+    let updates = state.updates(&[w.read() * 8.0]).unwrap();
+    let step = Function::new([], []).updates(updates).compile(&group.device()).unwrap();
+    step.call(&[]).unwrap();
+    assert_eq!(values(&w), [0.5]);
+}
+
+#[test]
+fn averages_become_the_weights_at_the_end() {
+    let group = group();
+    let w = weight(&group, "w", &[1.0]);
+    let sgd = Sgd::new().learning_rate(0.5).use_ema(true).ema_momentum(0.5);
+    let state = OptimizerState::new(sgd, from_ref(&w), &group).unwrap();
+    state.finalize().unwrap();
+    assert_eq!(values(&w), [1.0], "there is no average before the first step");
+    let step = step(&state);
+    step.call(&[]).unwrap();
+    step.call(&[]).unwrap();
+    assert_eq!(values(&w), [0.25]);
+    state.finalize().unwrap();
+    assert_eq!(values(&w), [0.375]);
+}
+
+/// Numbers of half precision are computed in single precision and rounded at the end.
+#[test]
+fn weights_of_all_types_are_trained_together() {
+    let group = group();
+    let dtypes = [DType::F32, DType::F64, DType::BF16, DType::F16];
+    let weights: Vec<_> = dtypes
+        .iter()
+        .map(|&dtype| {
+            group.variable("w", &Tensor::from([3.0f64, -4.0]).cast(dtype)).unwrap()
+        })
+        .collect();
+    let adam = Adam::new().learning_rate(0.125).global_clipnorm(1.0);
+    let state = OptimizerState::new(adam, &weights, &group).unwrap();
+    let step = step(&state);
+    for _ in 0..8 {
+        step.call(&[]).unwrap();
+    }
+    for weight in &weights {
+        assert_eq!(state.weights()[0].shape(), weight.shape());
+        for (got, expected) in values(weight).iter().zip([2.0, -3.0]) {
+            assert!((got - expected).abs() < 0.05, "{weight:?}: {got}");
+        }
+    }
+}
+
+#[test]
+fn an_infinite_gradient_is_not_hidden_by_clipping() {
+    for sgd in [Sgd::new().clipnorm(1.0), Sgd::new().global_clipnorm(1.0)] {
+        let group = group();
+        let w = weight(&group, "w", &[f32::INFINITY]);
+        let state = OptimizerState::new(sgd, from_ref(&w), &group).unwrap();
+        step(&state).call(&[]).unwrap();
+        assert!(values(&w)[0].is_nan());
+    }
+}
+
+#[test]
+fn gradients_of_zero_stay_zero_under_clipping() {
+    for sgd in [
+        Sgd::new().clipnorm(1.0),
+        Sgd::new().global_clipnorm(1.0),
+        Sgd::new().clipnorm(0.0),
+    ] {
+        let group = group();
+        let w = weight(&group, "w", &[0.0, 0.0]);
+        let state = OptimizerState::new(sgd, from_ref(&w), &group).unwrap();
+        step(&state).call(&[]).unwrap();
+        assert_eq!(values(&w), [0.0, 0.0]);
+    }
+}

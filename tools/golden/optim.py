@@ -1,0 +1,138 @@
+"""Writes what Keras's optimizers and schedules compute, in double precision.
+
+    python tools/golden/optim.py crates/optim/tests/testdata/keras.json    # needs: pip install keras jax
+
+Each optimizer case holds the optimizer as Keras writes it, two weights, their gradients in each step,
+the weights after each step, and the names and values of the optimizer's variables at the end in the
+order of Keras's files. Each schedule case holds the schedule as Keras writes it, and its values.
+"""
+
+import json
+import os
+import sys
+
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ["JAX_ENABLE_X64"] = "1"
+
+import jax  # noqa: E402
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+keras.config.set_floatx("float64")
+optimizers, schedules = keras.optimizers, keras.optimizers.schedules
+
+# A Python float would be read in single precision by a schedule.
+double = np.float64
+
+# Learning rates are kept in single precision.
+RATE = float(np.float32(0.1))
+STEPS = 6
+
+OPTIMIZERS = {
+    "sgd": lambda: optimizers.SGD(RATE),
+    "sgd_momentum": lambda: optimizers.SGD(RATE, momentum=0.9),
+    "sgd_nesterov": lambda: optimizers.SGD(RATE, momentum=0.9, nesterov=True),
+    "sgd_weight_decay": lambda: optimizers.SGD(RATE, momentum=0.5, weight_decay=0.01),
+    "sgd_clipnorm": lambda: optimizers.SGD(RATE, clipnorm=0.5),
+    "sgd_clipvalue": lambda: optimizers.SGD(RATE, clipvalue=0.25),
+    "sgd_global_clipnorm": lambda: optimizers.SGD(RATE, global_clipnorm=0.5),
+    "sgd_loss_scale": lambda: optimizers.SGD(RATE, loss_scale_factor=8.0, clipnorm=0.1),
+    "sgd_average": lambda: optimizers.SGD(
+        RATE, use_ema=True, ema_momentum=0.75, ema_overwrite_frequency=3),
+    "sgd_average_kept": lambda: optimizers.SGD(RATE, use_ema=True),
+    "sgd_accumulation": lambda: optimizers.SGD(
+        RATE, momentum=0.9, weight_decay=0.01, gradient_accumulation_steps=2),
+    "rmsprop": lambda: optimizers.RMSprop(RATE),
+    "rmsprop_momentum": lambda: optimizers.RMSprop(RATE, rho=0.8, momentum=0.5),
+    "rmsprop_centered": lambda: optimizers.RMSprop(RATE, centered=True, epsilon=1e-3),
+    "rmsprop_centered_momentum": lambda: optimizers.RMSprop(RATE, momentum=0.9, centered=True),
+    "adam": lambda: optimizers.Adam(RATE),
+    "adam_amsgrad": lambda: optimizers.Adam(RATE, beta_2=0.5, amsgrad=True),
+    "adam_accumulation_average": lambda: optimizers.Adam(
+        RATE, amsgrad=True, use_ema=True, ema_overwrite_frequency=2, gradient_accumulation_steps=2),
+    "adam_weight_decay": lambda: optimizers.Adam(RATE, weight_decay=0.1, epsilon=1e-3),
+    "adam_w": lambda: optimizers.AdamW(RATE),
+    "adam_w_decay": lambda: optimizers.AdamW(RATE, weight_decay=0.3, beta_1=0.5),
+    "adagrad": lambda: optimizers.Adagrad(RATE),
+    "adagrad_initial": lambda: optimizers.Adagrad(RATE, initial_accumulator_value=0.5, epsilon=1e-2),
+    "sgd_exponential_decay": lambda: optimizers.SGD(
+        schedules.ExponentialDecay(double(RATE), 3, 0.5), momentum=0.9, weight_decay=0.01),
+    "adam_cosine_decay": lambda: optimizers.Adam(
+        schedules.CosineDecay(double(0.01), 4, alpha=0.1, warmup_target=0.2, warmup_steps=2)),
+    "sgd_accumulation_decay": lambda: optimizers.SGD(
+        schedules.ExponentialDecay(double(RATE), 3, 0.5), gradient_accumulation_steps=3),
+}
+
+SCHEDULES = {
+    "exponential": lambda: schedules.ExponentialDecay(double(0.1), 7, 0.9),
+    "exponential_staircase": lambda: schedules.ExponentialDecay(double(0.1), 7, 0.9, staircase=True),
+    "inverse_time": lambda: schedules.InverseTimeDecay(double(0.1), 7, 0.9),
+    "inverse_time_staircase": lambda: schedules.InverseTimeDecay(double(0.1), 7, 0.9, staircase=True),
+    "cosine": lambda: schedules.CosineDecay(double(0.1), 20),
+    "cosine_alpha": lambda: schedules.CosineDecay(double(0.1), 20, alpha=0.25),
+    "cosine_warmup": lambda: schedules.CosineDecay(double(0.01), 20, 0.1, warmup_target=0.3, warmup_steps=9),
+    "cosine_restarts": lambda: schedules.CosineDecayRestarts(double(0.1), 5),
+    "cosine_restarts_same": lambda: schedules.CosineDecayRestarts(double(0.1), 5, t_mul=1.0, m_mul=0.5),
+    "cosine_restarts_falling": lambda: schedules.CosineDecayRestarts(
+        0.1, 4, t_mul=1.5, m_mul=0.8, alpha=0.1),
+    "polynomial": lambda: schedules.PolynomialDecay(double(0.1), 20),
+    "polynomial_power": lambda: schedules.PolynomialDecay(double(0.1), 20, 0.01, power=2.5),
+    "polynomial_cycle": lambda: schedules.PolynomialDecay(double(0.1), 20, 0.01, power=0.5, cycle=True),
+    "piecewise": lambda: schedules.PiecewiseConstantDecay(
+        [4, 10, 11], [double(value) for value in [0.5, 0.4, 0.3, 0.2]]),
+}
+
+
+def numbers(values):
+    return np.asarray(values, dtype="float64").ravel().tolist()
+
+
+def tolerance(name):
+    """Keras takes cosines in single precision."""
+    return 1e-7 if "cosine" in name else 1e-12
+
+
+def optimizer_case(name, make):
+    rng = np.random.default_rng(42)
+    starts = [np.round(rng.normal(size=shape), 3) for shape in [(3,), (2, 2)]]
+    weights = [keras.Variable(start, name=name) for start, name in zip(starts, "ab")]
+    optimizer = make()
+    case = {"name": name, "tolerance": tolerance(name),
+            "optimizer": keras.saving.serialize_keras_object(optimizer),
+            "shapes": [list(start.shape) for start in starts],
+            "start": [numbers(start) for start in starts], "gradients": [], "weights": []}
+    for _ in range(STEPS):
+        gradients = [np.round(rng.normal(scale=0.5, size=start.shape), 3) for start in starts]
+        optimizer.apply([jax.numpy.asarray(gradient) for gradient in gradients], weights)
+        case["gradients"].append([numbers(gradient) for gradient in gradients])
+        case["weights"].append([numbers(weight.numpy()) for weight in weights])
+    case["variables"] = [[variable.name, numbers(variable.numpy())] for variable in optimizer.variables]
+    optimizer.finalize_variable_values(weights)
+    case["finalized"] = [numbers(weight.numpy()) for weight in weights]
+    return case
+
+
+def schedule_case(name, make):
+    schedule = make()
+    steps = list(range(0, 31)) + [100]
+    values = [float(schedule(jax.numpy.asarray(step))) for step in steps]
+    return {"name": name, "tolerance": tolerance(name),
+            "schedule": keras.saving.serialize_keras_object(schedule),
+            "steps": steps, "values": values}
+
+
+def main():
+    cases = {
+        "made_by": f"Keras {keras.__version__} on JAX {jax.__version__}, float64, seed 42",
+        "optimizers": [optimizer_case(*case) for case in OPTIMIZERS.items()],
+        "schedules": [schedule_case(*case) for case in SCHEDULES.items()],
+    }
+    with open(sys.argv[1], "w") as file:
+        # One case per line.
+        lines = [f'  "{key}": {json.dumps(value)}' if not isinstance(value, list) else
+                 f'  "{key}": [\n    ' + ",\n    ".join(map(json.dumps, value)) + "\n  ]"
+                 for key, value in cases.items()]
+        file.write("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+main()
