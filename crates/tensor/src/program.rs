@@ -302,6 +302,10 @@ impl Builder {
     }
 
     /// A value that is the same in every run.
+    ///
+    /// # Panics
+    ///
+    /// Never; a constant fits its own shape rule.
     pub fn constant(&mut self, tensor: &Tensor) -> Value {
         let primitive = Primitive::Constant(tensor.contiguous());
         self.push(primitive, &[]).expect("a constant reads nothing")
@@ -394,6 +398,10 @@ impl Builder {
     /// # Errors
     ///
     /// If the inputs' number or specs are not the program's.
+    ///
+    /// # Panics
+    ///
+    /// Never; a program's values are made before they are read.
     pub fn call(&mut self, program: &Program, inputs: &[Value]) -> Result<Vec<Value>> {
         let expected = program.inputs.iter().map(|&value| program.spec(value));
         if !program.variables.is_empty()
