@@ -373,7 +373,7 @@ fn float_binary<T: Element>(binary: Binary, a: &Tensor, b: &Tensor) -> Tensor {
     }
 }
 
-fn float_remainder(a: f64, b: f64) -> f64 {
+pub(crate) fn float_remainder(a: f64, b: f64) -> f64 {
     let rest = a % b;
     if rest == 0.0 {
         rest.copysign(b)
@@ -413,11 +413,11 @@ fn integer_binary<T: Element>(binary: Binary, a: &Tensor, b: &Tensor) -> Tensor 
     }
 }
 
-const fn divide(a: i64, b: i64) -> i64 {
+pub(crate) const fn divide(a: i64, b: i64) -> i64 {
     if b == 0 { 0 } else { a.wrapping_div(b) }
 }
 
-fn integer_power(mut base: i64, exponent: i64) -> i64 {
+pub(crate) fn integer_power(mut base: i64, exponent: i64) -> i64 {
     if exponent < 0 {
         // Only 1 and -1 have an inverse that is not truncated to 0.
         return match base {

@@ -1,5 +1,10 @@
-//! The functions of one real number that the standard library lacks.
+//! The functions of one real number.
 
+mod erf;
+
+use std::f64::consts::LN_2;
+
+use self::erf::erf;
 use crate::{Unary, random};
 
 /// The function of that name. `Not`, `IsFinite` and `IsNan` make no number.
@@ -25,7 +30,7 @@ pub(crate) fn float_unary(unary: Unary) -> fn(f64) -> f64 {
         Unary::Sinh => f64::sinh,
         Unary::Cosh => f64::cosh,
         Unary::Asinh => f64::asinh,
-        Unary::Acosh => f64::acosh,
+        Unary::Acosh => acosh,
         Unary::Atanh => f64::atanh,
         Unary::Tanh => f64::tanh,
         Unary::Sigmoid => sigmoid,
@@ -54,34 +59,15 @@ fn softplus(x: f64) -> f64 {
     positive + (-x.abs()).exp().ln_1p()
 }
 
-/// The error function.
-///
-/// Up to |x| = 2.5 the series `2x/√π e^(-x²) Σ (2x²)ⁿ / (1·3·…·(2n+1))`, all of whose terms are
-/// positive; beyond, one minus the continued fraction of erfc (Abramowitz and Stegun 7.1.6 and
-/// 7.1.14), evaluated from its 60th term back.
-pub(crate) fn erf(x: f64) -> f64 {
-    use std::f64::consts::FRAC_2_SQRT_PI;
-    let magnitude = x.abs();
-    if magnitude < 2.5 {
-        let square = x * x;
-        let (mut term, mut sum) = (1.0, 1.0);
-        let mut odd = 1.0;
-        while term > sum * 1e-17 {
-            odd += 2.0;
-            term *= 2.0 * square / odd;
-            sum += term;
-        }
-        FRAC_2_SQRT_PI * x * (-square).exp() * sum
-    } else if magnitude < 6.0 {
-        let fraction = (1..=60)
-            .rev()
-            .fold(magnitude, |below, n| magnitude + f64::from(n) / 2.0 / below);
-        let complement = (-x * x).exp() * FRAC_2_SQRT_PI / 2.0 / fraction;
-        (1.0 - complement).copysign(x)
-    } else if x.is_nan() {
-        x
+/// `ln(x + √(x² - 1))`, by `x - 1`, which is exact near 1.
+fn acosh(x: f64) -> f64 {
+    let t = x - 1.0;
+    if x < 1.0 {
+        f64::NAN
+    } else if x > 1e9 {
+        x.ln() + LN_2
     } else {
-        1f64.copysign(x)
+        (t + (t * (t + 2.0)).sqrt()).ln_1p()
     }
 }
 
@@ -94,29 +80,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn erf_has_its_published_values() {
-        // Computed with 40 digits by mpmath 1.4.1.
-        let table = [
-            (0.0, 0.0),
-            (1e-10, 1.128_379_167_095_512_6e-10),
-            (0.5, 0.520_499_877_813_046_5),
-            (1.5, 0.966_105_146_475_310_7),
-            (2.499, 0.999_590_864_244_255_4),
-            (2.5, 0.999_593_047_982_555),
-            (3.0, 0.999_977_909_503_001_4),
-            (4.5, 0.999_999_999_803_383_9),
-            (7.0, 1.0),
-        ];
-        for (x, expected) in table {
-            for (x, expected) in [(x, expected), (-x, -expected)] {
-                let error = (erf(x) - expected).abs();
-                assert!(error <= 4e-16 * expected.abs(), "erf({x}) is off by {error:e}");
-            }
-        }
-        assert!(erf(f64::NAN).is_nan());
-    }
-
-    #[test]
     fn extremes_do_not_overflow() {
         assert_eq!(sigmoid(-1000.0).to_bits(), 0f64.to_bits());
         assert_eq!(sigmoid(1000.0).to_bits(), 1f64.to_bits());
@@ -125,5 +88,6 @@ mod tests {
         assert!(softplus(f64::NAN).is_nan() && sigmoid(f64::NAN).is_nan());
         assert!(erfinv(1.5).is_nan());
         assert!(erfinv(1.0).is_infinite());
+        assert!(acosh(-1e300).is_nan());
     }
 }

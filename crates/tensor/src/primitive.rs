@@ -261,8 +261,9 @@ pub enum Binary {
     Mul,
     /// Integers truncate.
     Div,
-    /// Python's `%`: the sign of the divisor.
+    /// Python's `%`: the sign of the divisor; of integers by zero 0.
     Rem,
+    /// Integers with a negative exponent: `1 / aⁿ`, truncated, and 0 for `a = 0`.
     Pow,
     /// NaN wins.
     Max,

@@ -2,7 +2,6 @@
 
 mod convolution;
 mod element_wise;
-mod erf;
 mod index;
 mod layout;
 mod matmul;

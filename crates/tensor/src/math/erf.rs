@@ -8,7 +8,7 @@ use std::f64::consts::PI;
 ///
 /// W. J. Cody, *Rational Chebyshev approximations for the error function*, Mathematics of
 /// Computation 23 (1969).
-pub(super) fn erf(x: f64) -> f64 {
+pub(crate) fn erf(x: f64) -> f64 {
     let y = x.abs();
     if y <= 0.46875 {
         x * quotient(y * y, &SMALL)
