@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak,
+        Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -33,10 +33,11 @@ impl Device {
         Self(Arc::new(backend))
     }
 
-    /// The naive backend, which works on every target.
+    /// The naive backend, which works on every target; always the same device.
     #[must_use]
     pub fn reference() -> Self {
-        Self::new(Reference::new())
+        static REFERENCE: OnceLock<Device> = OnceLock::new();
+        REFERENCE.get_or_init(|| Self::new(Reference::new())).clone()
     }
 
     /// The backend's name.
