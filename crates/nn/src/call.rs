@@ -180,6 +180,21 @@ impl<'a> Call<'a> {
         like: &Var,
         shared: &[usize],
     ) -> Result<Var> {
+        self.random_from(None, distribution, like, shared)
+    }
+
+    /// As [`Call::random`], from a layer's own seed instead of its path, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::random`].
+    pub fn random_from(
+        &mut self,
+        own_seed: Option<u64>,
+        distribution: Distribution,
+        like: &Var,
+        shared: &[usize],
+    ) -> Result<Var> {
         let Some(Randomness { seed, step }) = self.randomness else {
             return Err(Error::invalid(
                 "nothing is random in inference",
@@ -187,8 +202,11 @@ impl<'a> Call<'a> {
             ));
         };
         let count = self.draws.entry(self.layer.path.clone()).or_insert(0);
-        let stream = stream(&self.layer.path, *count);
+        let number = *count;
         *count += 1;
+        let path =
+            own_seed.map_or_else(|| self.layer.path.clone(), |own| format!("seed {own}"));
+        let stream = stream(&path, number);
         Ok(Var::random_like(like, distribution, stream, seed, step, shared)?)
     }
 

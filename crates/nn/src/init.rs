@@ -1,7 +1,7 @@
 //! How layers get their weights: [`Init`], [`Weight`].
 
 use deckle_autograd::{Group, Variable};
-use deckle_tensor::DType;
+use deckle_tensor::{DType, Tensor};
 
 use crate::{Initializer, Regularizer, Result, stream};
 
@@ -84,6 +84,25 @@ impl<'a> Init<'a> {
         self.make(name, shape.as_ref(), initializer, true)
     }
 
+    /// A new weight with one axis, whose parts start with values of their own.
+    ///
+    /// # Errors
+    ///
+    /// If an initializer cannot fill its part.
+    pub fn joined(
+        &mut self,
+        name: &str,
+        parts: &[(&Initializer, usize)],
+    ) -> Result<Variable> {
+        let path = self.path_of(name);
+        let mut values = Vec::new();
+        for (part, (initializer, len)) in parts.iter().enumerate() {
+            let stream = stream(&path, part as u64);
+            values.push(initializer.values(&[*len], self.dtype, self.seed, stream)?);
+        }
+        self.hold(name, &path, &Tensor::concatenate(&values, 0)?, true)
+    }
+
     /// A new variable that the layer updates itself.
     ///
     /// # Errors
@@ -105,13 +124,26 @@ impl<'a> Init<'a> {
         initializer: &Initializer,
         trainable: bool,
     ) -> Result<Variable> {
-        let path: Vec<_> = std::iter::once(self.path.as_str())
-            .chain(self.scope.iter().map(String::as_str))
-            .chain([name])
-            .collect();
-        let path = path.join("/");
+        let path = self.path_of(name);
         let value = initializer.values(shape, self.dtype, self.seed, stream(&path, 0))?;
-        let variable = self.group.variable(&path, &value)?;
+        self.hold(name, &path, &value, trainable)
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        let scope = self.scope.iter().map(String::as_str);
+        let path: Vec<_> =
+            std::iter::once(self.path.as_str()).chain(scope).chain([name]).collect();
+        path.join("/")
+    }
+
+    fn hold(
+        &mut self,
+        name: &str,
+        path: &str,
+        value: &Tensor,
+        trainable: bool,
+    ) -> Result<Variable> {
+        let variable = self.group.variable(path, value)?;
         self.weights.push(Weight {
             variable: variable.clone(),
             name: name.to_owned(),

@@ -39,3 +39,8 @@ pub fn names_class(name: &str, class: &str) -> bool {
     };
     letters(name) == letters(class)
 }
+
+/// True, as a function for serde's defaults.
+pub(crate) fn yes() -> bool {
+    true
+}

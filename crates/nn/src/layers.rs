@@ -1,8 +1,63 @@
 //! The layers, each in a file of its own.
 
+mod activation;
+mod batch_normalization;
+mod concatenate;
+mod conv;
 mod dense;
+mod dropout;
+mod embedding;
+mod flatten;
+mod global_pooling;
+mod gru;
+mod lstm;
+mod merging;
+mod per_axis;
+mod pooling;
+mod recurrent;
+mod rescaling;
+mod reshape;
+mod simple_rnn;
 
+use serde::{Deserialize, Serialize};
+
+pub use activation::{Activation, ReLU, Softmax};
+pub use batch_normalization::BatchNormalization;
+pub use concatenate::Concatenate;
+pub use conv::{Conv, Conv1D, Conv2D, Conv3D, Padding};
 pub use dense::Dense;
+pub use dropout::Dropout;
+pub use embedding::Embedding;
+pub use flatten::Flatten;
+pub use global_pooling::{
+    GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D,
+    GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D, GlobalPooling,
+};
+pub use gru::GRU;
+pub use lstm::LSTM;
+pub use merging::{Add, Average, Maximum, Minimum, Multiply, Subtract};
+pub use per_axis::PerAxis;
+pub use pooling::{
+    AveragePooling1D, AveragePooling2D, AveragePooling3D, MaxPooling1D, MaxPooling2D,
+    MaxPooling3D, Pooling,
+};
+pub use rescaling::Rescaling;
+pub use reshape::Reshape;
+pub use simple_rnn::SimpleRNN;
+
+/// Where the channels of images are: last, the one order that there is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataFormat {
+    /// `(batch, spatial..., channels)`.
+    #[default]
+    ChannelsLast,
+}
+
+/// The last axis, as a function for serde's defaults.
+fn last_axis() -> isize {
+    -1
+}
 
 /// The shape of one example, without the batch axis; `None` is a length that is unknown until
 /// the model is called.

@@ -3,6 +3,7 @@
 
 mod activation;
 mod call;
+mod check;
 mod error;
 mod init;
 mod initializer;
@@ -17,6 +18,7 @@ mod symbol;
 
 pub use activation::Activation;
 pub use call::{Call, Inputs, Randomness, stream};
+pub use check::{check_layer, check_layer_on};
 pub use error::{Error, Result, did_you_mean};
 pub use init::{Init, Weight};
 pub use initializer::{Fan, Initializer};

@@ -110,7 +110,8 @@ pub fn reduce(
 ) -> Result<Var> {
     let dtype = values.dtype();
     let total = values.count_of(.., dtype)?;
-    let mut factors: Option<Var> = weights.map(|weights| weights.cast(dtype)).transpose()?;
+    let mut factors: Option<Var> =
+        weights.map(|weights| weights.cast(dtype)).transpose()?;
     if let Some(mask) = mask {
         let mask = mask.cast(dtype)?;
         // What is left weighs as much as all did: what is masked drops out of the mean.
@@ -199,7 +200,11 @@ const LOSSES: &[Entry] = &[
     ("MeanAbsoluteError", &["mae", "MAE"], parse::<losses::MeanAbsoluteError>),
     ("BinaryCrossentropy", &["bce", "BCE"], parse::<losses::BinaryCrossentropy>),
     ("CategoricalCrossentropy", &[], parse::<losses::CategoricalCrossentropy>),
-    ("SparseCategoricalCrossentropy", &[], parse::<losses::SparseCategoricalCrossentropy>),
+    (
+        "SparseCategoricalCrossentropy",
+        &[],
+        parse::<losses::SparseCategoricalCrossentropy>,
+    ),
 ];
 
 fn parse<L: Loss + for<'de> Deserialize<'de>>(config: Value) -> Result<AnyLoss> {
@@ -225,18 +230,20 @@ impl AnyLoss {
     ///
     /// If there is no such loss, or a setting is unknown.
     pub fn from_keras(value: &Value) -> Result<Self> {
-        let (name, mut config) = parse_keras_object(value)
-            .ok_or_else(|| Error::invalid("a loss cannot be read", "a name or an object").got(value))?;
+        let (name, mut config) = parse_keras_object(value).ok_or_else(|| {
+            Error::invalid("a loss cannot be read", "a name or an object").got(value)
+        })?;
         let matches = |(class, aliases, _): &&Entry| {
             names_class(name, class) || aliases.contains(&name)
         };
         let Some((_, _, make)) = LOSSES.iter().find(matches) else {
             let snake: Vec<_> =
                 LOSSES.iter().map(|(class, ..)| crate::snake_case(class)).collect();
-            let known: Vec<_> = (LOSSES.iter().flat_map(|(_, aliases, _)| aliases.iter().copied()))
-                .chain(snake.iter().map(String::as_str))
-                .chain(LOSSES.iter().map(|(class, ..)| *class))
-                .collect();
+            let known: Vec<_> =
+                (LOSSES.iter().flat_map(|(_, aliases, _)| aliases.iter().copied()))
+                    .chain(snake.iter().map(String::as_str))
+                    .chain(LOSSES.iter().map(|(class, ..)| *class))
+                    .collect();
             return Err(Error::unknown("loss", name, &known));
         };
         // Not settings of the computation.

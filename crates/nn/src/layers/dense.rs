@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Activation, Built, Call, Init, Initializer, Inputs, Layer, Regularizer, Result,
-    expect,
+    expect, keras::yes,
 };
 
 /// A densely-connected layer: `y = activation(x · kernel + bias)`.
@@ -54,10 +54,6 @@ pub struct Dense {
     bias_regularizer: Option<Regularizer>,
     #[serde(default)]
     activity_regularizer: Option<Regularizer>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Dense {
@@ -137,7 +133,7 @@ impl Layer for Dense {
         let input = expect::at_least(expect::one_input(inputs)?, 2, expected, help)?;
         expect::known(input, -1)?;
         expect::positive("units", self.units)?;
-        Ok(vec![input.with(-1, self.units)?])
+        Ok(vec![self.activation.output_shape(&input.with(-1, self.units)?)?])
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {

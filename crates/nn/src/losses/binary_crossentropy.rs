@@ -4,7 +4,10 @@ use deckle_autograd::Var;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Error, Loss, Reduction, Result, expect, loss::{EPSILON, as_float}};
+use crate::{
+    Error, Loss, Reduction, Result, expect,
+    loss::{EPSILON, as_float},
+};
 
 /// The cross-entropy of two classes: the mean of `-t · ln p - (1 - t) · ln(1 - p)` over the
 /// last axis.
@@ -96,7 +99,8 @@ impl Loss for BinaryCrossentropy {
         if self.label_smoothing > 0.0 {
             t = t * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing;
         }
-        let logits = if self.from_logits { Some(y_pred) } else { y_pred.logits_of_sigmoid() };
+        let logits =
+            if self.from_logits { Some(y_pred) } else { y_pred.logits_of_sigmoid() };
         let values = match logits {
             Some(x) => x.sigmoid_cross_entropy(&t)?,
             None => {
@@ -114,6 +118,7 @@ impl Loss for BinaryCrossentropy {
     }
 
     fn config(&self) -> Result<Value> {
-        serde_json::to_value(self).map_err(|error| Error::invalid("settings of a loss", error))
+        serde_json::to_value(self)
+            .map_err(|error| Error::invalid("settings of a loss", error))
     }
 }

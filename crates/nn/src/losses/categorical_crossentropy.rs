@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::binary_crossentropy::last;
-use crate::{Error, Loss, Reduction, Result, expect, loss::{EPSILON, as_float}};
+use crate::{
+    Error, Loss, Reduction, Result, expect,
+    loss::{EPSILON, as_float},
+};
 
 /// The cross-entropy of classes given as shares, usually one-hot: `-Σ t · ln p`.
 ///
@@ -92,7 +95,10 @@ impl Loss for CategoricalCrossentropy {
         if y_true.rank() != y_pred.rank() || !classes.0.may_equal(classes.1) {
             return Err(Error::invalid(
                 "loss CategoricalCrossentropy: cannot take these targets",
-                format_args!("one-hot targets of the prediction's shape {}", y_pred.shape()),
+                format_args!(
+                    "one-hot targets of the prediction's shape {}",
+                    y_pred.shape()
+                ),
             )
             .got(y_true.shape())
             .help("for labels that are integers use SparseCategoricalCrossentropy"));
@@ -102,8 +108,11 @@ impl Loss for CategoricalCrossentropy {
             let share = self.label_smoothing / y_pred.count_of(self.axis, t.dtype())?;
             t = (t * (1.0 - self.label_smoothing)).add(&share)?;
         }
-        let logits =
-            if self.from_logits { Some(y_pred) } else { y_pred.logits_of_softmax(self.axis) };
+        let logits = if self.from_logits {
+            Some(y_pred)
+        } else {
+            y_pred.logits_of_softmax(self.axis)
+        };
         if let Some(x) = logits {
             let last = y_pred.rank().cast_signed() - 1;
             if self.axis == -1 || self.axis == last {
@@ -111,7 +120,8 @@ impl Loss for CategoricalCrossentropy {
             }
             return Ok(0.0 - t.mul(&x.log_softmax(self.axis)?)?.sum(self.axis)?);
         }
-        let p = y_pred.div(&y_pred.sum(keep(self.axis))?)?.clip(EPSILON, 1.0 - EPSILON)?;
+        let p =
+            y_pred.div(&y_pred.sum(keep(self.axis))?)?.clip(EPSILON, 1.0 - EPSILON)?;
         Ok(0.0 - t.mul(&p.log()?)?.sum(self.axis)?)
     }
 
@@ -120,6 +130,7 @@ impl Loss for CategoricalCrossentropy {
     }
 
     fn config(&self) -> Result<Value> {
-        serde_json::to_value(self).map_err(|error| Error::invalid("settings of a loss", error))
+        serde_json::to_value(self)
+            .map_err(|error| Error::invalid("settings of a loss", error))
     }
 }

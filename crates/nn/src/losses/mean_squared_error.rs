@@ -62,6 +62,7 @@ impl Loss for MeanSquaredError {
     }
 
     fn config(&self) -> Result<Value> {
-        serde_json::to_value(self).map_err(|error| Error::invalid("settings of a loss", error))
+        serde_json::to_value(self)
+            .map_err(|error| Error::invalid("settings of a loss", error))
     }
 }

@@ -81,7 +81,8 @@ impl SparseCategoricalCrossentropy {
     }
 
     fn values(&self, labels: &Var, y_pred: &Var) -> Result<Var> {
-        let logits = if self.from_logits { Some(y_pred) } else { y_pred.logits_of_softmax(-1) };
+        let logits =
+            if self.from_logits { Some(y_pred) } else { y_pred.logits_of_softmax(-1) };
         if let Some(x) = logits {
             return Ok(x.sparse_softmax_cross_entropy(labels)?);
         }
@@ -98,13 +99,18 @@ impl Loss for SparseCategoricalCrossentropy {
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
         let mut labels = y_true.clone();
-        if labels.rank() == y_pred.rank() && labels.shape().dims().last() == Some(&Dim::Known(1)) {
+        if labels.rank() == y_pred.rank()
+            && labels.shape().dims().last() == Some(&Dim::Known(1))
+        {
             labels = labels.squeeze(&[-1])?;
         }
         if labels.rank() + 1 != y_pred.rank() {
             return Err(Error::invalid(
                 "loss SparseCategoricalCrossentropy: cannot take these targets",
-                format_args!("one integer label for each prediction of shape {}", y_pred.shape()),
+                format_args!(
+                    "one integer label for each prediction of shape {}",
+                    y_pred.shape()
+                ),
             )
             .got(y_true.shape())
             .help("for one-hot targets use CategoricalCrossentropy"));
@@ -133,6 +139,7 @@ impl Loss for SparseCategoricalCrossentropy {
     }
 
     fn config(&self) -> Result<Value> {
-        serde_json::to_value(self).map_err(|error| Error::invalid("settings of a loss", error))
+        serde_json::to_value(self)
+            .map_err(|error| Error::invalid("settings of a loss", error))
     }
 }

@@ -1,0 +1,194 @@
+//! The layers that join tensors element by element: `Add`, `Multiply`, `Maximum` and kin.
+
+use deckle_autograd::{Result as GraphResult, Var};
+use deckle_tensor::{Dim, Shape};
+use serde::{Deserialize, Serialize};
+
+use crate::{Built, Call, Error, Init, Inputs, Layer, Result};
+
+/// A table of layers. A row holds the doc, the class, an example, and what joins the inputs.
+macro_rules! merging {
+    ($(
+        $(#[$doc:meta])*
+        $class:ident, $a:literal, $b:literal => $to:literal, $number:expr, $join:expr;
+    )*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Shapes
+        ///
+        /// Any that broadcast; an input with fewer axes gets new ones after the batch. If all
+        /// inputs have a mask, the output keeps what any of them keeps.
+        ///
+        /// # Errors
+        ///
+        /// Applying it fails if the number of inputs is wrong, or they do not broadcast.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use deckle_autograd::Var;
+        #[doc = concat!("use deckle_nn::{Call, LayerExt, Model, Symbol, layers::", stringify!($class), "};")]
+        /// use deckle_tensor::Tensor;
+        ///
+        /// let inputs = [Symbol::input("a", [2]), Symbol::input("b", [2])];
+        #[doc = concat!("let y = ", stringify!($class), "::new().join(&inputs)?;")]
+        /// let model = Model::new(&inputs, [&y])?;
+        #[doc = concat!("let a = Var::constant(&Tensor::new(vec!", $a, ", [1, 2])?);")]
+        #[doc = concat!("let b = Var::constant(&Tensor::new(vec!", $b, ", [1, 2])?);")]
+        /// let y = model.call(&[a, b], &mut Call::inference())?;
+        #[doc = concat!("assert_eq!(y[0].eval()?.to_vec::<f32>()?, ", $to, ");")]
+        /// # Ok::<(), deckle_nn::Error>(())
+        /// ```
+        ///
+        /// # Keras
+        ///
+        #[doc = concat!("`keras.layers.", stringify!($class), "`.")]
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        pub struct $class {}
+
+        impl $class {
+            /// The layer.
+            #[must_use]
+            pub fn new() -> Self {
+                Self::default()
+            }
+        }
+
+        impl Layer for $class {
+            fn class_name(&self) -> &'static str {
+                stringify!($class)
+            }
+
+            fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+                merged_shape(inputs, $number)
+            }
+
+            fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
+                Ok(Box::new(BuiltMerge($join)))
+            }
+        }
+    )*};
+}
+
+merging! {
+    /// The sum of its inputs.
+    Add, "[1.0f32, 2.0]", "[3.0f32, 5.0]" => "[4.0, 7.0]", None,
+    |inputs| fold(inputs, |a, b| a.add(b));
+
+    /// The first input less the second.
+    Subtract, "[1.0f32, 2.0]", "[3.0f32, 5.0]" => "[-2.0, -3.0]", Some(2),
+    |inputs| fold(inputs, |a, b| a.sub(b));
+
+    /// The product of its inputs.
+    Multiply, "[1.0f32, 2.0]", "[3.0f32, 5.0]" => "[3.0, 10.0]", None,
+    |inputs| fold(inputs, |a, b| a.mul(b));
+
+    /// The mean of its inputs.
+    Average, "[1.0f32, 2.0]", "[3.0f32, 5.0]" => "[2.0, 3.5]", None,
+    |inputs| fold(inputs, |a, b| a.add(b))?.div(inputs.len());
+
+    /// The largest of its inputs, element by element.
+    Maximum, "[1.0f32, 9.0]", "[3.0f32, 5.0]" => "[3.0, 9.0]", None,
+    |inputs| fold(inputs, |a, b| a.maximum(b));
+
+    /// The least of its inputs, element by element.
+    Minimum, "[1.0f32, 9.0]", "[3.0f32, 5.0]" => "[1.0, 5.0]", None,
+    |inputs| fold(inputs, |a, b| a.minimum(b));
+}
+
+fn fold(inputs: &[Var], join: fn(&Var, &Var) -> GraphResult<Var>) -> GraphResult<Var> {
+    inputs[1..].iter().try_fold(inputs[0].clone(), |joined, input| join(&joined, input))
+}
+
+/// The shape with new axes of length 1 after the batch.
+fn widened(shape: &Shape, rank: usize) -> Shape {
+    let dims = shape.dims();
+    let batch = dims.len().min(1);
+    let new = std::iter::repeat_n(Dim::Known(1), rank - dims.len());
+    dims[..batch]
+        .iter()
+        .cloned()
+        .chain(new)
+        .chain(dims[batch..].iter().cloned())
+        .collect()
+}
+
+fn merged_shape(inputs: &[Shape], number: Option<usize>) -> Result<Vec<Shape>> {
+    if inputs.is_empty() || number.is_some_and(|number| number != inputs.len()) {
+        let expected =
+            number.map_or("one input or more".to_owned(), |n| format!("{n} inputs"));
+        return Err(
+            Error::invalid("cannot take these inputs", expected).got(inputs.len())
+        );
+    }
+    let rank = inputs.iter().map(Shape::rank).max().unwrap_or(0);
+    let mut joined = widened(&inputs[0], rank);
+    for input in &inputs[1..] {
+        joined = joined.broadcast(&widened(input, rank)).ok_or_else(|| {
+            let shapes: Vec<_> = inputs.iter().map(Shape::to_string).collect();
+            Error::invalid("cannot join these inputs", "shapes that broadcast")
+                .got(shapes.join(" and "))
+        })?;
+    }
+    Ok(vec![joined])
+}
+
+/// The function that joins inputs of one rank.
+struct BuiltMerge(fn(&[Var]) -> GraphResult<Var>);
+
+impl std::fmt::Debug for BuiltMerge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BuiltMerge")
+    }
+}
+
+impl Built for BuiltMerge {
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
+        let given = inputs.positional();
+        let rank = given.iter().map(Var::rank).max().unwrap_or(0);
+        let mut widened = given.to_vec();
+        for input in &mut widened {
+            while input.rank() < rank {
+                *input = input.expand_dims(1)?;
+            }
+        }
+        let y = (self.0)(&widened)?;
+        let masks: Option<Vec<Var>> =
+            given.iter().map(|input| call.mask(input).cloned()).collect();
+        if let Some(masks) = masks {
+            call.set_mask(&y, &fold(&masks, |a, b| a.or(b))?);
+        }
+        Ok(vec![y])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check_layer;
+
+    #[test]
+    fn keeps_the_promises_of_a_layer() -> Result<()> {
+        check_layer(&Add::new(), [[2, 3], [2, 3], [2, 3]])?;
+        check_layer(&Subtract::new(), [[2, 3], [2, 1]])?;
+        check_layer(&Multiply::new(), [vec![2, 3, 4], vec![2, 4]])?;
+        check_layer(&Average::new(), [[2, 3], [2, 3], [2, 3]])?;
+        check_layer(&Maximum::new(), [[2, 3], [2, 3]])?;
+        check_layer(&Minimum::new(), [[2, 1, 3], [2, 2, 3]])
+    }
+
+    #[test]
+    fn inputs_that_do_not_fit_are_named() {
+        let error = Add::new().output_shape(&[[2, 3].into(), [2, 4].into()]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot join these inputs\n  expected: shapes that broadcast\n       \
+             got: (2, 3) and (2, 4)"
+        );
+        let error = Subtract::new().output_shape(&[[2, 3].into()]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot take these inputs\n  expected: 2 inputs\n       got: 1"
+        );
+    }
+}

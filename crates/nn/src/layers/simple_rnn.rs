@@ -1,0 +1,129 @@
+//! The fully-connected recurrent layer.
+
+use deckle_autograd::Var;
+use deckle_tensor::Shape;
+use serde::{Deserialize, Serialize};
+
+use super::recurrent::{Cell, Recurrent, recurrent_setters};
+use crate::{Built, Call, Init, Inputs, Layer, Result};
+
+/// A layer whose output is an input of its next step:
+/// `h' = tanh(x · kernel + h · recurrent_kernel + bias)`.
+///
+/// `activation` stands for tanh. Masked steps keep the state. It starts with 0, or with
+/// `initial_state`: one more input, positional or by that name.
+///
+/// # Shapes
+///
+/// | tensor                  | shape                                                        |
+/// |-------------------------|--------------------------------------------------------------|
+/// | input                   | `(batch, time, features)`; `time` may be unknown             |
+/// | `cell/kernel`           | `(features, units)`                                          |
+/// | `cell/recurrent_kernel` | `(units, units)`                                             |
+/// | `cell/bias`             | `(units,)`                                                   |
+/// | output                  | `(batch, units)`, or `(batch, time, units)` with all steps   |
+/// | state                   | `(batch, units)`                                             |
+///
+/// # Errors
+///
+/// As [`LSTM`](super::LSTM).
+///
+/// # Examples
+///
+/// ```
+/// use deckle_nn::{Layer, layers::SimpleRNN};
+///
+/// let words = [None, None, Some(32)].into();
+/// assert_eq!(SimpleRNN::new(16).output_shape(&[words])?, [[None, Some(16)].into()]);
+/// # Ok::<(), deckle_nn::Error>(())
+/// ```
+///
+/// # Keras
+///
+/// `keras.layers.SimpleRNN`, but for `stateful`.
+///
+/// # References
+///
+/// Elman, *Finding structure in time* (1990).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SimpleRNN {
+    #[serde(flatten)]
+    recurrent: Recurrent,
+}
+
+impl SimpleRNN {
+    /// The layer with that many outputs.
+    #[must_use]
+    pub fn new(units: usize) -> Self {
+        Self { recurrent: Recurrent::new(units) }
+    }
+}
+
+recurrent_setters! { SimpleRNN }
+
+impl Layer for SimpleRNN {
+    fn class_name(&self) -> &'static str {
+        "SimpleRNN"
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        self.recurrent.output_shape(inputs, 1)
+    }
+
+    fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
+        let recurrent = self.recurrent.clone();
+        let cell = recurrent.cell(inputs, 1, init, |init| {
+            init.variable("bias", [recurrent.units], &recurrent.bias_initializer)
+        })?;
+        Ok(Box::new(BuiltSimpleRNN { recurrent, cell }))
+    }
+}
+
+#[derive(Debug)]
+struct BuiltSimpleRNN {
+    recurrent: Recurrent,
+    cell: Cell,
+}
+
+impl Built for BuiltSimpleRNN {
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
+        let bias = self.cell.bias.as_ref().map(|bias| call.read(bias));
+        let steps =
+            self.recurrent.begin(&self.cell, (1, 1), bias.as_ref(), inputs, call)?;
+        let kernel = call.read(&self.cell.recurrent_kernel);
+        let mut scanned = steps.run(|x, states| {
+            let sum = x.add(&steps.product(&states[0], &kernel)?)?;
+            Ok(vec![self.recurrent.activation.apply(&sum)?])
+        })?;
+        self.recurrent.finish(&steps, &scanned.results.remove(0), scanned.carries, call)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Activation, check_layer, layers::lstm::tests::golden};
+
+    #[test]
+    fn keeps_the_promises_of_a_layer() -> Result<()> {
+        check_layer(&SimpleRNN::new(2), [[2, 3, 2]])?;
+        check_layer(
+            &SimpleRNN::new(2)
+                .return_sequences(true)
+                .return_state(true)
+                .go_backwards(true)
+                .activation(Activation::Relu)
+                .use_bias(false)
+                .recurrent_dropout(0.3),
+            [[2, 3, 1]],
+        )
+    }
+
+    /// Keras 3.15.1.
+    #[test]
+    fn values_are_kerass() -> Result<()> {
+        let expected =
+            [-0.244_919, 0.041_643, -0.286_003, 0.112_825, -0.413_92, 0.140_439];
+        golden(SimpleRNN::new(2).return_sequences(true), &expected)
+    }
+}
