@@ -76,12 +76,28 @@ impl Tensor {
     }
 
     /// A tensor of zeros of this shape and element type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([1u8, 2]).zeros_like(), Tensor::from([0u8, 0]));
+    /// ```
     #[must_use]
     pub fn zeros_like(&self) -> Self {
         Self::zeros(self.dtype(), self.shape())
     }
 
     /// A tensor of ones of this shape and element type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([5u8, 2]).ones_like(), Tensor::from([1u8, 1]));
+    /// ```
     #[must_use]
     pub fn ones_like(&self) -> Self {
         Self::ones(self.dtype(), self.shape())
@@ -272,6 +288,16 @@ impl Tensor {
     /// # Panics
     ///
     /// If the number of bytes exceeds the address space.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Tensor::random_normal([1000], 5.0, 1.0, 42);
+    /// assert!((x.mean(..)?.item::<f32>()? - 5.0).abs() < 0.2);
+    /// # Ok::<(), deckle_tensor::Error>(())
+    /// ```
     #[must_use]
     pub fn random_normal(
         shape: impl AsRef<[usize]>,
@@ -294,6 +320,16 @@ impl Tensor {
     /// # Panics
     ///
     /// If the number of bytes exceeds the address space.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let dice = Tensor::random_integers([100], 1..7, 42)?;
+    /// assert_eq!(dice.max(..)?, Tensor::from(6i64));
+    /// # Ok::<(), deckle_tensor::Error>(())
+    /// ```
     pub fn random_integers(
         shape: impl AsRef<[usize]>,
         range: Range<i64>,

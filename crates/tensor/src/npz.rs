@@ -251,12 +251,15 @@ fn no_archive(file: &str, error: &rawzip::Error) -> Error {
 ///
 /// # Examples
 ///
-/// ```no_run
-/// use deckle_tensor::{NpzWriter, Tensor};
+/// ```
+/// use deckle_tensor::{Npz, NpzWriter, Tensor};
 ///
-/// let mut writer = NpzWriter::create("data.npz")?.compressed(true);
+/// # let path = std::env::temp_dir().join(format!("deckle-{}.npz", std::process::id()));
+/// let mut writer = NpzWriter::create(&path)?.compressed(true);
 /// writer.add("x", &Tensor::from([1, 2]))?;
 /// writer.finish()?.commit()?;
+/// assert_eq!(Npz::open(&path)?.tensor("x")?, Tensor::from([1, 2]));
+/// # std::fs::remove_file(&path).map_err(|error| deckle_tensor::Error::io("path", error))?;
 /// # Ok::<(), deckle_tensor::Error>(())
 /// ```
 #[derive(Debug)]

@@ -15,10 +15,12 @@ macro_rules! operator {
         operator!(tensors: Tensor, &Tensor, $trait, $method, $call);
         operator!(tensors: &Tensor, Tensor, $trait, $method, $call);
         operator!(tensors: &Tensor, &Tensor, $trait, $method, $call);
-        operator!(scalars: f32, $trait, $method, $call);
-        operator!(scalars: f64, $trait, $method, $call);
-        operator!(scalars: i32, $trait, $method, $call);
-        operator!(scalars: i64, $trait, $method, $call);
+        operator!(scalars: Tensor, $trait, $method, $call);
+        operator!(scalars: &Tensor, $trait, $method, $call);
+        operator!(left: f64, Tensor, $trait, $method, $call);
+        operator!(left: f64, &Tensor, $trait, $method, $call);
+        operator!(left: i64, Tensor, $trait, $method, $call);
+        operator!(left: i64, &Tensor, $trait, $method, $call);
     )*};
     (tensors: $left:ty, $right:ty, $trait:ident, $method:ident, $call:ident) => {
         impl $trait<$right> for $left {
@@ -31,20 +33,20 @@ macro_rules! operator {
             }
         }
     };
-    (scalars: $scalar:ty, $trait:ident, $method:ident, $call:ident) => {
-        operator!(scalar: $scalar, Tensor, $trait, $method, $call);
-        operator!(scalar: $scalar, &Tensor, $trait, $method, $call);
-    };
-    (scalar: $scalar:ty, $tensor:ty, $trait:ident, $method:ident, $call:ident) => {
-        impl $trait<$scalar> for $tensor {
+    (scalars: $tensor:ty, $trait:ident, $method:ident, $call:ident) => {
+        // Generic, so that the result's type is known before that of a literal.
+        impl<S: Into<Scalar>> $trait<S> for $tensor {
             type Output = Tensor;
 
             #[track_caller]
-            fn $method(self, other: $scalar) -> Tensor {
-                value(Tensor::$call(&self, other))
+            fn $method(self, other: S) -> Tensor {
+                let scalar: Scalar = other.into();
+                value(Tensor::$call(&self, scalar))
             }
         }
-
+    };
+    // Only the widest types: with more of them a literal's would not be known.
+    (left: $scalar:ty, $tensor:ty, $trait:ident, $method:ident, $call:ident) => {
         impl $trait<$tensor> for $scalar {
             type Output = Tensor;
 
@@ -110,6 +112,11 @@ mod tests {
         assert_eq!(&x + &x, Tensor::from([2.0f32, 4.0]));
         assert_eq!(2.0 * &x - 1 + &x / 2.0, Tensor::from([1.5f32, 4.0]));
         assert_eq!(1 - x.clone(), Tensor::from([0.0f32, -1.0]));
+        // The types of literals are found without help.
+        let y = (2.0 * (x.clone() / 2.0)) + 0.5f32 - 1u8;
+        assert_eq!(y.shape(), [2]);
+        let z = 2 * &y;
+        assert_eq!(z.rank(), 1);
         assert_eq!(-&x, Tensor::from([-1.0f32, -2.0]));
         let [yes, no] = [true, false].map(Tensor::from);
         assert_eq!(&yes & &!(&no | &yes) ^ &yes, yes);

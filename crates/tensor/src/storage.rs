@@ -1,8 +1,6 @@
 //! Aligned, shared memory under tensors. All of this crate's `unsafe` lives here.
 #![expect(unsafe_code, reason = "typed views of aligned bytes")]
 
-use std::alloc::Layout;
-
 use crate::Element;
 
 /// One cache line, and one AVX-512 register.
@@ -49,7 +47,7 @@ impl Storage {
     /// `len` bytes, all zero.
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
-        Self { memory: Memory::Owned(zeroed_lines(len.div_ceil(64))), len }
+        Self { memory: Memory::Owned(vec![Line([0; 64]); len.div_ceil(64)]), len }
     }
 
     /// A copy of `values`.
@@ -132,27 +130,6 @@ impl Storage {
                 self.len / size_of::<T>(),
             )
         }
-    }
-}
-
-/// Zero lines straight from the allocator, which gets large ones from the system without
-/// touching them; `vec!` would write every byte.
-fn zeroed_lines(count: usize) -> Vec<Line> {
-    let Ok(layout) = Layout::array::<Line>(count) else {
-        panic!("{count} lines of memory are more than the address space");
-    };
-    if count == 0 {
-        return Vec::new();
-    }
-    // SAFETY: the layout is not empty. The memory comes from the global allocator with the
-    // layout of `count` lines, as a `Vec<Line>` of that capacity has it, and zero bytes are
-    // lines.
-    unsafe {
-        let start = std::alloc::alloc_zeroed(layout);
-        if start.is_null() {
-            std::alloc::handle_alloc_error(layout);
-        }
-        Vec::from_raw_parts(start.cast(), count, count)
     }
 }
 
