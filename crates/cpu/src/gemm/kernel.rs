@@ -12,8 +12,10 @@ pub(super) struct Operands<T> {
     /// The number of products in each sum.
     pub(super) depth: usize,
     pub(super) a: *const T,
-    /// From one row of `a` to the next; packed panels ignore it.
+    /// From one row of `a` to the next, for direct tiles.
     pub(super) a_row: usize,
+    /// From one step of the sum to the next in `a`, for packed tiles.
+    pub(super) a_step: usize,
     pub(super) b: *const T,
     /// From one step of the sum to the next in `b`.
     pub(super) b_step: usize,
@@ -78,7 +80,7 @@ unsafe fn tile<V: Lanes, const M: usize, const N: usize, const DIRECT: bool>(
                     sums[i][j] = x.mul_add(vectors[j], sums[i][j]);
                 }
             }
-            a = a.add(if DIRECT { 1 } else { M });
+            a = a.add(if DIRECT { 1 } else { o.a_step });
             b = b.add(o.b_step);
         }
         let rest = o.columns - (N - 1) * V::LEN;

@@ -23,14 +23,19 @@ const ENOUGH: usize = 16;
 /// The elements of a matrix that stays in the first cache.
 const SMALL: usize = 8192;
 
+/// The elements of a matrix that stays in the second cache.
+const LARGE: usize = 1 << 17;
+
 /// Elements in a cache line of the smallest number type.
 pub(super) const LINE: usize = 16;
 
 /// How the elements of an operand come to the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// As they are.
+    /// As they are; a row's elements lie side by side.
     Direct,
+    /// As they are; the elements of a step of the sum lie side by side. Only for A.
+    Steps,
     /// Packed by all threads, before the tasks.
     Shared,
     /// Packed by each task.
@@ -138,6 +143,8 @@ impl Blocks {
             tasks = 1;
         }
         let split = tasks > 1;
+        let steps =
+            gemm.a[0] == 1 && !direct_a && n <= 2 * width && k * gemm.a[1] <= LARGE;
         let source = |direct, across| match (direct, split && across) {
             (true, _) => Source::Direct,
             (false, true) => Source::Shared,
@@ -150,7 +157,7 @@ impl Blocks {
             n,
             k,
             lanes: kernels.lanes,
-            a: source(direct_a, !by_rows),
+            a: if steps { Source::Steps } else { source(direct_a, !by_rows) },
             b: source(direct_b, by_rows),
             row_panels,
             column_panels,
@@ -239,7 +246,7 @@ impl Blocks {
             // A last panel that ends within a vector cannot be read as it is.
             Source::Direct if self.n.is_multiple_of(self.lanes) => 0,
             Source::Direct => 2 * self.lanes,
-            Source::Private => {
+            Source::Private | Source::Steps => {
                 let width = |i| {
                     let panels = part(self.column_panels, self.column_tasks, i);
                     self.padded_column(panels.end) - self.padded_column(panels.start)

@@ -14,6 +14,12 @@ use crate::{Threads, simd::Float};
 /// The panels of A between which a panel of B stays in the first cache.
 const ROW_PANELS: usize = 16;
 
+/// The steps of a sum that are packed together where each lies side by side.
+const PACKED_STEPS: usize = 16;
+
+/// The elements of B that stay in the first cache beside a panel of A.
+const SMALL_B: usize = 8192;
+
 /// Where the matrices start.
 #[derive(Clone, Copy)]
 pub(super) struct Matrices<T> {
@@ -257,22 +263,50 @@ impl<T: Float> Run<'_, T> {
         panels: Range<usize>,
         steps: &Range<usize>,
     ) {
+        let blocks = self.blocks;
         let [across, step] = self.gemm.a;
-        for panel in panels {
-            let row = self.blocks.row(panel);
-            let len = self.blocks.row(panel + 1) - row;
+        let offset = |panel| (blocks.row(panel) - blocks.row(first)) * steps.len();
+        let panel = |panel: usize| {
+            let row = blocks.row(panel);
+            let len = blocks.row(panel + 1) - row;
             // SAFETY: A has these rows and steps, and `to` room for them.
-            unsafe {
-                (self.kernels.pack)(Panel {
-                    to: to.add((row - self.blocks.row(first)) * steps.len()),
-                    from: self.matrices.a.add(row * across + steps.start * step),
-                    depth: steps.len(),
-                    step,
-                    across,
-                    len,
-                    width: len,
-                });
+            let (to, from) = unsafe {
+                (
+                    to.add(offset(panel)),
+                    self.matrices.a.add(row * across + steps.start * step),
+                )
+            };
+            Panel { to, from, depth: steps.len(), step, across, len, width: len }
+        };
+        // SAFETY: the panels are within A and `to`.
+        unsafe { self.pack(panels, panel) };
+    }
+
+    /// Packs panels, some steps of all panels at a time if steps are what lies side by side:
+    /// a step may be a page of its own.
+    unsafe fn pack(&self, panels: Range<usize>, panel: impl Fn(usize) -> Panel<T>) {
+        for index in panels.clone() {
+            let whole = panel(index);
+            if whole.across != 1 || panels.len() == 1 {
+                // SAFETY: the caller's promise is the same.
+                unsafe { (self.kernels.pack)(whole) };
+                continue;
             }
+            for start in (0..whole.depth).step_by(PACKED_STEPS) {
+                for index in panels.clone() {
+                    let whole = panel(index);
+                    // SAFETY: these steps of the panel are part of it.
+                    unsafe {
+                        (self.kernels.pack)(Panel {
+                            to: whole.to.add(start * whole.width),
+                            from: whole.from.add(start * whole.step),
+                            depth: PACKED_STEPS.min(whole.depth - start),
+                            ..whole
+                        });
+                    }
+                }
+            }
+            return;
         }
     }
 
@@ -284,24 +318,23 @@ impl<T: Float> Run<'_, T> {
         panels: Range<usize>,
         steps: &Range<usize>,
     ) {
+        let blocks = self.blocks;
         let [step, across] = self.gemm.b;
-        for panel in panels {
-            let column = self.blocks.column(panel);
-            let start =
-                self.blocks.padded_column(panel) - self.blocks.padded_column(first);
+        let skipped = blocks.padded_column(first);
+        let panel = |panel: usize| {
+            let column = blocks.column(panel);
+            let start = (blocks.padded_column(panel) - skipped) * steps.len();
+            let len = blocks.column(panel + 1) - column;
             // SAFETY: B has these columns and steps, and `to` room for them.
-            unsafe {
-                (self.kernels.pack)(Panel {
-                    to: to.add(start * steps.len()),
-                    from: self.matrices.b.add(column * across + steps.start * step),
-                    depth: steps.len(),
-                    step,
-                    across,
-                    len: self.blocks.column(panel + 1) - column,
-                    width: self.blocks.width(panel),
-                });
-            }
-        }
+            let (to, from) = unsafe {
+                let from = self.matrices.b.add(column * across + steps.start * step);
+                (to.add(start), from)
+            };
+            let width = blocks.width(panel);
+            Panel { to, from, depth: steps.len(), step, across, len, width }
+        };
+        // SAFETY: the panels are within B and `to`.
+        unsafe { self.pack(panels, panel) };
     }
 
     /// Computes the tiles of one task.
@@ -318,7 +351,9 @@ impl<T: Float> Run<'_, T> {
             unsafe {
                 let private_b = private.add(blocks.private_a());
                 let a = match blocks.a {
-                    Source::Direct => self.matrices.a.add(steps.start),
+                    Source::Direct | Source::Steps => {
+                        self.matrices.a.add(steps.start * self.gemm.a[1])
+                    }
                     Source::Shared => {
                         let start = blocks.m * steps.start;
                         self.scratch.a.add(start + blocks.row(rows.start) * steps.len())
@@ -336,7 +371,7 @@ impl<T: Float> Run<'_, T> {
                         let column = blocks.padded_column(columns.start);
                         self.scratch.b.add(start + column * steps.len())
                     }
-                    Source::Private => {
+                    Source::Private | Source::Steps => {
                         self.pack_b(private_b, columns.start, columns.clone(), &steps);
                         private_b
                     }
@@ -387,26 +422,40 @@ impl<T: Float> Run<'_, T> {
 
     /// Computes the tiles of some panels of rows and all of the task's columns.
     unsafe fn group(&self, place: &Place<'_, T>) {
+        let width = self.blocks.column(place.columns.end)
+            - self.blocks.column(place.columns.start);
+        if width * place.steps.len() <= SMALL_B {
+            // C is written row by row.
+            for row in place.rows.clone() {
+                // SAFETY: the caller's promise is the same.
+                unsafe { self.columns(place, row..row + 1) };
+            }
+        } else {
+            // SAFETY: the caller's promise is the same.
+            unsafe { self.columns(place, place.rows.clone()) };
+        }
+    }
+
+    /// Computes the tiles of some panels of rows, one panel of columns after the other.
+    unsafe fn columns(&self, place: &Place<'_, T>, rows: Range<usize>) {
         let blocks = self.blocks;
+        let height = blocks.row(1) - blocks.row(0);
+        let wide = blocks.b == Source::Direct
+            && blocks.a != Source::Direct
+            && blocks.row_panels == 1
+            && height <= self.kernels.wide.len();
         let mut panel = place.columns.start;
         while panel < place.columns.end {
             let mut panels = 1;
-            let height = blocks.row(place.rows.start + 1) - blocks.row(place.rows.start);
-            if blocks.b == Source::Direct
-                && blocks.a != Source::Direct
-                && blocks.row_panels == 1
-                && height <= self.kernels.wide.len()
-            {
-                let wide = wide_vectors(height) / 2;
-                let end = panel + wide;
-                if end <= place.columns.end
-                    && blocks.column(end) == 2 * self.kernels.lanes * end
-                {
-                    panels = wide;
+            if wide {
+                let end = panel + wide_vectors(height) / 2;
+                let whole = blocks.column(end) == 2 * self.kernels.lanes * end;
+                if end <= place.columns.end && whole {
+                    panels = end - panel;
                 }
             }
-            for row in place.rows.clone() {
-                // SAFETY: as in `task`.
+            for row in rows.clone() {
+                // SAFETY: the caller's promise is the same.
                 unsafe { self.tile(place, row, panel, panels) };
             }
             panel += panels;
@@ -432,9 +481,10 @@ impl<T: Float> Run<'_, T> {
         unsafe {
             let skipped = first - blocks.row(place.first_row);
             let a = match blocks.a {
-                Source::Direct => place.a.add(first * gemm.a[0]),
+                Source::Direct | Source::Steps => place.a.add(first * gemm.a[0]),
                 _ => place.a.add(skipped * depth),
             };
+            let a_step = if blocks.a == Source::Steps { gemm.a[1] } else { end - first };
             let (b, b_step) = match blocks.b {
                 Source::Direct if panels == 1 && self.tail(panel) => {
                     (place.tail.cast_const(), blocks.width(panel))
@@ -457,6 +507,7 @@ impl<T: Float> Run<'_, T> {
                 depth,
                 a,
                 a_row: gemm.a[0],
+                a_step,
                 b,
                 b_step,
                 c: c.add(first * c_row + column),
