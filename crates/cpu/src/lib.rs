@@ -7,6 +7,7 @@ pub mod gemm;
 mod graph;
 mod kernel;
 mod lower;
+pub mod math;
 mod memory;
 mod place;
 mod plan;

@@ -4,7 +4,7 @@ use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 use deckle_tensor::Element;
 
-use crate::gemm::GemmFloat;
+use crate::{gemm::GemmFloat, math::MathFloat};
 
 /// A set of vector instructions; the later ones hold the earlier ones.
 ///
@@ -94,6 +94,7 @@ impl Simd {
 pub trait Float:
     Element
     + GemmFloat
+    + MathFloat
     + Add<Output = Self>
     + AddAssign
     + Sub<Output = Self>
