@@ -28,11 +28,15 @@ fn map<T: Float, F: Function<T>>(simd: Simd, values: &mut [T]) {
     {
         #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
         fn avx512<T: Float, F: Function<T>>(values: &mut [T]) {
-            values.iter_mut().for_each(|x| *x = F::apply::<true>(*x));
+            for x in values {
+                *x = F::apply::<true>(*x);
+            }
         }
         #[target_feature(enable = "avx2,fma")]
         fn avx2<T: Float, F: Function<T>>(values: &mut [T]) {
-            values.iter_mut().for_each(|x| *x = F::apply::<true>(*x));
+            for x in values {
+                *x = F::apply::<true>(*x);
+            }
         }
         match simd.or_detected() {
             // SAFETY: the machine has this instruction set.
@@ -132,6 +136,26 @@ macro_rules! functions {
 
 impl MathFloat for f32 {
     fn unary(simd: Simd, function: Unary, values: &mut [Self]) {
+        // Arguments that the fast reduction of angles does not reach; rare.
+        let exact: Option<fn(f64) -> f64> = match function {
+            Unary::Sin => Some(f64::sin),
+            Unary::Cos => Some(f64::cos),
+            Unary::Tan => Some(f64::tan),
+            _ => None,
+        };
+        let is_large = |x: Self| x.abs() > single::LARGEST_ANGLE;
+        if let Some(exact) = exact
+            && values.iter().any(|&x| is_large(x))
+        {
+            for x in values {
+                if is_large(*x) {
+                    *x = exact(f64::from(*x)) as Self;
+                } else {
+                    Self::unary(simd, function, std::slice::from_mut(x));
+                }
+            }
+            return;
+        }
         functions!(f32: simd, function, values,
             Neg |x| -x,
             Abs f32::abs,
@@ -164,24 +188,14 @@ impl MathFloat for f32 {
             Ceil f32::ceil,
             Round f32::round_ties_even,
         );
-        // Arguments that the fast reduction does not reach; rare.
-        let exact: fn(f64) -> f64 = match function {
-            Unary::Sin => f64::sin,
-            Unary::Cos => f64::cos,
-            Unary::Tan => f64::tan,
-            _ => return,
-        };
-        for x in values.iter_mut().filter(|x| x.abs() > single::LARGEST_ANGLE) {
-            *x = exact(f64::from(*x)) as Self;
-        }
     }
 
     fn pow(simd: Simd, base: &mut [Self], exponent: &[Self]) {
         #[inline(always)]
         fn run<const FMA: bool>(base: &mut [f32], exponent: &[f32]) {
-            base.iter_mut()
-                .zip(exponent)
-                .for_each(|(x, &y)| *x = single::pow::<FMA>(*x, y));
+            for (x, &y) in base.iter_mut().zip(exponent) {
+                *x = single::pow::<FMA>(*x, y);
+            }
         }
         #[cfg(target_arch = "x86_64")]
         {

@@ -80,11 +80,12 @@ pub(crate) fn log<const FMA: bool>(x: f64) -> f64 {
     // ln(1 + f) = 2 artanh s = f - (f²/2 - s (f²/2 + R)), R the series without its first term.
     let s = f / (2.0 + f);
     let t = s * s;
+    let odd = [21.0, 19.0, 17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0];
     let mut series = 2.0 / 23.0;
-    let mut odd = 23.0;
-    while odd > 3.0 {
-        odd -= 2.0;
-        series = mul_add::<FMA>(series, t, 2.0 / odd);
+    let mut i = 0;
+    while i < odd.len() {
+        series = mul_add::<FMA>(series, t, 2.0 / odd[i]);
+        i += 1;
     }
     let half = 0.5 * f * f;
     let tail = mul_add::<FMA>(s, half + series * t, e * LN_2[1]);

@@ -265,11 +265,12 @@ pub(crate) fn pow<const FMA: bool>(x: f32, y: f32) -> f32 {
     // ln m = 2 artanh s, by its series; the first term left out is below 1e-13 of the sum.
     let s = (m - 1.0) / (m + 1.0);
     let t = s * s;
+    let odd = [13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0];
     let mut sum = 1.0 / 15.0;
-    let mut odd = 15.0;
-    while odd > 1.0 {
-        odd -= 2.0;
-        sum = fused::<FMA>(sum, t, 1.0 / odd);
+    let mut i = 0;
+    while i < odd.len() {
+        sum = fused::<FMA>(sum, t, 1.0 / odd[i]);
+        i += 1;
     }
     let log2 = fused::<FMA>(s * sum, 2.0 * pi::LOG2_E, e);
     let log2 = if magnitude == 0.0 { f64::NEG_INFINITY } else { log2 };
@@ -280,14 +281,14 @@ pub(crate) fn pow<const FMA: bool>(x: f32, y: f32) -> f32 {
     let shifted = clamped + ROUND;
     let r = (clamped - (shifted - ROUND)) * pi::LN_2;
     // eʳ by its series; the first term left out is below 1e-12.
-    let mut p = 1.0 / 10.0;
-    let mut n = 10.0;
-    p = fused::<FMA>(p, r, 1.0);
-    while n > 2.0 {
-        n -= 1.0;
-        p = fused::<FMA>(p * r, 1.0 / n, 1.0);
+    let factorials =
+        [362_880.0, 40_320.0, 5_040.0, 720.0, 120.0, 24.0, 6.0, 2.0, 1.0, 1.0];
+    let mut p = 1.0 / 3_628_800.0;
+    let mut i = 0;
+    while i < factorials.len() {
+        p = fused::<FMA>(p, r, 1.0 / factorials[i]);
+        i += 1;
     }
-    let p = fused::<FMA>(p, r, 1.0);
     let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(1023);
     let power = (p * f64::from_bits(exponent << 52)) as f32;
 
