@@ -44,9 +44,15 @@ pub trait Layer: fmt::Debug + Send + Sync {
         true
     }
 
-    /// The module that Keras has the class in, for files.
+    /// The module that Keras has the class in, for files; empty for a class of your own, which
+    /// Keras then looks for under `Custom>` and its name.
     fn module(&self) -> &'static str {
         "keras.layers"
+    }
+
+    /// From which positional input on Keras takes the inputs as one list, for files.
+    fn list_from(&self) -> Option<usize> {
+        None
     }
 }
 

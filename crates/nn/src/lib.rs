@@ -4,6 +4,7 @@
 mod activation;
 mod call;
 mod check;
+mod config;
 mod error;
 mod init;
 mod initializer;
@@ -14,11 +15,13 @@ mod loss;
 pub mod losses;
 mod model;
 mod regularizer;
+mod summary;
 mod symbol;
 
 pub use activation::Activation;
 pub use call::{Call, Inputs, Randomness, stream};
 pub use check::{check_layer, check_layer_on};
+pub use config::Registry;
 pub use error::{Error, Result, did_you_mean};
 pub use init::{Init, Weight};
 pub use initializer::{Fan, Initializer};
@@ -28,4 +31,5 @@ pub use model::{
     Functional, LayerCall, Model, ModelLayer, Sequential, TensorRef, snake_case,
 };
 pub use regularizer::Regularizer;
+pub use summary::Summary;
 pub use symbol::{InputLayer, Symbol};

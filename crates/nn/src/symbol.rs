@@ -131,6 +131,11 @@ impl InputLayer {
     pub fn new(shape: impl Into<KerasShape>, dtype: DType) -> Self {
         let mut batch_shape = vec![None];
         batch_shape.extend(shape.into().0);
+        Self::of_batch(batch_shape, dtype)
+    }
+
+    /// The input for batches of that shape, batch axis included.
+    pub(crate) fn of_batch(batch_shape: Vec<Option<usize>>, dtype: DType) -> Self {
         Self {
             batch_shape,
             sparse: false,

@@ -97,6 +97,10 @@ impl Layer for Concatenate {
     fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
         Ok(Box::new(self.clone()))
     }
+
+    fn list_from(&self) -> Option<usize> {
+        Some(0)
+    }
 }
 
 impl Built for Concatenate {

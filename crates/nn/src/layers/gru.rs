@@ -112,6 +112,10 @@ impl Layer for GRU {
         })?;
         Ok(Box::new(BuiltGRU { config: self.clone(), cell }))
     }
+
+    fn list_from(&self) -> Option<usize> {
+        Some(1)
+    }
 }
 
 #[derive(Debug)]

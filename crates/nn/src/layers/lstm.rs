@@ -126,6 +126,10 @@ impl Layer for LSTM {
         let cell = self.recurrent.cell(inputs, GATES, init, |init| self.bias(init))?;
         Ok(Box::new(BuiltLSTM { config: self.clone(), cell }))
     }
+
+    fn list_from(&self) -> Option<usize> {
+        Some(1)
+    }
 }
 
 #[derive(Debug)]

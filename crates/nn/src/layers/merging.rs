@@ -66,6 +66,10 @@ macro_rules! merging {
             fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
                 Ok(Box::new(BuiltMerge($join)))
             }
+
+            fn list_from(&self) -> Option<usize> {
+                Some(0)
+            }
         }
     )*};
 }

@@ -77,6 +77,10 @@ impl Layer for SimpleRNN {
         })?;
         Ok(Box::new(BuiltSimpleRNN { recurrent, cell }))
     }
+
+    fn list_from(&self) -> Option<usize> {
+        Some(1)
+    }
 }
 
 #[derive(Debug)]

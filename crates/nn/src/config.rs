@@ -1,0 +1,120 @@
+//! Keras's `config.json`, read and written: [`Registry`], [`Model::from_config`],
+//! [`Model::config`].
+
+mod read;
+mod write;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{AnyLayer, Layer, layers};
+
+#[cfg(doc)]
+use crate::Model;
+
+/// The classes of layers that a file may name.
+///
+/// It is a value: custom layers are known where you register them, and nowhere else.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_nn::{Registry, layers::Dense};
+///
+/// let registry = Registry::keras().register::<Dense>("MyDense");
+/// assert!(registry.knows("MyDense") && registry.knows("LSTM"));
+/// assert!(!registry.knows("Lambda"));
+/// ```
+///
+/// # Keras
+///
+/// `keras.saving.register_keras_serializable`, without a global list.
+#[derive(Clone)]
+pub struct Registry {
+    makers: BTreeMap<String, Maker>,
+}
+
+/// Makes a layer of its configuration.
+type Maker = Arc<dyn Fn(Value) -> serde_json::Result<Arc<dyn AnyLayer>> + Send + Sync>;
+
+impl Registry {
+    /// A registry without any class.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { makers: BTreeMap::new() }
+    }
+
+    /// A registry of all layers in [`layers`], under Keras's names.
+    #[must_use]
+    pub fn keras() -> Self {
+        Self::empty()
+            .register::<layers::Activation>("Activation")
+            .register::<layers::Add>("Add")
+            .register::<layers::Average>("Average")
+            .register::<layers::AveragePooling1D>("AveragePooling1D")
+            .register::<layers::AveragePooling2D>("AveragePooling2D")
+            .register::<layers::AveragePooling3D>("AveragePooling3D")
+            .register::<layers::BatchNormalization>("BatchNormalization")
+            .register::<layers::Concatenate>("Concatenate")
+            .register::<layers::Conv1D>("Conv1D")
+            .register::<layers::Conv2D>("Conv2D")
+            .register::<layers::Conv3D>("Conv3D")
+            .register::<layers::Dense>("Dense")
+            .register::<layers::Dropout>("Dropout")
+            .register::<layers::Embedding>("Embedding")
+            .register::<layers::Flatten>("Flatten")
+            .register::<layers::GRU>("GRU")
+            .register::<layers::GlobalAveragePooling1D>("GlobalAveragePooling1D")
+            .register::<layers::GlobalAveragePooling2D>("GlobalAveragePooling2D")
+            .register::<layers::GlobalAveragePooling3D>("GlobalAveragePooling3D")
+            .register::<layers::GlobalMaxPooling1D>("GlobalMaxPooling1D")
+            .register::<layers::GlobalMaxPooling2D>("GlobalMaxPooling2D")
+            .register::<layers::GlobalMaxPooling3D>("GlobalMaxPooling3D")
+            .register::<layers::LSTM>("LSTM")
+            .register::<layers::MaxPooling1D>("MaxPooling1D")
+            .register::<layers::MaxPooling2D>("MaxPooling2D")
+            .register::<layers::MaxPooling3D>("MaxPooling3D")
+            .register::<layers::Maximum>("Maximum")
+            .register::<layers::Minimum>("Minimum")
+            .register::<layers::Multiply>("Multiply")
+            .register::<layers::NotEqual>("NotEqual")
+            .register::<layers::ReLU>("ReLU")
+            .register::<layers::Rescaling>("Rescaling")
+            .register::<layers::Reshape>("Reshape")
+            .register::<layers::SimpleRNN>("SimpleRNN")
+            .register::<layers::Softmax>("Softmax")
+            .register::<layers::Subtract>("Subtract")
+    }
+
+    /// Adds, or replaces, a class.
+    #[must_use]
+    pub fn register<L>(mut self, class_name: &str) -> Self
+    where
+        L: Layer + PartialEq + Serialize + DeserializeOwned + 'static,
+    {
+        let make = |config| -> serde_json::Result<Arc<dyn AnyLayer>> {
+            Ok(Arc::new(serde_json::from_value::<L>(config)?))
+        };
+        self.makers.insert(class_name.to_owned(), Arc::new(make));
+        self
+    }
+
+    /// Whether there is a class of that name.
+    #[must_use]
+    pub fn knows(&self, class_name: &str) -> bool {
+        self.makers.contains_key(class_name)
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registry").field(&self.makers.keys().collect::<Vec<_>>()).finish()
+    }
+}
+
+/// Whether a class is one of Keras's operations, whose number comes with the tensors in a file.
+fn is_operation(module: &str) -> bool {
+    module.starts_with("keras.src.ops") || module.starts_with("keras.ops")
+}

@@ -1,0 +1,170 @@
+//! From models to Keras's JSON.
+
+use deckle_tensor::{DType, Dim, Shape};
+use serde_json::{Map, Value, json};
+
+use super::is_operation;
+use crate::{LayerCall, Model, ModelLayer, Result, TensorRef, keras::keras_object};
+
+impl Model {
+    /// The model as Keras's JSON, the `config.json` of a `.keras` file, but for what `compile`
+    /// adds.
+    ///
+    /// # Errors
+    ///
+    /// If a layer's configuration cannot be written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{Sequential, layers::Dense};
+    ///
+    /// let config = Sequential::new([4]).add(Dense::new(3)).build()?.config()?;
+    /// assert_eq!(config["class_name"], "Sequential");
+    /// assert_eq!(config["config"]["layers"][1]["config"]["units"], 3);
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    pub fn config(&self) -> Result<Value> {
+        if self.is_sequential() {
+            self.sequential_config()
+        } else {
+            self.functional_config()
+        }
+    }
+
+    fn sequential_config(&self) -> Result<Value> {
+        let layers: Vec<_> =
+            self.layers().iter().map(layer_object).collect::<Result<_>>()?;
+        let shape = self.inputs().next().map(|(_, shape, _)| keras_shape(shape));
+        let config = json!({
+            "name": self.name(),
+            "trainable": true,
+            "dtype": policy(DType::F32),
+            "layers": layers,
+            "build_input_shape": shape,
+        });
+        let mut object = keras_object("keras", "Sequential", config);
+        object["build_config"] = json!({ "input_shape": shape });
+        Ok(object)
+    }
+
+    fn functional_config(&self) -> Result<Value> {
+        let mut layers = Vec::new();
+        for (at, layer) in self.layers().iter().enumerate() {
+            let mut object = layer_object(layer)?;
+            let calls =
+                self.calls().iter().filter(|call| call.layer == at && !layer.is_input());
+            let nodes = calls.map(|call| self.node(layer, call));
+            object["name"] = layer.name().into();
+            object["inbound_nodes"] = nodes.collect::<Result<Vec<_>>>()?.into();
+            layers.push(object);
+        }
+        let ends = |tensors: &[TensorRef]| match tensors {
+            [one] => self.history(*one),
+            all => all.iter().map(|&tensor| self.history(tensor)).collect(),
+        };
+        let config = json!({
+            "name": self.name(),
+            "trainable": true,
+            "layers": layers,
+            "input_layers": ends(self.input_refs()),
+            "output_layers": ends(self.output_refs()),
+        });
+        let mut object =
+            keras_object("keras.src.models.functional", "Functional", config);
+        object["registered_name"] = "Functional".into();
+        object["build_config"] = json!({ "input_shape": null });
+        Ok(object)
+    }
+
+    /// Layer, number of its call, number of the output.
+    fn history(&self, tensor: TensorRef) -> Value {
+        let layer = self.calls()[tensor.call].layer;
+        json!([self.layers()[layer].name(), self.call_number(tensor), tensor.output])
+    }
+
+    fn tensor(&self, tensor: TensorRef) -> Value {
+        let call = &self.calls()[tensor.call];
+        let layer = &self.layers()[call.layer];
+        let dtype = if layer.is_input() {
+            layer.input_dtype()
+        } else if layer.class_name() == "NotEqual" {
+            DType::Bool
+        } else {
+            layer.handle().element_type()
+        };
+        json!({
+            "class_name": "__keras_tensor__",
+            "config": {
+                "shape": keras_shape(&call.shapes[tensor.output]),
+                "dtype": dtype.name(),
+                "keras_history": self.history(tensor),
+            },
+        })
+    }
+
+    /// One call of a layer.
+    fn node(&self, layer: &ModelLayer, call: &LayerCall) -> Result<Value> {
+        let mut args: Vec<_> =
+            call.inputs.iter().map(|&input| self.tensor(input)).collect();
+        let config = layer.handle().layer();
+        if let Some(from) = config.list_from().filter(|&from| args.len() > from) {
+            let list = args.split_off(from);
+            args.push(list.into());
+        }
+        if is_operation(config.module()) {
+            args.extend(config.config()?.get("value").cloned());
+        }
+        let mut kwargs: Map<String, Value> = Map::new();
+        for (name, tensor) in &call.named {
+            let tensor = self.tensor(*tensor);
+            match kwargs.get_mut(name) {
+                Some(Value::Array(several)) => several.push(tensor),
+                Some(one) => *one = json!([one.take(), tensor]),
+                None => drop(kwargs.insert(name.clone(), tensor)),
+            }
+        }
+        Ok(json!({ "args": args, "kwargs": kwargs }))
+    }
+}
+
+/// A layer's class and configuration, with its name, trainability and element type.
+fn layer_object(layer: &ModelLayer) -> Result<Value> {
+    let (handle, config) = (layer.handle(), layer.handle().layer());
+    let is_operation = is_operation(config.module());
+    let own = config.config()?.as_object().cloned().unwrap_or_default();
+    let mut settings = Map::new();
+    settings.insert("name".to_owned(), layer.name().into());
+    if layer.is_input() {
+        settings.extend(own);
+        settings.insert("dtype".to_owned(), layer.input_dtype().name().into());
+    } else if !is_operation {
+        settings.insert("trainable".to_owned(), handle.is_trainable().into());
+        settings.insert("dtype".to_owned(), policy(handle.element_type()));
+        settings.extend(own);
+    }
+    let mut object = keras_object(config.module(), config.class_name(), settings.into());
+    if is_operation {
+        object["registered_name"] = config.class_name().into();
+    } else if config.module().is_empty() {
+        object["module"] = Value::Null;
+        object["registered_name"] = format!("Custom>{}", config.class_name()).into();
+    }
+    let shapes: Vec<_> = layer.input_shapes().iter().map(keras_shape).collect();
+    if !layer.is_input() && !is_operation {
+        object["build_config"] = match (&shapes[..], config.list_from()) {
+            (_, Some(0)) => json!({ "input_shape": shapes }),
+            ([first, ..], _) => json!({ "input_shape": first }),
+            ([], _) => json!({ "input_shape": null }),
+        };
+    }
+    Ok(object)
+}
+
+fn policy(dtype: DType) -> Value {
+    keras_object("keras", "DTypePolicy", json!({ "name": dtype.name() }))
+}
+
+fn keras_shape(shape: &Shape) -> Value {
+    shape.dims().iter().map(Dim::known).collect::<Vec<_>>().into()
+}

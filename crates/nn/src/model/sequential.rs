@@ -1,0 +1,116 @@
+//! Models of layers one after another: [`Sequential`].
+
+use deckle_autograd::Device;
+use deckle_tensor::DType;
+
+use super::{Functional, Model, functional::unique_names};
+use crate::{Error, InputLayer, LayerHandle, Result, Symbol, layers::KerasShape};
+
+/// Layers one after another, to be built to a [`Model`].
+///
+/// # Examples
+///
+/// ```
+/// use deckle_nn::{Activation::{Relu, Softmax}, Sequential, layers::Dense};
+///
+/// let model = Sequential::new([784])
+///     .add(Dense::new(512).activation(Relu))
+///     .add(Dense::new(10).activation(Softmax))
+///     .seed(42)
+///     .build()?;
+/// assert_eq!(model.count_params(), 407_050);
+/// # Ok::<(), deckle_nn::Error>(())
+/// ```
+///
+/// # Keras
+///
+/// `keras.Sequential`, with the input's shape given first.
+#[derive(Clone, Debug)]
+pub struct Sequential {
+    input: LayerHandle,
+    layers: Vec<LayerHandle>,
+    name: Option<String>,
+    seed: u64,
+    device: Device,
+}
+
+impl Sequential {
+    /// A model for examples of that shape, without the batch axis; `[None]` for an unknown
+    /// length.
+    #[must_use]
+    pub fn new(shape: impl Into<KerasShape>) -> Self {
+        Self::typed(shape, DType::F32)
+    }
+
+    /// A model for examples of that shape and element type, as `I32` for words.
+    #[must_use]
+    pub fn typed(shape: impl Into<KerasShape>, dtype: DType) -> Self {
+        Self::from_input(InputLayer::new(shape, dtype).into())
+    }
+
+    /// A model after that input layer.
+    pub(crate) fn from_input(input: LayerHandle) -> Self {
+        Self {
+            input,
+            layers: Vec::new(),
+            name: None,
+            seed: 0,
+            device: Device::reference(),
+        }
+    }
+
+    /// Appends a layer.
+    #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "Keras's name")]
+    pub fn add(mut self, layer: impl Into<LayerHandle>) -> Self {
+        self.layers.push(layer.into());
+        self
+    }
+
+    /// Sets the model's name; `sequential` by default.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets the seed that all weights descend from; 0 by default.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Sets where the weights live, see [`Functional::device`].
+    #[must_use]
+    pub fn device(mut self, device: &Device) -> Self {
+        self.device = device.clone();
+        self
+    }
+
+    /// Names the layers, checks their shapes, and makes their weights.
+    ///
+    /// # Errors
+    ///
+    /// If a layer cannot take what the one before it gives, or two have one name.
+    pub fn build(&self) -> Result<Model> {
+        let mut all = vec![self.input.clone()];
+        all.extend(self.layers.iter().cloned());
+        let names = unique_names(&all)?;
+        let input = Symbol::of_input(&self.input);
+        let mut last = input.clone();
+        for (layer, name) in self.layers.iter().zip(&names[1..]) {
+            let class = layer.layer().class_name();
+            last = layer.apply(&last).map_err(|error| match error {
+                Error::Layer { error, .. } => error.in_layer(name, class),
+                error => error.in_layer(name, class),
+            })?;
+        }
+        let mut functional = Functional::new([&input], [&last]);
+        functional.name.clone_from(&self.name);
+        functional.seed = self.seed;
+        functional.device = self.device.clone();
+        functional.is_sequential = true;
+        functional.layer_order(all).build()
+    }
+}
