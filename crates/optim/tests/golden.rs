@@ -6,6 +6,7 @@
 use std::slice::from_ref;
 
 use deckle_autograd::{Device, Function, Group, Var, Variable};
+use deckle_cpu::Cpu;
 use deckle_optim::{
     Adagrad, Adam, AdamW, AnyOptimizer, AnySchedule, CosineDecay, CosineDecayRestarts,
     OptimizerState, PolynomialDecay, RmsProp, Schedule, Sgd,
@@ -36,12 +37,20 @@ fn values(variable: &Variable) -> Vec<f64> {
 
 #[test]
 fn optimizers_compute_what_keras_computes() {
+    check_optimizers(&Device::reference());
+}
+
+#[test]
+fn optimizers_compute_the_same_on_the_fast_backend() {
+    check_optimizers(&Device::new(Cpu::new()));
+}
+
+fn check_optimizers(device: &Device) {
     let cases = cases();
     for case in cases["optimizers"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
         let tolerance = case["tolerance"].as_f64().unwrap();
-        let device = Device::reference();
-        let group = Group::new(&device);
+        let group = Group::new(device);
         let (mut weights, mut inputs) = (Vec::new(), Vec::new());
         for (index, label) in ["a", "b"].iter().enumerate() {
             let shape: Vec<usize> =
@@ -53,7 +62,7 @@ fn optimizers_compute_what_keras_computes() {
         let optimizer = AnyOptimizer::from_keras(&case["optimizer"]).unwrap();
         let state = OptimizerState::new(optimizer, &weights, &group).unwrap();
         let step = Function::new(&inputs, []).updates(state.updates(&inputs).unwrap());
-        let step = step.compile(&device).unwrap();
+        let step = step.compile(device).unwrap();
         let gradients = case["gradients"].as_array().unwrap();
         for (number, gradients) in gradients.iter().enumerate() {
             let gradients: Vec<_> = weights

@@ -2,11 +2,11 @@
 
 #![expect(clippy::float_cmp, reason = "a restart is exact")]
 
-use deckle_autograd::{Device, Function, Group, Variable};
+use deckle_autograd::{Device, Function, Group, Var, Variable};
 use deckle_optim::{
     Adagrad, Adam, AdamW, AnyOptimizer, AnySchedule, CosineDecay, CosineDecayRestarts,
     ExponentialDecay, InverseTimeDecay, OptimizerState, PiecewiseConstantDecay,
-    PolynomialDecay, RmsProp, Sgd,
+    PolynomialDecay, RmsProp, Schedule, Sgd,
 };
 use deckle_tensor::{DType, Tensor};
 use proptest::prelude::*;
@@ -215,6 +215,28 @@ proptest! {
             let end = start + length;
             prop_assert!(length == 1 || schedule.value_at(end - 1).unwrap() < 1.0);
             (start, length) = (end, length * growth);
+        }
+    }
+}
+
+/// Close to a restart, logarithms of single precision round to the wrong period.
+#[test]
+fn the_step_before_a_restart_belongs_to_the_period_before_in_single_precision() {
+    for growth in [2.0, 3.0, 7.0] {
+        for first in (1..17).map(|digits| 1u64 << digits) {
+            let schedule = CosineDecayRestarts::new(1.0, first).t_mul(growth);
+            let (mut end, mut length) = (first as f64, first as f64);
+            // As far as every step has a number of its own.
+            while end < 4e6 {
+                let value = |step: f64| {
+                    let step = Var::scalar(DType::F32, step);
+                    schedule.value(&step).unwrap().eval().unwrap().item::<f32>().unwrap()
+                };
+                assert!(value(end - 1.0) < 0.6, "{growth}, {first}, {}", end - 1.0);
+                assert_eq!(value(end), 1.0, "{growth}, {first}, {end}");
+                length *= growth;
+                end += length;
+            }
         }
     }
 }

@@ -32,8 +32,8 @@ use crate::{
 ///
 /// # Keras
 ///
-/// `keras.optimizers.schedules.CosineDecayRestarts`. The period is found without rounding
-/// errors, so that a restart is never a step late.
+/// `keras.optimizers.schedules.CosineDecayRestarts`. Rounding errors in the number of the
+/// period are mended, so that no restart is a step late where `t_mul` is whole.
 ///
 /// # References
 ///
