@@ -1,6 +1,7 @@
 //! Gradients against numbers: [`check_gradients`], and proof that it would notice.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -8,8 +9,10 @@ use std::{
 use deckle_tensor::{DType, Tensor, Value, random::Draw};
 
 use crate::{
-    Device, Error, Function, Lower, Op, Result, Rule, Signature, Var, lower::topological,
-    var::Kind,
+    Compiled, Device, Error, Function, Lower, Op, Result, Rule, Signature, Var,
+
+    lower::topological,
+    var::{Kind, Node},
 };
 
 /// Checks first and second derivatives of `function` at `inputs` against finite differences.
@@ -45,69 +48,42 @@ pub fn check_gradients(
 /// rule times 1.01, with one input's gradient dropped, and with a gradient not summed over what
 /// was broadcast (but averaged).
 ///
-/// A wrong rule that changes no derivative at `inputs` (the gradient is zero there) is an error
-/// too: choose inputs at which every rule matters.
+/// Operations are those of the function and of its gradient, so that what a rule is written in
+/// is checked too. Of several operations of one name, one has to be noticed. A wrong rule that
+/// changes no derivative at `inputs` (the gradient is zero there) is an error too: choose inputs
+/// at which every rule matters.
 ///
 /// # Errors
 ///
 /// An error that names the operation whose wrong rule went unnoticed.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_autograd::check_rejections;
+/// use deckle_tensor::Tensor;
+///
+/// let (x, y) = (Tensor::from([0.5, -1.5]), Tensor::from(2.0));
+/// check_rejections(|x| Ok(vec![x[0].mul(&x[1])?]), &[x, y])?;
+/// # Ok::<(), deckle_autograd::Error>(())
+/// ```
 pub fn check_rejections(
     function: impl Fn(&[Var]) -> Result<Vec<Var>>,
     inputs: &[Tensor],
 ) -> Result<()> {
     let graph = Graph::new(function, inputs)?;
-    let order = topological(std::slice::from_ref(&graph.value), |_| false);
-    let own = graph.inputs.iter().filter(|input| input.dtype().is_float());
-    let mut depends: BTreeSet<_> = own.map(|input| input.node().key()).collect();
-    for (place, node) in order.iter().enumerate() {
-        let Kind::Op(op) = &node.kind else { continue };
-        let on_path: Vec<_> =
-            node.inputs.iter().map(|var| depends.contains(&var.node().key())).collect();
-        if !on_path.contains(&true) {
-            continue;
-        }
-        depends.insert(node.key());
-        let outputs: Vec<_> =
-            (0..node.outputs.len()).map(|i| Var::of(Arc::clone(node), i)).collect();
-        let grads = outputs.iter().map(|output| output.full_like(1.0).map(Some));
-        let grads = grads.collect::<Result<Vec<_>>>()?;
-        let rule = Rule {
-            inputs: &node.inputs,
-            outputs: &outputs,
-            grads: &grads,
-            needed: &on_path,
-        };
-        let found = op.vjp(&rule)?;
-        let mut faults = Vec::new();
-        for (i, input) in node.inputs.iter().enumerate() {
-            if on_path[i] && found[i].is_some() {
-                faults.push(Fault::Dropped(i));
-                let size = input.shape().size();
-                if outputs.iter().all(|output| output.shape().size() > size) {
-                    faults.push(Fault::Averaged(i));
-                }
-            }
-        }
-        if !faults.is_empty() {
-            faults.push(Fault::Scaled);
-        }
-        for fault in faults {
-            match graph.with_fault(place, fault)?.check() {
-                Err(Error::Gradient { .. } | Error::Independent { .. }) => {}
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    return Err(Error::function(
-                        format_args!(
-                            "`{}`: the wrong rule {fault:?} is not noticed",
-                            op.name()
-                        ),
-                        "choose inputs at which the gradient is not zero",
-                    ));
-                }
-            }
-        }
+    let mut noticed = BTreeMap::new();
+    graph.notice(&graph.value, 0, &mut noticed)?;
+    if let Some(first) = graph.along(&graph.value, 0)? {
+        graph.notice(&first, 100, &mut noticed)?;
     }
-    Ok(())
+    match noticed.into_iter().find(|(_, noticed)| !noticed) {
+        None => Ok(()),
+        Some(((op, fault), _)) => Err(Error::function(
+            format_args!("`{op}`: the wrong rule {fault:?} is not noticed"),
+            "choose inputs at which the gradient is not zero",
+        )),
+    }
 }
 
 /// A number as a function of inputs, and where it is examined.
@@ -144,9 +120,7 @@ impl Graph {
                 let weights: Vec<_> =
                     weights.iter().map(|w| w + w.signum() * 0.5).collect();
                 let weights = Var::constant(&Tensor::new(weights, sample.shape())?);
-                let weighted = result.mul(&weights)?;
-                value =
-                    value.add(&weighted.sum_to_like(&Var::scalar(DType::F64, 0.0))?)?;
+                value = value.add(&result.mul(&weights)?.sum(..)?)?;
             }
         }
         Ok(Self { inputs: vars, at: inputs.to_vec(), value })
@@ -157,34 +131,35 @@ impl Graph {
     }
 
     fn check(&self) -> Result<()> {
-        let floats = self.floats();
-        let wrt: Vec<_> = floats.iter().map(|&i| &self.inputs[i]).collect();
-        let first = self.along(&self.value, &wrt, 0)?;
+        let Some(first) = self.along(&self.value, 0)? else {
+            return Err(Error::Independent { wrt: "any input".to_owned() });
+        };
         self.compare("first", &self.value, &first, 0)?;
-        // An operation that is linear has no second derivative to check.
-        match self.along(&first, &wrt, 100) {
-            Ok(second) => self.compare("second", &first, &second, 100),
-            Err(Error::Independent { .. }) => Ok(()),
-            Err(error) => Err(error),
+        // What is linear has no second derivative to check.
+        match self.along(&first, 100)? {
+            Some(second) => self.compare("second", &first, &second, 100),
+            None => Ok(()),
         }
     }
 
-    /// The derivative of `value` along the direction that `stream` names, as graph.
-    fn along(&self, value: &Var, wrt: &[&Var], stream: u64) -> Result<Var> {
+    /// The derivative of `value` along the direction that `stream` names, as graph; `None` if it
+    /// depends on no input.
+    fn along(&self, value: &Var, stream: u64) -> Result<Option<Var>> {
+        let floats = self.floats();
+        let wrt: Vec<_> = floats.iter().map(|&i| &self.inputs[i]).collect();
         let one = Var::scalar(DType::F64, 1.0);
-        let found = crate::gradients(std::slice::from_ref(value), &[Some(one)], wrt)?;
+        let found = crate::gradients(std::slice::from_ref(value), &[Some(one)], &wrt)?;
         let mut sum: Option<Var> = None;
-        for (&i, gradient) in self.floats().iter().zip(found) {
+        for (&i, gradient) in floats.iter().zip(found) {
             let Some(gradient) = gradient else { continue };
             let direction = Var::constant(&noise(&self.at[i], stream + i as u64));
-            let part =
-                gradient.mul(&direction)?.sum_to_like(&Var::scalar(DType::F64, 0.0))?;
+            let part = gradient.mul(&direction)?.sum(..)?;
             sum = Some(match sum {
                 Some(sum) => sum.add(&part)?,
                 None => part,
             });
         }
-        sum.ok_or_else(|| Error::Independent { wrt: "any input".to_owned() })
+        Ok(sum)
     }
 
     /// Compares `derivative` with the change of `value` along the direction of `stream`.
@@ -195,70 +170,210 @@ impl Graph {
         derivative: &Var,
         stream: u64,
     ) -> Result<()> {
-        let compiled = Function::new(&self.inputs, [value, derivative])
-            .compile(&Device::reference())?;
-        let at = |step: f64| -> Result<[f64; 2]> {
-            let mut inputs = self.at.clone();
-            for &i in &self.floats() {
-                let direction = noise(&inputs[i], stream + i as u64).to_vec::<f64>()?;
-                let moved = inputs[i].to_vec::<f64>()?;
-                let moved: Vec<_> =
-                    moved.iter().zip(direction).map(|(x, d)| x + step * d).collect();
-                inputs[i] = Tensor::new(moved, inputs[i].shape())?;
-            }
-            let outputs = compiled.call(&inputs)?;
-            Ok([outputs[0].item()?, outputs[1].item()?])
-        };
-        let got = at(0.0)?[1];
-        // Fourth-order central differences: the error falls with the step's fourth power.
-        let difference = |step: f64| -> Result<f64> {
-            let [near_up, near_down] = [at(step)?[0], at(-step)?[0]];
-            let [far_up, far_down] = [at(2.0 * step)?[0], at(-2.0 * step)?[0]];
-            Ok((8.0 * (near_up - near_down) - (far_up - far_down)) / (12.0 * step))
-        };
-        let expected = difference(1e-3)?;
-        let scale = expected.abs().max(got.abs()).max(1e-3);
-        if (expected - got).abs() <= 1e-6 * scale {
-            return Ok(());
-        }
-        // Close to a pole or kink a smaller step tells.
-        let expected = difference(1e-4)?;
-        if (expected - got).abs() <= 1e-5 * scale {
-            return Ok(());
-        }
-        Err(Error::Gradient { order, expected, got })
+        let got = self.compile(derivative)?.at(0.0)?;
+        let numeric = Numeric::new(self.compile(value)?.towards(stream)?)?;
+        let agrees = numeric.agrees(got)?;
+        let expected = numeric.coarse;
+        if agrees { Ok(()) } else { Err(Error::Gradient { order, expected, got }) }
     }
 
-    /// The same graph with a wrong rule for the operation at that place of its order.
-    fn with_fault(&self, place: usize, fault: Fault) -> Result<Self> {
+    fn compile(&self, value: &Var) -> Result<Line<'_>> {
+        let function =
+            Function::new(&self.inputs, [value]).compile(&Device::reference())?;
+        Ok(Line { graph: self, function, directions: Vec::new() })
+    }
+
+    /// Tries wrong rules for the operations between the inputs and `value`, and enters whether
+    /// the derivative along the direction of `stream` shows them.
+    fn notice(&self, value: &Var, stream: u64, noticed: &mut Noticed) -> Result<()> {
+        let numeric = Numeric::new(self.compile(value)?.towards(stream)?)?;
+        for (place, name, faults) in self.faults(value)? {
+            for fault in faults {
+                let seen = noticed.entry((name.clone(), fault)).or_insert(false);
+                if *seen {
+                    continue;
+                }
+                let wrong = self.with_fault(value, place, fault)?;
+                *seen = match self.along(&wrong, stream)? {
+                    Some(derivative) => {
+                        !numeric.agrees(self.compile(&derivative)?.at(0.0)?)?
+                    }
+                    None => true,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// What can be wrong with each operation that a gradient of `value` reaches: its place in
+    /// topological order, its name, the faults.
+    fn faults(&self, value: &Var) -> Result<Vec<(usize, String, Vec<Fault>)>> {
+        let order = topological(std::slice::from_ref(value), |_| false);
+        let mut carries: BTreeSet<_> =
+            self.floats().iter().map(|&i| self.inputs[i].key()).collect();
+        // Which inputs of each node carry a derivative on, if one is asked for.
+        let mut carried = Vec::new();
+        for node in &order {
+            let needed: Vec<_> =
+                node.inputs.iter().map(|var| carries.contains(&var.key())).collect();
+            let found =
+                if needed.contains(&true) { gradients(node, &needed)? } else { vec![] };
+            let through: Vec<_> = (0..found.len())
+                .filter(|&i| needed[i] && found[i] && node.inputs[i].dtype().is_float())
+                .collect();
+            if !through.is_empty() {
+                carries.extend((0..node.outputs.len()).map(|i| (node.key(), i)));
+            }
+            carried.push(through);
+        }
+        let mut reached = BTreeSet::from([value.node().key()]);
+        let mut found = Vec::new();
+        for (place, (node, through)) in order.iter().zip(carried).enumerate().rev() {
+            let Kind::Op(op) = &node.kind else { continue };
+            if through.is_empty() || !reached.contains(&node.key()) {
+                continue;
+            }
+            let mut faults = vec![Fault::Scaled];
+            for i in through {
+                let input = &node.inputs[i];
+                reached.insert(input.node().key());
+                faults.push(Fault::Dropped(i));
+                let size = input.shape().size();
+                if node.outputs.iter().all(|output| output.shape.size() > size) {
+                    faults.push(Fault::Averaged(i));
+                }
+            }
+            found.push((place, op.name().to_owned(), faults));
+        }
+        Ok(found)
+    }
+
+    /// The same value with a wrong rule for the operation at that place of its order.
+    fn with_fault(&self, value: &Var, place: usize, fault: Fault) -> Result<Var> {
         let mut copies: BTreeMap<(usize, usize), Var> =
             self.inputs.iter().map(|var| (var.key(), var.clone())).collect();
-        for (i, node) in
-            topological(std::slice::from_ref(&self.value), |_| false).iter().enumerate()
-        {
+        let order = topological(std::slice::from_ref(value), |_| false);
+        for (i, node) in order.iter().enumerate() {
             let Kind::Op(op) = &node.kind else {
                 let leaf = Var::of(Arc::clone(node), 0);
                 copies.entry(leaf.key()).or_insert(leaf);
                 continue;
             };
             let inputs: Vec<_> =
-                node.inputs.iter().map(|var| &copies[&var.key()]).collect();
-            let outputs = if i == place {
-                Var::apply(Faulty { op: Arc::clone(op), fault }, &inputs)?
-            } else {
-                Var::apply_shared(Arc::clone(op), &inputs)?
-            };
-            for (output, copy) in outputs.into_iter().enumerate() {
-                copies.insert((node.key(), output), copy);
+                node.inputs.iter().map(|var| copies[&var.key()].clone()).collect();
+            let mut op = Arc::clone(op);
+            if i == place {
+                op = Arc::new(Faulty { op, fault });
+            }
+            let outputs = Var::apply_shared(op, &inputs.iter().collect::<Vec<_>>())?;
+            for (output, var) in outputs.into_iter().enumerate() {
+                copies.insert((node.key(), output), var);
             }
         }
-        let (inputs, at) = (self.inputs.clone(), self.at.clone());
-        Ok(Self { inputs, at, value: copies[&self.value.key()].clone() })
+        Ok(copies[&value.key()].clone())
+    }
+}
+
+/// Operations by name with what is wrong with them, and whether that was noticed.
+type Noticed = BTreeMap<(String, Fault), bool>;
+
+/// A value of a graph along a line through the point at which the graph is examined.
+struct Line<'a> {
+    graph: &'a Graph,
+    function: Compiled,
+    /// Per input; none at all stands for no direction.
+    directions: Vec<Option<Vec<f64>>>,
+}
+
+impl Line<'_> {
+    /// Along the direction of `stream`.
+    fn towards(mut self, stream: u64) -> Result<Self> {
+        let floats = self.graph.floats();
+        for (i, at) in self.graph.at.iter().enumerate() {
+            let direction = noise(at, stream + i as u64).to_vec()?;
+            self.directions.push(floats.contains(&i).then_some(direction));
+        }
+        Ok(self)
+    }
+
+    /// The value at that distance from the point.
+    fn at(&self, distance: f64) -> Result<f64> {
+        let mut inputs = self.graph.at.clone();
+        for (input, direction) in inputs.iter_mut().zip(&self.directions) {
+            let Some(direction) = direction else { continue };
+            let values = input.to_vec::<f64>()?;
+            let moved: Vec<_> =
+                values.iter().zip(direction).map(|(x, d)| x + distance * d).collect();
+            *input = Tensor::new(moved, input.shape())?;
+        }
+        Ok(self.function.call(&inputs)?[0].item()?)
+    }
+
+    /// The derivative by a fourth-order central difference: the error falls with the step's
+    /// fourth power.
+    fn difference(&self, step: f64) -> Result<f64> {
+        let near = self.at(step)? - self.at(-step)?;
+        let far = self.at(2.0 * step)? - self.at(-2.0 * step)?;
+        Ok((8.0 * near - far) / (12.0 * step))
+    }
+}
+
+/// The numeric derivative along a line.
+struct Numeric<'a> {
+    line: Line<'a>,
+    coarse: f64,
+    fine: OnceCell<f64>,
+}
+
+impl<'a> Numeric<'a> {
+    fn new(line: Line<'a>) -> Result<Self> {
+        let coarse = line.difference(1e-3)?;
+        Ok(Self { line, coarse, fine: OnceCell::new() })
+    }
+
+    /// Whether a derivative is right.
+    fn agrees(&self, got: f64) -> Result<bool> {
+        let close = |expected: f64, tolerance: f64| {
+            let scale = expected.abs().max(got.abs()).max(1e-3);
+            (expected - got).abs() <= tolerance * scale
+        };
+        if close(self.coarse, 1e-6) {
+            return Ok(true);
+        }
+        // Close to a pole or kink a smaller step tells.
+        let fine = match self.fine.get() {
+            Some(fine) => *fine,
+            None => *self.fine.get_or_init({
+                let fine = self.line.difference(1e-4)?;
+                move || fine
+            }),
+        };
+        Ok(close(fine, 1e-5))
+    }
+}
+
+/// Of which inputs the rule of a node makes a gradient; of none, if it has no rule.
+fn gradients(node: &Arc<Node>, needed: &[bool]) -> Result<Vec<bool>> {
+    let Kind::Op(op) = &node.kind else { return Ok(Vec::new()) };
+    let outputs: Vec<_> =
+        (0..node.outputs.len()).map(|i| Var::of(Arc::clone(node), i)).collect();
+    let grads = outputs.iter().map(|output| {
+        output.dtype().is_float().then(|| output.full_like(1.0)).transpose()
+    });
+    let grads = grads.collect::<Result<Vec<_>>>()?;
+    if grads.iter().all(Option::is_none) {
+        return Ok(Vec::new());
+    }
+    let rule = Rule { inputs: &node.inputs, outputs: &outputs, grads: &grads, needed };
+    match op.vjp(&rule) {
+        Ok(found) => Ok(found.iter().map(Option::is_some).collect()),
+        Err(Error::NoGradient { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
 }
 
 /// What is wrong with a rule.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
     /// Times 1.01.
     Scaled,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use deckle_tensor::{Shape, Tensor};
+use deckle_tensor::{Axes, Shape, Tensor, keep};
 use proptest::{collection::vec, prelude::*};
 
 use crate::{Result, Var, check_gradients, check_rejections};
@@ -33,6 +33,49 @@ pub(crate) fn tensor(
 pub(crate) fn shape(rank: Range<usize>) -> impl Strategy<Value = Vec<usize>> {
     let len = prop_oneof![1 => Just(0usize), 3 => Just(1usize), 16 => 2usize..5];
     vec(len, rank)
+}
+
+/// Lengths of `rank` axes, none of them 0.
+pub(crate) fn filled(rank: Range<usize>) -> impl Strategy<Value = Vec<usize>> {
+    vec(prop_oneof![1 => Just(1usize), 5 => 2usize..5], rank)
+}
+
+/// A tensor of a shape without empty axes, no two of whose elements are close.
+pub(crate) fn distinct(rank: Range<usize>) -> impl Strategy<Value = Tensor> {
+    filled(rank).prop_flat_map(distinct_of)
+}
+
+/// A tensor of that shape, no two of whose elements are close.
+pub(crate) fn distinct_of(shape: Vec<usize>) -> impl Strategy<Value = Tensor> {
+    let order: Vec<usize> = (0..shape.iter().product()).collect();
+    Just(order).prop_shuffle().prop_map(move |order| {
+        let values: Vec<_> = order.iter().map(|&i| i as f64 * 0.3 - 1.5).collect();
+        Tensor::new(values, &shape).expect("as many elements")
+    })
+}
+
+/// Some of the axes of a tensor, counted from either end, and whether to keep them.
+pub(crate) fn axes(rank: usize) -> impl Strategy<Value = Axes> {
+    let all: Vec<usize> = (0..rank).collect();
+    (prop::sample::subsequence(all, 0..=rank), any::<bool>(), any::<bool>()).prop_map(
+        move |(chosen, from_end, kept)| {
+            let signed = chosen.iter().map(|&axis| {
+                axis.cast_signed() - if from_end { rank.cast_signed() } else { 0 }
+            });
+            let axes = Axes::from(signed.collect::<Vec<_>>());
+            if kept { keep(axes) } else { axes }
+        },
+    )
+}
+
+/// A tensor with some of its axes.
+pub(crate) fn with_axes(
+    tensors: impl Strategy<Value = Tensor> + 'static,
+) -> impl Strategy<Value = (Tensor, Axes)> {
+    tensors.prop_flat_map(|x| {
+        let rank = x.rank();
+        (Just(x), axes(rank))
+    })
 }
 
 /// A tensor of any shape with elements from the ranges.
@@ -98,6 +141,17 @@ pub(crate) fn rejects(function: impl Fn(&[Var]) -> Result<Vec<Var>>, inputs: &[T
     let checked = check_gradients(&function, inputs);
     if let Err(error) = checked.and_then(|()| check_rejections(&function, inputs)) {
         panic!("{error}\n{inputs:?}");
+    }
+}
+
+/// One gradient of the sum of what the function makes.
+#[track_caller]
+pub(crate) fn gradient(function: impl Fn(&Var) -> Result<Var>, at: &Tensor) -> Tensor {
+    let x = Var::constant(at);
+    let found = function(&x).and_then(|y| crate::grad(&y.sum(..)?, &[&x])?[0].eval());
+    match found {
+        Ok(found) => found,
+        Err(error) => panic!("{error}"),
     }
 }
 
