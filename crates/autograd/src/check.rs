@@ -10,7 +10,6 @@ use deckle_tensor::{DType, Tensor, Value, random::Draw};
 
 use crate::{
     Compiled, Device, Error, Function, Lower, Op, Result, Rule, Signature, Var,
-
     lower::topological,
     var::{Kind, Node},
 };

@@ -371,3 +371,116 @@ impl Op for Relu {
 }
 
 gradient_test! { relu, [-2.0..-0.1, 0.1..2.0] }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::Tensor;
+    use proptest::prelude::*;
+
+    use crate::{
+        Var,
+        ops::testing::{cases, check, gradient, rejects, spread, tensor_on},
+    };
+
+    const AROUND_0: [std::ops::Range<f64>; 2] = [-2.0..-0.1, 0.1..2.0];
+    const AROUND_HALF: [std::ops::Range<f64>; 3] = [-2.0..-0.6, -0.4..0.4, 0.6..2.0];
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn gradients_are_right(x in tensor_on(&AROUND_0), y in tensor_on(&AROUND_HALF)) {
+            check(|x| Ok(vec![x[0].leaky_relu(0.3)?, x[0].elu(1.5)?, x[0].celu(1.5)?]), &[x]);
+            check(
+                |x| {
+                    let bounded = x[0].relu_with(0.1, Some(0.5), -0.5)?;
+                    Ok(vec![x[0].gelu(false)?, x[0].gelu(true)?, x[0].squareplus(4.0)?, bounded])
+                },
+                std::slice::from_ref(&y),
+            );
+            check(
+                |x| {
+                    let shrunk = [x[0].hard_shrink(0.5)?, x[0].soft_shrink(0.5)?];
+                    let shrunk = shrunk.map(|y| y.square());
+                    let [hard, soft] = shrunk;
+                    Ok(vec![hard?, soft?, x[0].threshold(0.5, 7.0)?.square()?])
+                },
+                &[y],
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let x = [spread(&AROUND_HALF)];
+        rejects(|x| Ok(vec![x[0].elu(1.5)?]), &x);
+        rejects(|x| Ok(vec![x[0].gelu(true)?]), &x);
+        rejects(|x| Ok(vec![x[0].squareplus(4.0)?]), &x);
+        rejects(|x| Ok(vec![x[0].tile([2])?.glu(0)?]), &x);
+    }
+
+    /// Values of Keras 3.15 at -2, -1, -0.3, 0, 0.3, 1, 2.
+    #[track_caller]
+    fn is(function: impl Fn(&Var) -> crate::Result<Var>, expected: [f64; 7]) {
+        let x = Var::constant(&Tensor::from([-2.0, -1.0, -0.3, 0.0, 0.3, 1.0, 2.0]));
+        let y = function(&x).unwrap().eval().unwrap();
+        assert!(
+            y.allclose(&Tensor::from(expected), 1e-6, 1e-6).unwrap(),
+            "{:?}",
+            y.to_vec::<f64>()
+        );
+    }
+
+    #[test]
+    fn values_are_those_of_their_formulas() {
+        is(Var::relu, [0.0, 0.0, 0.0, 0.0, 0.3, 1.0, 2.0]);
+        is(|x| x.leaky_relu(0.2), [-0.4, -0.2, -0.06, 0.0, 0.3, 1.0, 2.0]);
+        is(|x| x.hard_shrink(0.5), [-2.0, -1.0, 0.0, 0.0, 0.0, 1.0, 2.0]);
+        is(|x| x.soft_shrink(0.5), [-1.5, -0.5, 0.0, 0.0, 0.0, 0.5, 1.5]);
+        is(|x| x.threshold(0.3, 9.0), [9.0, 9.0, 9.0, 9.0, 9.0, 1.0, 2.0]);
+        is(Var::hard_tanh, [-1.0, -1.0, -0.3, 0.0, 0.3, 1.0, 1.0]);
+        is(
+            Var::hard_sigmoid,
+            [1.0 / 6.0, 1.0 / 3.0, 0.45, 0.5, 0.55, 2.0 / 3.0, 5.0 / 6.0],
+        );
+        is(Var::sparse_plus, [0.0, 0.0, 0.1225, 0.25, 0.4225, 1.0, 2.0]);
+        is(Var::sparse_sigmoid, [0.0, 0.0, 0.35, 0.5, 0.65, 1.0, 1.0]);
+        is(
+            |x| x.relu_with(0.5, Some(1.5), 0.5),
+            [-1.25, -0.75, -0.4, -0.25, -0.1, 1.0, 1.5],
+        );
+        is(
+            Var::selu,
+            [
+                -1.520_166_4,
+                -1.111_330_7,
+                -0.455_667_3,
+                0.0,
+                0.315_210_3,
+                1.050_701,
+                2.101_402,
+            ],
+        );
+    }
+
+    #[test]
+    fn gradients_at_kinks_are_as_documented() {
+        let at = Tensor::from([0.0]);
+        assert_eq!(gradient(Var::relu, &at), Tensor::from([0.0]));
+        assert_eq!(gradient(|x| x.leaky_relu(0.2), &at), Tensor::from([0.2]));
+        assert_eq!(gradient(|x| x.elu(0.7), &at), Tensor::from([0.7]));
+        assert_eq!(gradient(Var::relu6, &Tensor::from([6.0])), Tensor::from([0.0]));
+        assert_eq!(gradient(|x| x.relu_with(0.0, None, 0.0), &at), Tensor::from([0.0]));
+    }
+
+    #[test]
+    fn far_away_nothing_overflows() {
+        let far = Tensor::from([-1e4, 1e4]);
+        for function in [Var::softplus, Var::silu, Var::mish, Var::selu, Var::log_sigmoid]
+        {
+            for tensor in [gradient(function, &far), gradient(|x| x.elu(1.0), &far)] {
+                let finite = Var::constant(&tensor).is_finite().unwrap().all(..).unwrap();
+                assert_eq!(finite.eval().unwrap(), Tensor::from(true), "{tensor:?}");
+            }
+        }
+    }
+}

@@ -241,3 +241,134 @@ impl ElementWise for Select {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Tensor};
+    use proptest::prelude::*;
+
+    use crate::{
+        Var,
+        ops::testing::{
+            cases, check, gradient, pair_on, ramp, rejects, spread, tensor_on,
+        },
+    };
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn extrema_have_the_right_gradients(
+            (a, b) in pair_on(&[-2.0..-1.1, 0.1..0.9], &[-0.9..-0.1, 1.1..2.0]),
+        ) {
+            check(|x| Ok(vec![x[0].maximum(&x[1])?, x[0].minimum(&x[1])?]), &[a, b]);
+        }
+
+        #[test]
+        fn powers_have_the_right_gradients(
+            (a, b) in pair_on(&[0.4..2.0], &[-2.0..2.0]),
+            (negative, _) in pair_on(&[-2.0..-0.4], &[0.0..1.0]),
+        ) {
+            check(|x| Ok(vec![x[0].power(&x[1])?]), &[a, b]);
+            check(|x| Ok(vec![x[0].power(3.0)?, x[0].power(-2.0)?]), &[negative]);
+        }
+
+        #[test]
+        fn remainders_have_the_right_gradients(
+            (a, b) in pair_on(&[-0.7..-0.2, 0.2..0.7, 1.3..1.6], &[0.95..1.05]),
+        ) {
+            check(|x| Ok(vec![x[0].mod_(&x[1])?]), &[a, b]);
+        }
+
+        #[test]
+        fn angles_have_the_right_gradients(
+            (a, b) in pair_on(&[-2.0..-0.4, 0.4..2.0], &[-2.0..-0.4, 0.4..2.0]),
+        ) {
+            check(|x| Ok(vec![x[0].atan2(&x[1])?]), &[a, b]);
+        }
+
+        #[test]
+        fn choices_have_the_right_gradients(
+            (a, b) in pair_on(&[-2.0..2.0], &[-2.0..2.0]),
+            (c, _) in pair_on(&[-1.0..-0.1, 0.1..1.0], &[0.0..1.0]),
+        ) {
+            prop_assume!(Var::constant(&a).add(&Var::constant(&b)).is_ok_and(|sum| {
+                sum.add(&Var::constant(&c)).is_ok()
+            }));
+            check(
+                |x| {
+                    let condition = x[2].greater(0.0)?;
+                    let both = condition.select(&x[0], &x[1])?;
+                    Ok(vec![both, condition.select(&x[0], 2.0)?.square()?])
+                },
+                &[a, b, c],
+            );
+        }
+
+        #[test]
+        fn clips_have_the_right_gradients(
+            x in tensor_on(&[-2.0..-1.1, -0.9..0.9, 1.1..2.0]),
+        ) {
+            check(|x| Ok(vec![x[0].clip(-1.0, 1.0)?.square()?]), &[x]);
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let far = [Tensor::from([[-1.0, 2.0, 0.5], [0.3, -2.0, 4.0]]), ramp(&[3])];
+        rejects(|x| Ok(vec![x[0].maximum(&x[1])?]), &far);
+        rejects(|x| Ok(vec![x[0].minimum(&x[1])?]), &far);
+        rejects(|x| Ok(vec![x[0].atan2(&x[1])?]), &far);
+        let positive =
+            [Tensor::from([[0.5, 2.0], [1.5, 0.7]]), Tensor::from([-1.5, 2.5])];
+        rejects(|x| Ok(vec![x[0].power(&x[1])?]), &positive);
+        rejects(
+            |x| Ok(vec![x[0].mod_(&x[1])?]),
+            &[spread(&[1.2..1.8]), Tensor::from(1.0)],
+        );
+        let condition = Tensor::from([true, false, true]);
+        rejects(
+            |x| Ok(vec![x[2].select(&x[0], &x[1])?]),
+            &[ramp(&[2, 3]), Tensor::from(0.5), condition],
+        );
+        let x = [spread(&[-2.0..-1.1, -0.9..0.9, 1.1..2.0])];
+        rejects(|x| Ok(vec![x[0].clip(-1.0, 1.0)?.square()?]), &x);
+    }
+
+    #[test]
+    fn ties_and_kinks_are_as_documented() {
+        let at = Tensor::from([0.0]);
+        assert_eq!(gradient(|x| x.maximum(0.0), &at), Tensor::from([0.5]));
+        assert_eq!(gradient(|x| x.minimum(0.0), &at), Tensor::from([0.5]));
+        assert_eq!(gradient(|x| x.clip(0.0, 1.0), &at), Tensor::from([1.0]));
+        assert_eq!(gradient(|x| x.power(0.0), &at), Tensor::from([0.0]));
+        assert_eq!(gradient(|x| x.power(2.0), &at), Tensor::from([0.0]));
+        assert_eq!(gradient(|x| x.power(1.0), &at), Tensor::from([1.0]));
+    }
+
+    #[test]
+    fn nan_is_kept() {
+        let x = Var::constant(&Tensor::from(f64::NAN));
+        for y in [x.maximum(0.0), x.minimum(0.0), x.clip(0.0, 1.0), x.relu(), x.relu6()] {
+            assert!(y.unwrap().eval().unwrap().item::<f64>().unwrap().is_nan());
+        }
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = Var::input("x", [2], DType::F32);
+        let error = x.select(&x, &x).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`select`: cannot take this input\n  expected: a bool condition\n       got: \
+             float32 ()"
+        );
+        let error = x.greater(0.0).unwrap().select(1.0, 2.0).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`select`: cannot take this input\n  expected: a tensor among the two choices\n       \
+             got: two numbers\n      help: make one of them a tensor: Var::scalar(dtype, value)"
+        );
+        let error = x.and(&x).unwrap_err();
+        assert!(error.to_string().contains("bool or integers"), "{error}");
+    }
+}

@@ -415,3 +415,183 @@ impl Op for ConvToKernel {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Tensor};
+    use proptest::{collection::vec, prelude::*};
+
+    use super::Padding;
+    use crate::{
+        Device, Function, Var, grad,
+        ops::testing::{cases, check, ramp, rejects, tensor},
+    };
+
+    #[derive(Debug)]
+    struct Case {
+        x: Tensor,
+        kernel: Tensor,
+        strides: Vec<usize>,
+        padding: Padding,
+        dilation: Vec<usize>,
+        groups: usize,
+    }
+
+    fn padding(spatial: usize) -> impl Strategy<Value = Padding> {
+        let explicit = vec((0usize..3, 0usize..3), spatial).prop_map(Padding::Explicit);
+        let causal = if spatial == 1 { Padding::Causal } else { Padding::Same };
+        prop_oneof![Just(Padding::Valid), Just(Padding::Same), Just(causal), explicit]
+    }
+
+    fn case() -> impl Strategy<Value = Case> {
+        (1usize..3)
+            .prop_flat_map(|spatial| {
+                let per_axis = |lens: std::ops::Range<usize>| vec(lens, spatial);
+                let lens = (per_axis(1..4), per_axis(0..3));
+                let channels = (1usize..3, 1usize..3, 1usize..3, 1usize..3);
+                (lens, per_axis(1..3), per_axis(1..3), padding(spatial), channels)
+                    .prop_flat_map(
+                        |(
+                            (cells, more),
+                            strides,
+                            dilation,
+                            padding,
+                            (batch, groups, per, filters),
+                        )| {
+                            let window =
+                                cells.iter().zip(&dilation).map(|(n, d)| (n - 1) * d + 1);
+                            let lens: Vec<_> =
+                                window.zip(more).map(|(n, more)| n + more).collect();
+                            let x = [&[batch], &lens[..], &[groups * per]].concat();
+                            let kernel = [&cells[..], &[per, groups * filters]].concat();
+                            let settings = (
+                                Just(strides),
+                                Just(padding),
+                                Just(dilation),
+                                Just(groups),
+                            );
+                            let x = tensor(x, &[-2.0..2.0]);
+                            (x, tensor(kernel, &[-2.0..2.0]), settings)
+                        },
+                    )
+            })
+            .prop_map(|(x, kernel, (strides, padding, dilation, groups))| Case {
+                x,
+                kernel,
+                strides,
+                padding,
+                dilation,
+                groups,
+            })
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn gradients_are_right(case in case()) {
+            let Case { x, kernel, strides, padding, dilation, groups } = case;
+            check(
+                |x| {
+                    let y = x[0].conv(&x[1], &strides, &padding, &dilation, groups)?;
+                    let back =
+                        y.conv_to_input(&x[1], &x[0], &strides, &padding, &dilation, groups)?;
+                    Ok(vec![y.square()?, back])
+                },
+                &[x, kernel],
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let x = [ramp(&[2, 5, 4, 2]), ramp(&[2, 3, 1, 2])];
+        rejects(
+            |x| {
+                let y = x[0].conv(&x[1], &[2, 1], &Padding::Same, &[1, 1], 2)?;
+                Ok(vec![y.square()?])
+            },
+            &x,
+        );
+    }
+
+    #[test]
+    fn same_padding_is_that_of_keras() {
+        let x = Var::ones(DType::F64, [1, 5, 1]).unwrap();
+        let kernel =
+            Var::constant(&Tensor::from([[[1.0]], [[10.0]], [[100.0]], [[1000.0]]]));
+        let y = |padding: &Padding, stride: usize| {
+            let y = x.conv(&kernel, &[stride], padding, &[1], 1).unwrap();
+            y.flatten().unwrap().eval().unwrap().to_vec::<f64>().unwrap()
+        };
+        // One cell before, two after.
+        assert_eq!(y(&Padding::Same, 1), [1110.0, 1111.0, 1111.0, 111.0, 11.0]);
+        assert_eq!(y(&Padding::Same, 2), [1110.0, 1111.0, 11.0]);
+        assert_eq!(y(&Padding::Causal, 1), [1000.0, 1100.0, 1110.0, 1111.0, 1111.0]);
+        assert_eq!(y(&Padding::Valid, 1), [1111.0, 1111.0]);
+    }
+
+    #[test]
+    fn spatial_axes_may_be_unknown() {
+        let x = Var::input("x", [None, None, Some(1)], DType::F64);
+        let kernel = Var::constant(&Tensor::from([[[1.0]], [[1.0]], [[1.0]]]));
+        let same = x.conv(&kernel, &[1], &Padding::Same, &[1], 1).unwrap();
+        assert_eq!(same.shape().to_string(), "(batch, ?, 1)");
+        let strided = x.conv(&kernel, &[2], &Padding::Same, &[1], 1).unwrap();
+        let loss = strided.sum(..).unwrap();
+        let dx = grad(&loss, &[&x]).unwrap().remove(0);
+        let results = [&same, &strided, &dx];
+        let call = Function::new([&x], results).compile(&Device::reference()).unwrap();
+        let made = call.call(&[Tensor::ones(DType::F64, [1, 4, 1])]).unwrap();
+        let values = |i: usize| made[i].to_vec::<f64>().unwrap();
+        assert_eq!(values(0), [2.0, 3.0, 3.0, 2.0]);
+        assert_eq!(values(1), [3.0, 2.0]);
+        assert_eq!(values(2), [1.0, 1.0, 2.0, 1.0]);
+    }
+
+    #[test]
+    fn a_symbol_stays_one_where_the_length_does() {
+        let time = [deckle_tensor::Dim::batch(), "time".into(), 2.into()];
+        let x = Var::input("x", time, DType::F32);
+        let kernel = Var::ones(DType::F32, [3, 2, 4]).unwrap();
+        for padding in [Padding::Same, Padding::Causal, Padding::Explicit(vec![(2, 0)])] {
+            let y = x.conv(&kernel, &[1], &padding, &[1], 1).unwrap();
+            assert_eq!(y.shape().to_string(), "(batch, time, 4)");
+        }
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = Var::input("x", [1, 4, 3], DType::F32);
+        let kernel = |shape: [usize; 3]| Var::input("kernel", shape, DType::F32);
+        let conv = |kernel: &Var, strides: &[usize], padding: &Padding, groups| {
+            x.conv(kernel, strides, padding, &[1], groups).unwrap_err().to_string()
+        };
+        assert_eq!(
+            conv(&kernel([2, 2, 5]), &[1], &Padding::Valid, 1),
+            "`conv`: cannot take this input\n  expected: a kernel for 3 channels in 1 groups, \
+             which divide its filters\n       got: float32 (1, 4, 3) and float32 (2, 2, 5)"
+        );
+        assert_eq!(
+            conv(&kernel([5, 3, 5]), &[1], &Padding::Valid, 1),
+            "`conv`: cannot take this input\n  expected: 5 cells or more along spatial axis \
+             0\n       got: 4 and 0 + 0 around them\n      help: use smaller windows, or \
+             Padding::Same"
+        );
+        assert_eq!(
+            conv(&kernel([2, 3, 5]), &[0], &Padding::Valid, 1),
+            "`conv`: cannot take this input\n  expected: positive strides for each of 1 \
+             spatial axes\n       got: [0]"
+        );
+        assert!(
+            conv(&kernel([2, 3, 5]), &[1], &Padding::Valid, 0).contains("in 0 groups")
+        );
+        assert!(
+            conv(&kernel([0, 3, 5]), &[1], &Padding::Same, 1)
+                .contains("one cell or more")
+        );
+        let padding = Padding::Explicit(vec![]);
+        assert!(
+            conv(&kernel([2, 3, 5]), &[1], &padding, 1).contains("a pair of paddings")
+        );
+    }
+}

@@ -288,3 +288,86 @@ impl Op for Random {
         Ok(vec![None; rule.inputs.len()])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Dim, Distribution, Shape, Tensor, random::Draw};
+
+    use crate::{
+        Device, Function, Result, Var, grad,
+        ops::testing::{ramp, symbolic},
+    };
+
+    #[test]
+    fn random_numbers_are_those_of_their_definition() {
+        let (seed, step) = (
+            Var::input("seed", Shape::default(), DType::I64),
+            Var::input("step", Shape::default(), DType::I64),
+        );
+        let like = symbolic("x", 2);
+        let noise = Var::random_like(&like, Distribution::Uniform, 7, &seed, &step, &[0])
+            .unwrap();
+        assert_eq!(noise.shape().to_string(), "(1, x1)");
+        let call = Function::new([&seed, &step, &like], [&noise]);
+        let call = call.compile(&Device::reference()).unwrap();
+        let given = [Tensor::from(42i64), Tensor::from(3i64), ramp(&[2, 3])];
+        let draw = Draw::new(42, 7, 3);
+        let expected =
+            Tensor::from([[draw.uniform(0), draw.uniform(1), draw.uniform(2)]]);
+        assert_eq!(call.call(&given).unwrap(), [expected]);
+    }
+
+    fn random(dtype: DType, distribution: Distribution, seed: DType) -> Result<Var> {
+        let seed = Var::scalar(seed, 1.0);
+        Var::random([4], dtype, distribution, 0, &seed, &seed)
+    }
+
+    #[test]
+    fn random_numbers_have_any_floating_point_type() {
+        for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {
+            let made =
+                random(dtype, Distribution::Normal, DType::I64).unwrap().eval().unwrap();
+            assert_eq!(made.dtype(), dtype);
+        }
+        let bits =
+            random(DType::U32, Distribution::Bits, DType::I64).unwrap().eval().unwrap();
+        assert_eq!(bits.dtype(), DType::U32);
+        assert_eq!(
+            random(DType::I32, Distribution::Normal, DType::I64).unwrap_err().to_string(),
+            "`random`: cannot take this input\n  expected: floating point (uint32 for \
+             bits)\n       got: int32"
+        );
+        assert_eq!(
+            random(DType::F32, Distribution::Normal, DType::F32).unwrap_err().to_string(),
+            "`random`: cannot take this input\n  expected: seed and step, int64 numbers\n       \
+             got: float32 ()"
+        );
+        let x = Var::scalar(DType::F32, 0.0);
+        let seed = Var::scalar(DType::I64, 1.0);
+        assert!(
+            Var::random_like(&x, Distribution::Normal, 0, &seed, &seed, &[0]).is_err()
+        );
+    }
+
+    #[test]
+    fn shapes_have_no_gradient_by_their_nature() {
+        let x = Var::constant(&ramp(&[3]));
+        let seed = Var::constant(&Tensor::from(1i64));
+        let noise =
+            Var::random_like(&x, Distribution::Uniform, 0, &seed, &seed, &[]).unwrap();
+        let noise = noise.mul(0.0).unwrap();
+        let positions = x.positions(0, DType::F64).unwrap();
+        let loss = x.mul(&positions).unwrap().add(&noise).unwrap().sum(..).unwrap();
+        let dx = grad(&loss, &[&x]).unwrap().remove(0);
+        assert_eq!(dx.eval().unwrap(), Tensor::from([0.0, 1.0, 2.0]));
+    }
+
+    #[test]
+    fn lengths_are_learnt_from_any_input() {
+        let x = symbolic("x", 1);
+        let zeros = Var::zeros(DType::F32, [Dim::symbol("x0"), 2.into()]).unwrap();
+        let call = Function::new([&x], [&zeros]).compile(&Device::reference()).unwrap();
+        assert_eq!(call.call(&[ramp(&[3])]).unwrap()[0].shape(), [3, 2]);
+        assert!(Var::full(DType::U8, [2], 300).is_err());
+    }
+}

@@ -244,3 +244,98 @@ fn log_softmax(x: &Var) -> Result<Var> {
     let shifted = x.sub(&x.max(keep(-1))?.stop_gradient()?)?;
     shifted.sub(&shifted.exp()?.sum(keep(-1))?.log()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Tensor};
+    use proptest::prelude::*;
+
+    use crate::{
+        Device, Error, Function, Var, grad,
+        ops::testing::{cases, check, filled, gradient, pair_on, ramp, rejects, tensor},
+    };
+
+    /// Logits, as many labels as floating-point numbers, and class numbers.
+    fn batch() -> impl Strategy<Value = (Tensor, Tensor, Tensor)> {
+        filled(1..4).prop_flat_map(|shape| {
+            let (classes, rest) = shape.split_last().expect("one axis or more");
+            let (rest, count) = (rest.to_vec(), rest.iter().product::<usize>());
+            let labels = proptest::collection::vec(0..*classes as i64, count);
+            let labels = labels
+                .prop_map(move |labels| Tensor::new(labels, &rest).expect("as many"));
+            let x = tensor(shape.clone(), &[-3.0..3.0]);
+            (x, tensor(shape, &[0.1..1.0]), labels)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn sigmoids_have_the_right_gradients(
+            (x, z) in pair_on(&[-3.0..-0.1, 0.1..3.0], &[0.0..1.0]),
+        ) {
+            check(|x| Ok(vec![x[0].sigmoid_cross_entropy(&x[1])?]), &[x, z]);
+        }
+
+        #[test]
+        fn softmaxes_have_the_right_gradients((x, z, labels) in batch()) {
+            let dense = [x.clone(), z];
+            check(|x| Ok(vec![x[0].softmax_cross_entropy(&x[1])?]), &dense);
+            check(|x| Ok(vec![x[0].sparse_softmax_cross_entropy(&x[1])?]), &[x, labels]);
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let (x, z) = (ramp(&[2, 3]), ramp(&[2, 3]));
+        let dense = [x.clone(), z];
+        rejects(|x| Ok(vec![x[0].sigmoid_cross_entropy(&x[1])?]), &dense);
+        rejects(|x| Ok(vec![x[0].softmax_cross_entropy(&x[1])?]), &dense);
+        let sparse = [x, Tensor::from([2, 0])];
+        rejects(|x| Ok(vec![x[0].sparse_softmax_cross_entropy(&x[1])?]), &sparse);
+    }
+
+    #[test]
+    fn class_numbers_and_vectors_mean_the_same() {
+        let (x, labels) = (ramp(&[2, 3]), Var::constant(&Tensor::from([2, 0])));
+        let dense = labels.one_hot(3, DType::F64).unwrap();
+        let of_numbers = gradient(|x| x.sparse_softmax_cross_entropy(&labels), &x);
+        let of_vectors = gradient(|x| x.softmax_cross_entropy(&dense), &x);
+        assert!(of_numbers.allclose(&of_vectors, 1e-12, 1e-12).unwrap());
+    }
+
+    #[test]
+    fn a_label_out_of_range_is_an_error_forward_and_backward() {
+        let x = Var::input("x", [2, 10], DType::F32);
+        let labels = Var::input("labels", [2], DType::I64);
+        let loss = x.sparse_softmax_cross_entropy(&labels).unwrap().sum(..).unwrap();
+        let dx = grad(&loss, &[&x]).unwrap().remove(0);
+        for result in [loss, dx] {
+            let call = Function::new([&x, &labels], [&result]);
+            let call = call.compile(&Device::reference()).unwrap();
+            let logits = Tensor::zeros(DType::F32, [2, 10]);
+            let error = call.call(&[logits, Tensor::from([0i64, 10])]).unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    Error::Tensor(deckle_tensor::Error::Index { index: 10, len: 10, .. })
+                ),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn labels_of_another_kind_are_named() {
+        let x = Var::input("x", [None, Some(3)], DType::F32);
+        let labels = Var::input("labels", [None], DType::F32);
+        assert_eq!(
+            x.sparse_softmax_cross_entropy(&labels)
+                .unwrap_err()
+                .to_string()
+                .lines()
+                .nth(2),
+            Some("       got: float32 (batch, 3) and float32 (batch,)")
+        );
+    }
+}

@@ -323,3 +323,125 @@ impl Op for Stretch {
         Ok(vec![Some(rule.dy()?.sum_to_like(rule.x())?)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Dim};
+    use proptest::prelude::*;
+
+    use crate::{
+        Axis, Device, Function, Var,
+        ops::testing::{cases, check, filled, ramp, rejects, symbolic, tensor_on},
+    };
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn gradients_are_right(
+            x in tensor_on(&[-2.0..2.0]),
+            order in Just([0usize, 1, 2]).prop_shuffle(),
+            axis in 0isize..4,
+            before in filled(0..3),
+        ) {
+            let (rank, shape) = (x.rank(), x.shape().to_vec());
+            let permutation: Vec<_> = order.into_iter().filter(|&i| i < rank).collect();
+            let axis = axis.min(rank.cast_signed());
+            check(
+                |x| {
+                    let expanded = x[0].expand_dims(axis)?.square()?;
+                    Ok(vec![
+                        x[0].transpose(permutation.clone())?.square()?,
+                        expanded.squeeze(axis)?,
+                        x[0].flatten()?.reshape([-1])?.square()?,
+                        x[0].broadcast_to([&before[..], &shape].concat())?.square()?,
+                    ])
+                },
+                &[x],
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let x = [ramp(&[2, 3])];
+        rejects(|x| Ok(vec![x[0].transpose([1, 0])?.square()?]), &x);
+        rejects(|x| Ok(vec![x[0].broadcast_to([2, 2, 3])?.square()?]), &x);
+        rejects(|x| Ok(vec![x[0].reshape([3, -1])?.square()?]), &x);
+    }
+
+    #[test]
+    fn nothing_happens_if_nothing_changes() {
+        let x = symbolic("x", 2);
+        let same = [
+            x.transpose([0, 1]).unwrap(),
+            x.swap_axes(1, -1).unwrap(),
+            x.squeeze(..).unwrap(),
+            x.reshape(x.shape().dims().to_vec()).unwrap(),
+            x.broadcast_to(x.shape()).unwrap(),
+        ];
+        assert!(same.iter().all(|y| y.is_same(&x)));
+    }
+
+    #[test]
+    fn lengths_may_be_symbols() {
+        let x = Var::input("x", [Dim::batch(), "time".into(), 6.into()], DType::F64);
+        let y = x.reshape([Dim::batch(), "time".into(), 2.into(), 3.into()]).unwrap();
+        let z = y.reshape([Axis::Of(0), Axis::Rest]).unwrap();
+        assert_eq!(z.shape().to_string(), "(batch, ?)");
+        let w =
+            Var::scalar(DType::F64, 1.0).broadcast_to([Dim::batch(), 2.into()]).unwrap();
+        let call =
+            Function::new([&x], [&y, &z, &w]).compile(&Device::reference()).unwrap();
+        let made = call.call(&[ramp(&[3, 1, 6])]).unwrap();
+        assert_eq!(made[0].shape(), [3, 1, 2, 3]);
+        assert_eq!(made[1].shape(), [3, 6]);
+        assert_eq!(made[2].shape(), [3, 2]);
+    }
+
+    #[test]
+    fn a_symbol_that_no_input_has_is_named() {
+        let x = Var::input("x", [2], DType::F64);
+        let y = Var::zeros(DType::F64, [Dim::symbol("time")]).unwrap();
+        let call = Function::new([&x], [&y]).compile(&Device::reference()).unwrap();
+        assert_eq!(
+            call.call(&[ramp(&[2])]).unwrap_err().to_string(),
+            "the length of axis `time` is not known when the function is called\n      help: \
+             take it from a tensor instead, e.g. with reshape_like or broadcast_like"
+        );
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = Var::input("x", [2, 3], DType::F32);
+        let text = |error: crate::Error| error.to_string();
+        assert_eq!(
+            text(x.reshape([4, -1]).unwrap_err()),
+            "`reshape`: cannot take this input\n  expected: (2, 3) elements\n       got: shape \
+             (4, -1)"
+        );
+        assert_eq!(
+            text(x.reshape([-1, -1]).unwrap_err()),
+            "`reshape`: cannot take this input\n  expected: (2, 3) elements\n       got: shape \
+             (-1, -1)\n      help: leave one length open at most"
+        );
+        assert_eq!(
+            text(x.reshape([-2, 3]).unwrap_err()),
+            "`reshape`: cannot take this input\n  expected: lengths from -1\n       got: -2"
+        );
+        assert_eq!(
+            text(x.transpose([0]).unwrap_err()),
+            "`transpose`: cannot take this input\n  expected: each axis once\n       got: [0] \
+             for shape (2, 3)"
+        );
+        assert_eq!(
+            text(x.squeeze(0).unwrap_err()),
+            "`squeeze`: cannot take this input\n  expected: an axis of length 1\n       got: \
+             axis 0 of shape (2, 3)"
+        );
+        assert_eq!(
+            text(x.broadcast_to([2, 2]).unwrap_err()),
+            "`broadcast_to`: cannot take this input\n  expected: a shape that broadcasts to (2, \
+             2)\n       got: (2, 3)"
+        );
+    }
+}

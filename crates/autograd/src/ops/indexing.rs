@@ -362,3 +362,135 @@ impl Op for OneHot {
         Ok(vec![lower.push(Primitive::Cast(self.dtype), &[hit])?])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Dim, Tensor};
+    use proptest::{collection::vec, prelude::*};
+
+    use crate::{
+        Device, Error, Function, Var,
+        ops::testing::{cases, check, filled, ramp, rejects, symbolic, tensor},
+    };
+
+    fn indices(shape: Vec<usize>, len: usize) -> impl Strategy<Value = Tensor> + use<> {
+        vec(0..len as i64, shape.iter().product::<usize>())
+            .prop_map(move |indices| Tensor::new(indices, &shape).expect("as many"))
+    }
+
+    /// A tensor, one of its axes, indices of any shape, and indices along the axis.
+    fn gathered() -> impl Strategy<Value = (Tensor, usize, Tensor, Tensor)> {
+        (filled(1..4), filled(0..3), 0usize..3, 1usize..4).prop_flat_map(
+            |(shape, of, axis, count)| {
+                let axis = axis % shape.len();
+                let mut along = shape.clone();
+                along[axis] = count;
+                let x = tensor(shape.clone(), &[-2.0..2.0]);
+                (x, Just(axis), indices(of, shape[axis]), indices(along, shape[axis]))
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn gradients_are_right((x, axis, indices, along) in gathered()) {
+            let at = axis.cast_signed();
+            let len = x.shape()[axis];
+            let shape = |x: &Var| x.shape().known().unwrap();
+            let gather = [x.clone(), indices];
+            check(|x| Ok(vec![x[0].gather(at, &x[1])?.square()?]), &gather);
+            check(
+                |x| {
+                    let updates = x[0].gather(at, &x[1])?;
+                    let sums = Var::scatter_add(&x[1], &updates, axis, len)?;
+                    assert_eq!(shape(&sums), shape(&x[0]));
+                    Ok(vec![sums.square()?])
+                },
+                &gather,
+            );
+            let along = [x, along];
+            check(
+                |x| {
+                    let found = x[0].gather_along(at, &x[1])?;
+                    let sums = Var::scatter_add_along(&x[1], &found, at, len)?;
+                    Ok(vec![found.square()?, sums.square()?])
+                },
+                &along,
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let x = ramp(&[3, 2]);
+        let few = [x.clone(), Tensor::from([2, 0, 2])];
+        rejects(|x| Ok(vec![x[0].gather(0, &x[1])?.square()?]), &few);
+        rejects(|x| Ok(vec![Var::scatter_add(&x[1], &x[0], 0, 4)?.square()?]), &few);
+        let along = [x, Tensor::from([[1, 0], [0, 0], [1, 1]])];
+        rejects(|x| Ok(vec![x[0].gather_along(1, &x[1])?.square()?]), &along);
+        rejects(
+            |x| Ok(vec![Var::scatter_add_along(&x[1], &x[0], 0, 2)?.square()?]),
+            &along,
+        );
+    }
+
+    #[test]
+    fn lengths_may_be_symbols() {
+        let (x, indices) = (symbolic("x", 2), Var::input("i", [None], DType::I64));
+        let rows = x.gather(0, &indices).unwrap();
+        let sums = Var::scatter_add(&indices, &rows, 0, Dim::symbol("x0")).unwrap();
+        assert_eq!(rows.shape().to_string(), "(batch, x1)");
+        assert_eq!(sums.shape(), x.shape());
+        let call = Function::new([&x, &indices], [&sums]).compile(&Device::reference());
+        let made = call.unwrap().call(&[ramp(&[3, 1]), Tensor::from([1i64, 1])]).unwrap();
+        assert_eq!(made[0], Tensor::from([[0.0], [1.0], [0.0]]));
+    }
+
+    #[test]
+    fn indices_out_of_range_are_named() {
+        let x = Var::constant(&ramp(&[3]));
+        for index in [3, -1] {
+            let indices = Var::constant(&Tensor::from([index]));
+            let error = x.gather(0, &indices).unwrap().eval().unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "`gather`: index out of range\n  expected: 0 <= index < 3\n       got: {index}"
+                )
+            );
+            let wanted = Tensor::from([[0.0, 0.0]]);
+            assert_eq!(indices.one_hot(2, DType::F64).unwrap().eval().unwrap(), wanted);
+        }
+    }
+
+    #[test]
+    fn deep_one_hot_vectors_have_room_for_every_index() {
+        let indices = Var::constant(&Tensor::from([44u8]));
+        let sum = indices.one_hot(300, DType::F64).unwrap().sum(..).unwrap();
+        assert_eq!(sum.eval().unwrap(), Tensor::from(1.0));
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = Var::input("x", [2, 3], DType::F32);
+        let indices = Var::input("i", [4, 3], DType::I32);
+        let text = |error: Error| error.to_string();
+        assert_eq!(
+            text(x.gather(0, &x).unwrap_err()),
+            "`gather`: cannot take this input\n  expected: integer indices\n       got: float32 \
+             (2, 3)\n      help: cast them: .cast(DType::I32)"
+        );
+        assert_eq!(
+            text(x.gather_along(1, &indices).unwrap_err()),
+            "`gather_along`: cannot take this input\n  expected: indices of shape (2, 3) but \
+             for axis 1\n       got: (4, 3)"
+        );
+        assert_eq!(
+            text(Var::scatter_add(&indices, &x, 0, 3).unwrap_err()),
+            "`scatter_add`: cannot take this input\n  expected: updates with the axes of the \
+             indices at 0\n       got: indices (4, 3), updates float32 (2, 3)"
+        );
+        assert!(Var::scatter_add(&indices, &x, usize::MAX, 3).is_err());
+    }
+}

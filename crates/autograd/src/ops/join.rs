@@ -29,11 +29,7 @@ impl Var {
     /// ```
     pub fn concatenate(tensors: &[impl Borrow<Self>], axis: isize) -> Result<Self> {
         let inputs: Vec<&Self> = tensors.iter().map(Borrow::borrow).collect();
-        let Some(first) = inputs.first() else {
-            return Err(TensorError::invalid("concatenate", "one tensor or more")
-                .got("none")
-                .into());
-        };
+        let Some(first) = inputs.first() else { return Err(nothing("concatenate")) };
         let axis = resolve_axis("concatenate", axis, first.rank())?;
         if let [only] = inputs[..] {
             return Ok(only.clone());
@@ -58,7 +54,8 @@ impl Var {
     /// # Ok::<(), deckle_autograd::Error>(())
     /// ```
     pub fn stack(tensors: &[impl Borrow<Self>], axis: isize) -> Result<Self> {
-        let rank = tensors.first().map_or(0, |first| first.borrow().rank() + 1);
+        let Some(first) = tensors.first() else { return Err(nothing("stack")) };
+        let rank = first.borrow().rank() + 1;
         let axis = resolve_axis("stack", axis, rank)?.cast_signed();
         let expanded = tensors.iter().map(|tensor| tensor.borrow().expand_dims(axis));
         Self::concatenate(&expanded.collect::<Result<Vec<_>>>()?, axis)
@@ -235,6 +232,10 @@ impl Var {
     }
 }
 
+fn nothing(op: &'static str) -> crate::Error {
+    TensorError::invalid(op, "one tensor or more").got("none").into()
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Concatenate {
     axis: usize,
@@ -329,5 +330,135 @@ impl Op for ConcatenatePart {
         let mut gradients = vec![None; rule.inputs.len()];
         gradients[0] = Some(whole?);
         Ok(gradients)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Tensor};
+    use proptest::prelude::*;
+
+    use crate::{
+        Device, Function, Var, grad,
+        ops::testing::{cases, check, filled, ramp, rejects, symbolic, tensor},
+    };
+
+    /// Three tensors that differ in one axis.
+    fn joinable() -> impl Strategy<Value = (Vec<Tensor>, isize)> {
+        (filled(1..4), 0usize..3, [0usize..3, 1..3, 1..3]).prop_flat_map(
+            |(shape, axis, lens)| {
+                let axis = axis % shape.len();
+                let parts = lens.map(|len| {
+                    let mut shape = shape.clone();
+                    shape[axis] = len;
+                    tensor(shape, &[-2.0..2.0])
+                });
+                (parts.prop_map(|parts| parts.to_vec()), Just(axis.cast_signed()))
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn joined_and_split_gradients_are_right((parts, axis) in joinable()) {
+            check(|x| Ok(vec![Var::concatenate(x, axis)?.square()?]), &parts);
+            check(
+                |x| {
+                    let whole = Var::concatenate(&[&x[1], &x[2], &x[1], &x[2]], axis)?;
+                    let halves = whole.square()?.split(2, axis)?;
+                    let parts = whole.split_at([1], axis)?;
+                    let slices = whole.unstack(axis)?;
+                    let again = Var::stack(&slices[..2], axis)?.square()?;
+                    Ok(vec![halves[0].mul(&halves[1])?, parts[1].square()?, again])
+                },
+                &parts,
+            );
+        }
+
+        #[test]
+        fn repeated_gradients_are_right(
+            (x, repeats) in filled(1..4).prop_flat_map(|shape| {
+                let repeats = proptest::collection::vec(0usize..3, shape.len());
+                (tensor(shape, &[-2.0..2.0]), repeats)
+            }),
+            times in 1usize..4,
+            axis in 0isize..3,
+        ) {
+            let axis = axis.rem_euclid(x.rank().cast_signed());
+            check(
+                |x| {
+                    let tiled = x[0].tile(&repeats)?.square()?;
+                    Ok(vec![tiled, x[0].repeat(times, axis)?.square()?])
+                },
+                &[x],
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let x = [ramp(&[2, 3]), ramp(&[2, 1]).add(1.0).unwrap()];
+        rejects(|x| Ok(vec![Var::concatenate(x, 1)?.square()?]), &x);
+        rejects(|x| Ok(vec![Var::stack(&[&x[0], &x[0]], 0)?.square()?]), &x[..1]);
+        rejects(|x| Ok(vec![x[0].split(3, 1)?.remove(1).square()?]), &x[..1]);
+        rejects(|x| Ok(vec![x[0].tile([2, 2])?.square()?]), &x[..1]);
+        rejects(|x| Ok(vec![x[0].repeat(2, 0)?.square()?]), &x[..1]);
+    }
+
+    #[test]
+    fn lengths_may_be_unknown() {
+        let (x, y) = (symbolic("x", 1), symbolic("y", 1));
+        let both = Var::concatenate(&[&x, &y, &x], 0).unwrap();
+        let loss = both.tile([2]).unwrap().repeat(2, 0).unwrap().square().unwrap();
+        let found = grad(&loss.sum(..).unwrap(), &[&x, &y]).unwrap();
+        let results = [&both, &found[0], &found[1]];
+        let call =
+            Function::new([&x, &y], results).compile(&Device::reference()).unwrap();
+        let made = call.call(&[Tensor::from([1.0]), Tensor::from([2.0, 3.0])]).unwrap();
+        assert_eq!(made[0], Tensor::from([1.0, 2.0, 3.0, 1.0]));
+        assert_eq!(made[1], Tensor::from([16.0]));
+        assert_eq!(made[2], Tensor::from([16.0, 24.0]));
+    }
+
+    #[test]
+    fn nothing_happens_if_nothing_changes() {
+        let x = Var::constant(&ramp(&[2, 3]));
+        let same = [
+            Var::concatenate(&[&x], 0).unwrap(),
+            x.tile([1, 1]).unwrap(),
+            x.repeat(1, 0).unwrap(),
+            x.split(1, 1).unwrap().remove(0),
+        ];
+        assert!(same.iter().all(|y| y.is_same(&x)));
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = |shape: &[usize], dtype| Var::input("x", shape, dtype);
+        let [a, b] = [x(&[2, 3], DType::F32), x(&[3, 2], DType::F32)];
+        let text = |error: crate::Error| error.to_string();
+        assert_eq!(
+            text(Var::concatenate(&[&a, &b], 0).unwrap_err()),
+            "`concatenate`: cannot take this input\n  expected: tensors that differ in axis 0 \
+             only\n       got: float32 (2, 3) and float32 (3, 2)"
+        );
+        assert_eq!(
+            text(a.split(2, 1).unwrap_err()),
+            "`split`: cannot take this input\n  expected: sections that divide the axis' length \
+             3\n       got: 2 sections\n      help: name the cuts: .split_at(cuts, axis)"
+        );
+        assert_eq!(
+            text(Var::stack(&[] as &[Var], 0).unwrap_err()),
+            "`stack`: cannot take this input\n  expected: one tensor or more\n       got: none"
+        );
+        let none = Var::concatenate(&[] as &[Var], 0).unwrap_err();
+        assert!(text(none).contains("expected: one tensor or more"));
+        let symbolic = Var::input("x", [None, Some(2)], DType::F32);
+        assert_eq!(
+            text(symbolic.unstack(0).unwrap_err()),
+            "`unstack`: cannot take this input\n  expected: an axis of known length\n       got: \
+             axis 0 of shape (batch, 2)"
+        );
     }
 }

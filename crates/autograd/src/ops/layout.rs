@@ -406,3 +406,89 @@ impl Op for StopGradient {
         Ok(vec![None])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Tensor};
+    use proptest::prelude::*;
+
+    use super::Axis;
+    use crate::{
+        Device, Function, Var, grad,
+        ops::testing::{cases, check, pair_on, ramp, rejects, symbolic},
+    };
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn gradients_are_right((a, b) in pair_on(&[-2.0..2.0], &[-2.0..2.0])) {
+            let like = a.add(&b).unwrap();
+            check(
+                |x| {
+                    let wide = x[0].broadcast_like(&x[2])?;
+                    let narrow = wide.mul(&x[1])?.sum_to_like(&x[1])?;
+                    let same = x[2].flatten()?.reshape_like(&x[2])?;
+                    Ok(vec![wide.square()?, narrow.square()?, same.square()?])
+                },
+                &[a, b, like],
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let x = [ramp(&[2, 1]), ramp(&[4, 2, 3])];
+        rejects(|x| Ok(vec![x[0].broadcast_like(&x[1])?.mul(&x[1])?]), &x);
+        rejects(|x| Ok(vec![x[1].square()?.sum_to_like(&x[0])?.square()?]), &x);
+        rejects(|x| Ok(vec![x[1].reshape_by(&x[1], [Axis::Rest])?.square()?]), &x[..]);
+    }
+
+    #[test]
+    fn what_is_broadcast_is_known_when_it_is_called() {
+        let (x, y) = (symbolic("x", 1), symbolic("y", 1));
+        let loss = x.mul(&y).unwrap().sum(..).unwrap();
+        let found = grad(&loss, &[&x, &y]).unwrap();
+        let call = Function::new([&x, &y], &found).compile(&Device::reference()).unwrap();
+        let made = call.call(&[Tensor::from([2.0]), Tensor::from([1.0, 3.0])]).unwrap();
+        assert_eq!(made, [Tensor::from([4.0]), Tensor::from([2.0, 2.0])]);
+        let made = call.call(&[Tensor::from([2.0, 3.0]), Tensor::from([5.0])]).unwrap();
+        assert_eq!(made, [Tensor::from([5.0, 5.0]), Tensor::from([5.0])]);
+    }
+
+    #[test]
+    fn a_stopped_gradient_is_none() {
+        let x = Var::constant(&ramp(&[2]));
+        let y = x.stop_gradient().unwrap().mul(&x).unwrap();
+        let dx = grad(&y.sum(..).unwrap(), &[&x]).unwrap().remove(0);
+        assert_eq!(dx.eval().unwrap(), ramp(&[2]));
+        let error =
+            grad(&x.stop_gradient().unwrap().sum(..).unwrap(), &[&x]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the loss does not depend on Var(constant: float64 (2,))\n      help: leave it out, \
+             or check that it is used on the way to the loss"
+        );
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = |shape: &[usize]| Var::input("x", shape, DType::F32);
+        assert_eq!(
+            x(&[2]).broadcast_like(&x(&[3])).unwrap_err().to_string(),
+            "`broadcast_like`: cannot take this input\n  expected: a shape that broadcasts to \
+             (3,)\n       got: (2,)"
+        );
+        assert_eq!(
+            x(&[2]).sum_to_like(&x(&[3])).unwrap_err().to_string(),
+            "`sum_to_like`: cannot take this input\n  expected: a shape that broadcasts to the \
+             other\n       got: (3,) and (2,)"
+        );
+        assert_eq!(
+            x(&[2]).reshape_by(&x(&[2]), [Axis::Of(1)]).unwrap_err().to_string(),
+            "`reshape`: cannot take this input\n  expected: axes of shape (2,)\n       got: \
+             [Of(1)]"
+        );
+        let reversed = Axis::Product(std::ops::Range { start: 1, end: 0 });
+        assert!(x(&[2]).reshape_by(&x(&[2]), [reversed]).is_err());
+    }
+}

@@ -190,3 +190,95 @@ impl Op for MatMul {
         Ok(vec![Some(da?.sum_to_like(a)?), Some(db?.sum_to_like(b)?)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Tensor};
+    use proptest::prelude::*;
+
+    use crate::{
+        Var,
+        ops::testing::{cases, check, filled, ramp, rejects, symbolic, tensor},
+    };
+
+    /// Matrices whose leading axes broadcast, stored either way.
+    fn matrices() -> impl Strategy<Value = (Tensor, Tensor, bool, bool)> {
+        let lens = (0usize..4, 1usize..4, 1usize..4);
+        let ones = proptest::collection::vec(any::<bool>(), 4);
+        (lens, filled(0..3), 0usize..3, ones, any::<bool>(), any::<bool>()).prop_flat_map(
+            |((m, k, n), batch, cut, ones, ta, tb)| {
+                let with = |one: bool, len: usize| if one { 1 } else { len };
+                let first: Vec<_> =
+                    batch.iter().zip(&ones).map(|(&n, &one)| with(one, n)).collect();
+                let second: Vec<_> =
+                    batch.iter().zip(&ones[2..]).map(|(&n, &one)| with(one, n)).collect();
+                let second = &second[cut.min(second.len())..];
+                let swap = |transposed, a: usize, b: usize| {
+                    if transposed { [b, a] } else { [a, b] }
+                };
+                let a = tensor([&first[..], &swap(ta, m, k)].concat(), &[-2.0..2.0]);
+                let b = tensor([second, &swap(tb, k, n)].concat(), &[-2.0..2.0]);
+                (a, b, Just(ta), Just(tb))
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn products_have_the_right_gradients((a, b, ta, tb) in matrices()) {
+            check(|x| Ok(vec![x[0].matmul_with(&x[1], ta, tb)?.square()?]), &[a, b]);
+        }
+
+        #[test]
+        fn dot_and_outer_products_have_the_right_gradients(
+            (a, b) in (filled(1..4), filled(1..4)).prop_flat_map(|(a, mut b)| {
+                let place = b.len().saturating_sub(2);
+                b[place] = a[a.len() - 1];
+                (tensor(a, &[-2.0..2.0]), tensor(b, &[-2.0..2.0]))
+            }),
+        ) {
+            let [x, y] = [&a, &b].map(Var::constant);
+            let graph = x.dot(&y).unwrap().eval().unwrap();
+            prop_assert!(graph.allclose(&a.dot(&b).unwrap(), 1e-12, 1e-12).unwrap());
+            check(|x| Ok(vec![x[0].dot(&x[1])?, x[0].outer(&x[1])?]), &[a, b]);
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
+            let shape = |transposed| if transposed { [3, 2] } else { [2, 3] };
+            let inputs = [ramp(&shape(ta)), ramp(&shape(!tb))];
+            rejects(|x| Ok(vec![x[0].matmul_with(&x[1], ta, tb)?]), &inputs);
+        }
+        let broadcast = [ramp(&[2, 1, 2, 3]), ramp(&[2, 3, 2])];
+        rejects(|x| Ok(vec![x[0].matmul(&x[1])?]), &broadcast);
+        rejects(|x| Ok(vec![x[0].dot(&x[1])?]), &[ramp(&[2, 3]), ramp(&[3])]);
+        rejects(|x| Ok(vec![x[0].outer(&x[1])?]), &[ramp(&[2]), ramp(&[3])]);
+    }
+
+    #[test]
+    fn leading_axes_become_one_product() {
+        let x = Var::input("x", [None, None, Some(2)], DType::F64);
+        let y = x.matmul(&Var::constant(&ramp(&[2, 3]))).unwrap();
+        assert_eq!(y.shape().to_string(), "(batch, ?, 3)");
+        let columns = symbolic("w", 2);
+        assert_eq!(x.matmul(&columns).unwrap().shape().to_string(), "(batch, ?, w1)");
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = |shape: &[usize]| Var::input("x", shape, DType::F32);
+        assert_eq!(
+            x(&[2, 3]).matmul(&x(&[2, 3])).unwrap_err().to_string(),
+            "`matmul`: cannot take this input\n  expected: inner axes of one length\n       got: \
+             float32 (2, 3) and float32 (2, 3)"
+        );
+        assert_eq!(
+            x(&[2, 3]).matmul(&x(&[3])).unwrap_err().to_string(),
+            "`matmul`: cannot take this input\n  expected: two axes or more\n       got: \
+             float32 (2, 3) and float32 (3,)"
+        );
+    }
+}

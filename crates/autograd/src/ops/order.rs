@@ -285,3 +285,86 @@ impl Op for ArgReduce {
         Ok(vec![lower.push(Primitive::ArgReduce { largest, axis }, inputs)?])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Tensor, keep};
+    use proptest::prelude::*;
+
+    use crate::{
+        Device, Function, Var,
+        ops::testing::{cases, check, distinct, ramp, rejects, symbolic, tensor_on},
+    };
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn running_sums_have_the_right_gradients(
+            x in tensor_on(&[-2.0..2.0]),
+            axis in 0isize..3,
+            exclusive in any::<bool>(),
+            reverse in any::<bool>(),
+        ) {
+            prop_assume!(x.rank() > 0);
+            let axis = axis.rem_euclid(x.rank().cast_signed());
+            check(|x| Ok(vec![x[0].cumsum(axis, exclusive, reverse)?.square()?]), &[x]);
+        }
+
+        #[test]
+        fn sorted_values_have_the_right_gradients(
+            x in distinct(1..4),
+            axis in -1isize..2,
+            descending in any::<bool>(),
+            k in 1usize..3,
+        ) {
+            let axis = axis.rem_euclid(x.rank().cast_signed());
+            let k = k.min(x.shape()[x.rank() - 1]);
+            let inputs = [x];
+            check(|x| Ok(vec![x[0].sort(axis, descending)?.0.square()?]), &inputs);
+            check(|x| Ok(vec![x[0].top_k(k)?.0.square()?]), &inputs);
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let x = [ramp(&[2, 3])];
+        rejects(|x| Ok(vec![x[0].cumsum(1, true, false)?]), &x);
+        rejects(|x| Ok(vec![x[0].sort(0, false)?.0.square()?]), &x);
+        rejects(|x| Ok(vec![x[0].top_k(2)?.0.square()?]), &x);
+    }
+
+    #[test]
+    fn positions_are_those_of_unknown_shapes_too() {
+        let x = symbolic("x", 2);
+        let (values, positions) = x.sort(0, false).unwrap();
+        let results =
+            [values, positions, x.argmin(keep(1)).unwrap(), x.argmax(..).unwrap()];
+        let call = Function::new([&x], &results).compile(&Device::reference()).unwrap();
+        let made = call.call(&[Tensor::from([[2.0, 5.0], [1.0, f64::NAN]])]).unwrap();
+        assert_eq!(made[0], Tensor::from([[1.0, 5.0], [2.0, f64::NAN]]));
+        assert_eq!(made[1], Tensor::from([[1i64, 0], [0, 1]]));
+        assert_eq!(made[2], Tensor::from([[0i64], [1]]));
+        assert_eq!(made[3], Tensor::from(3i64));
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = Var::input("x", [2, 3, 0], DType::F32);
+        let text = |error: crate::Error| error.to_string();
+        assert_eq!(
+            text(x.argmax(-1).unwrap_err()),
+            "`argmax`: cannot take this input\n  expected: an axis with elements\n       got: \
+             (2, 3, 0)"
+        );
+        assert_eq!(
+            text(x.argmin([0, 1]).unwrap_err()),
+            "`argmin`: cannot take this input\n  expected: one axis, or `..` for all \
+             elements\n       got: 2 axes"
+        );
+        assert_eq!(
+            text(x.top_k(1).unwrap_err()),
+            "`top_k`: cannot take this input\n  expected: a last axis with 1 elements or \
+             more\n       got: (2, 3, 0)"
+        );
+    }
+}

@@ -266,3 +266,78 @@ impl Op for AveragePoolToInput {
         Ok(vec![Some(Var::apply_one(forward, &[&rule.dy()?])?), None])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Tensor};
+    use proptest::{collection::vec, prelude::*};
+
+    use super::Padding;
+    use crate::{
+        Var,
+        ops::testing::{cases, check, distinct_of, gradient, ramp, rejects},
+    };
+
+    type Case = (Tensor, Vec<usize>, Vec<usize>, Padding);
+
+    fn case() -> impl Strategy<Value = Case> {
+        (1usize..3).prop_flat_map(|spatial| {
+            let per_axis = |lens: std::ops::Range<usize>| vec(lens, spatial);
+            (per_axis(1..4), per_axis(0..3), per_axis(1..4), 1usize..3, any::<bool>())
+                .prop_flat_map(|(window, more, strides, channels, same)| {
+                    let lens: Vec<_> =
+                        window.iter().zip(more).map(|(n, m)| n + m).collect();
+                    let shape = [&[2], &lens[..], &[channels]].concat();
+                    let padding = if same { Padding::Same } else { Padding::Valid };
+                    (distinct_of(shape), Just(window), Just(strides), Just(padding))
+                })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn gradients_are_right((x, window, strides, padding) in case()) {
+            check(
+                |x| {
+                    let max = x[0].max_pool(&window, &strides, &padding)?;
+                    let mean = x[0].average_pool(&window, &strides, &padding)?;
+                    Ok(vec![max.square()?, mean.square()?])
+                },
+                &[x],
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let x = [ramp(&[1, 4, 3, 2])];
+        let same = Padding::Same;
+        rejects(|x| Ok(vec![x[0].max_pool(&[2, 2], &[1, 2], &same)?.square()?]), &x);
+        rejects(|x| Ok(vec![x[0].average_pool(&[2, 2], &[1, 2], &same)?.square()?]), &x);
+    }
+
+    #[test]
+    fn the_first_of_the_largest_gets_the_gradient() {
+        let x = Tensor::from([[[1.0], [1.0]]]);
+        let dx = gradient(|x| x.max_pool(&[2], &[2], &Padding::Valid), &x);
+        assert_eq!(dx, Tensor::from([[[1.0], [0.0]]]));
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = Var::input("x", [1, 4], DType::F32);
+        assert_eq!(
+            x.max_pool(&[2], &[2], &Padding::Valid).unwrap_err().to_string(),
+            "`max_pool`: cannot take this input\n  expected: numbers (batch, spatial..., \
+             channels)\n       got: float32 (1, 4)"
+        );
+        let x = Var::input("x", [1, 4, 1], DType::F32);
+        assert_eq!(
+            x.average_pool(&[5], &[2], &Padding::Valid).unwrap_err().to_string(),
+            "`average_pool`: cannot take this input\n  expected: 5 cells or more along spatial \
+             axis 0\n       got: 4 and 0 + 0 around them\n      help: use smaller windows, or \
+             Padding::Same"
+        );
+    }
+}

@@ -399,3 +399,119 @@ impl Op for CountOf {
         Ok(vec![None])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Tensor, keep};
+    use proptest::prelude::*;
+
+    use crate::{
+        Device, Function, Var,
+        ops::testing::{
+            cases, check, distinct, filled, gradient, ramp, rejects, symbolic, tensor,
+            tensor_on, with_axes,
+        },
+    };
+
+    fn dense() -> impl Strategy<Value = Tensor> + use<> {
+        filled(0..4).prop_flat_map(|shape| tensor(shape, &[-2.0..2.0]))
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn sums_have_the_right_gradients((x, axes) in with_axes(tensor_on(&[-2.0..2.0]))) {
+            check(|x| Ok(vec![x[0].sum(&axes)?.square()?]), &[x]);
+        }
+
+        #[test]
+        fn means_and_variances_have_the_right_gradients((x, axes) in with_axes(dense())) {
+            check(|x| Ok(vec![x[0].mean(&axes)?.square()?, x[0].variance(&axes)?]), &[x]);
+        }
+
+        #[test]
+        fn norms_have_the_right_gradients((x, axes) in with_axes(distinct(0..4))) {
+            check(|x| Ok(vec![x[0].add(0.1)?.norm(&axes)?]), std::slice::from_ref(&x));
+            // Of one element the deviation is 0, which is a kink.
+            if axes.resolve("std", x.rank()).unwrap().iter().any(|&axis| x.shape()[axis] > 1) {
+                check(|x| Ok(vec![x[0].std(&axes)?]), &[x]);
+            }
+        }
+
+        #[test]
+        fn extrema_have_the_right_gradients((x, axes) in with_axes(distinct(0..4))) {
+            check(|x| Ok(vec![x[0].max(&axes)?.square()?, x[0].min(&axes)?]), &[x]);
+        }
+
+        #[test]
+        fn products_have_the_right_gradients(
+            (x, axes) in with_axes(dense()),
+            zeros in proptest::collection::vec(any::<bool>(), 64),
+        ) {
+            let mut values = x.to_vec::<f64>().unwrap();
+            for (value, zero) in values.iter_mut().zip(zeros) {
+                *value = if zero { 0.0 } else { *value };
+            }
+            let x = Tensor::new(values, x.shape()).unwrap();
+            check(|x| Ok(vec![x[0].prod(&axes)?]), &[x]);
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let x = [ramp(&[2, 3])];
+        rejects(|x| Ok(vec![x[0].sum(0)?]), &x);
+        rejects(|x| Ok(vec![x[0].mean(-1)?]), &x);
+        rejects(|x| Ok(vec![x[0].max(keep(0))?]), &x);
+        rejects(|x| Ok(vec![x[0].min(..)?]), &x);
+        rejects(|x| Ok(vec![x[0].prod(1)?]), &x);
+        rejects(|x| Ok(vec![x[0].norm(1)?]), &x);
+    }
+
+    #[test]
+    fn equal_extrema_share_the_gradient() {
+        let x = Tensor::from([1.0, 2.0, 2.0]);
+        assert_eq!(gradient(|x| x.max(0), &x), Tensor::from([0.0, 0.5, 0.5]));
+        assert_eq!(gradient(|x| x.min(..), &x), Tensor::from([1.0, 0.0, 0.0]));
+        let zeros = Tensor::from([0.0, 0.0]);
+        assert_eq!(gradient(|x| x.norm(..), &zeros), zeros);
+        assert_eq!(gradient(|x| x.std(..), &zeros), zeros);
+    }
+
+    #[test]
+    fn counts_read_shapes_that_are_known_when_called() {
+        let x = symbolic("x", 2);
+        let count = x.count_of([0, 1], DType::I64).unwrap();
+        let mean = x.mean(keep(0)).unwrap();
+        let call =
+            Function::new([&x], [&count, &mean]).compile(&Device::reference()).unwrap();
+        let made = call.call(&[Tensor::from([[1.0], [3.0]])]).unwrap();
+        assert_eq!(made, [Tensor::from(2i64), Tensor::from([[2.0]])]);
+    }
+
+    #[test]
+    fn of_nothing_they_are_as_documented() {
+        let none = Var::constant(&Tensor::zeros(DType::F64, [0]));
+        let value = |x: Var| x.eval().unwrap().item::<f64>().unwrap();
+        assert!(value(none.mean(..).unwrap()).is_nan());
+        assert_eq!(value(none.prod(..).unwrap()).to_bits(), 1f64.to_bits());
+        assert_eq!(value(none.max(..).unwrap()).to_bits(), f64::NEG_INFINITY.to_bits());
+        let x = Var::constant(&ramp(&[2]));
+        assert!(x.sum(Vec::<usize>::new()).unwrap().is_same(&x));
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = Var::input("x", [2], DType::I32);
+        assert_eq!(
+            x.mean(..).unwrap_err().to_string(),
+            "`mean`: cannot take this input\n  expected: floating point\n       got: int32\n      \
+             help: cast it: .cast(DType::F32)"
+        );
+        assert_eq!(
+            x.sum(1).unwrap_err().to_string(),
+            "`sum`: cannot take this input\n  expected: an axis from -1 to 0\n       got: axis 1"
+        );
+        assert!(x.all(..).unwrap_err().to_string().contains("expected: bool"));
+    }
+}

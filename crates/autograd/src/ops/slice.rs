@@ -312,3 +312,112 @@ impl Op for Pad {
         Ok(vec![Some(rule.dy()?.slice(parts.collect::<Vec<_>>())?), None])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Part, Tensor, step};
+    use proptest::{collection::vec, prelude::*};
+
+    use crate::{
+        Device, Function, Var, grad,
+        ops::testing::{check, filled, ramp, rejects, symbolic, tensor},
+    };
+
+    fn part() -> impl Strategy<Value = Part> {
+        let bound = || prop_oneof![Just(None), (-6isize..7).prop_map(Some)];
+        let by = prop_oneof![Just(1isize), Just(-1), -4isize..0, 1isize..5];
+        let range = (bound(), bound(), by).prop_map(|(start, stop, step)| Part::Range {
+            start,
+            stop,
+            step,
+        });
+        prop_oneof![6 => range, 1 => Just(Part::NewAxis), 1 => Just(Part::Index(-1))]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn gradients_are_right(
+            x in filled(1..4).prop_flat_map(|shape| tensor(shape, &[-2.0..2.0])),
+            parts in vec(part(), 1..4),
+            padding in vec((0usize..3, 0usize..3), 3),
+        ) {
+            let named = parts.iter().filter(|part| **part != Part::NewAxis).count();
+            prop_assume!(named <= x.rank());
+            // The values are those of tensors, whose slices have a test of their own.
+            let graph = Var::constant(&x).slice(&parts[..]).unwrap().eval().unwrap();
+            prop_assert_eq!(graph, x.slice(&parts[..]).unwrap().contiguous());
+            let rank = x.rank();
+            check(
+                |x| {
+                    let padded = x[0].pad(&padding[..rank], 0.5)?;
+                    Ok(vec![x[0].slice(&parts[..])?.square()?, padded.square()?, x[0].flip(..)?])
+                },
+                &[x],
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let x = [ramp(&[5, 3])];
+        rejects(|x| Ok(vec![x[0].slice((step(1.., 2), step(.., -2)))?.square()?]), &x);
+        rejects(|x| Ok(vec![x[0].flip(0)?.square()?]), &x);
+        rejects(|x| Ok(vec![x[0].pad([(1, 0), (0, 2)], 0.0)?.square()?]), &x);
+    }
+
+    #[test]
+    fn lengths_may_be_unknown() {
+        let x = symbolic("x", 2);
+        let y = x.slice((step(.., -1), 1..-1)).unwrap();
+        assert_eq!(y.shape().to_string(), "(x0, ?)");
+        let padded = y.pad([(0, 0), (1, 1)], 7.0).unwrap();
+        let loss = padded.square().unwrap().sum(..).unwrap();
+        let dx = grad(&loss, &[&x]).unwrap().remove(0);
+        let call =
+            Function::new([&x], [&padded, &dx]).compile(&Device::reference()).unwrap();
+        let made =
+            call.call(&[Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])]).unwrap();
+        assert_eq!(made[0], Tensor::from([[7.0, 5.0, 7.0], [7.0, 2.0, 7.0]]));
+        assert_eq!(made[1], Tensor::from([[0.0, 4.0, 0.0], [0.0, 10.0, 0.0]]));
+        let one = Tensor::from([[1.0]]);
+        let y = x.slice((.., 2)).unwrap();
+        let call = Function::new([&x], [&y]).compile(&Device::reference()).unwrap();
+        assert!(
+            call.call(&[one]).unwrap_err().to_string().contains("got: 2 along axis 1")
+        );
+    }
+
+    #[test]
+    fn nothing_happens_if_nothing_changes() {
+        let x = Var::constant(&ramp(&[2, 3]));
+        assert!(x.slice((.., Part::Ellipsis)).unwrap().is_same(&x));
+        assert!(x.flip(Vec::<usize>::new()).unwrap().is_same(&x));
+        assert!(x.pad([(0, 0), (0, 0)], 1.0).unwrap().is_same(&x));
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = Var::input("x", [2, 3], DType::F32);
+        let text = |error: crate::Error| error.to_string();
+        assert_eq!(
+            text(x.slice((0, 0, 0)).unwrap_err()),
+            "`slice`: cannot take this input\n  expected: 2 parts or fewer, one Ellipsis\n       \
+             got: 3 parts, 0 Ellipsis"
+        );
+        assert_eq!(
+            text(x.slice((.., 3)).unwrap_err()),
+            "`slice`: cannot take this input\n  expected: an index from -3 to 2\n       got: 3 \
+             along axis 1"
+        );
+        assert_eq!(
+            text(x.slice(step(.., 0)).unwrap_err()),
+            "`slice`: cannot take this input\n  expected: a step other than 0\n       got: 0"
+        );
+        assert_eq!(
+            text(x.pad([(1, 1)], 0.0).unwrap_err()),
+            "`pad`: cannot take this input\n  expected: a pair of numbers for each axis\n       \
+             got: 1 for shape (2, 3)"
+        );
+    }
+}

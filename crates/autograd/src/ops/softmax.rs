@@ -270,3 +270,67 @@ impl Composite for LogSoftmaxBackward {
         Ok(vec![dy.sub(&y.exp()?.mul(&dy.sum(keep(self.axis))?)?)?])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Tensor, keep};
+    use proptest::prelude::*;
+
+    use crate::{
+        Var,
+        ops::testing::{
+            cases, check, distinct, filled, ramp, rejects, tensor, with_axes,
+        },
+    };
+
+    fn dense() -> impl Strategy<Value = Tensor> + use<> {
+        filled(1..4).prop_flat_map(|shape| tensor(shape, &[-2.0..2.0]))
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+        #[test]
+        fn gradients_are_right((x, axes) in with_axes(dense()), axis in -3isize..3) {
+            let axis = axis.rem_euclid(x.rank().cast_signed());
+            check(|x| Ok(vec![x[0].softmax(axis)?]), std::slice::from_ref(&x));
+            check(|x| Ok(vec![x[0].log_softmax(axis)?]), std::slice::from_ref(&x));
+            check(|x| Ok(vec![x[0].logsumexp(&axes)?]), &[x]);
+        }
+
+        #[test]
+        fn sparse_projections_have_the_right_gradients(x in distinct(1..3)) {
+            check(|x| Ok(vec![x[0].mul(0.37)?.sparsemax(-1)?]), &[x]);
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_noticed() {
+        let x = [ramp(&[2, 3])];
+        rejects(|x| Ok(vec![x[0].softmax(0)?]), &x);
+        rejects(|x| Ok(vec![x[0].log_softmax(-1)?]), &x);
+        rejects(|x| Ok(vec![x[0].logsumexp(keep(0))?]), &x);
+        rejects(|x| Ok(vec![x[0].sparsemax(-1)?.square()?]), &x);
+    }
+
+    #[test]
+    fn extremes_are_stable() {
+        let infinite = f64::NEG_INFINITY;
+        let x = Var::constant(&Tensor::from([0.0, infinite]));
+        assert_eq!(x.softmax(0).unwrap().eval().unwrap(), Tensor::from([1.0, 0.0]));
+        assert_eq!(x.logsumexp(..).unwrap().eval().unwrap(), Tensor::from(0.0));
+        let x = Var::constant(&Tensor::from([infinite, infinite]));
+        assert_eq!(x.logsumexp(0).unwrap().eval().unwrap(), Tensor::from(infinite));
+        let none = Var::constant(&Tensor::zeros(DType::F64, [2, 0]));
+        assert_eq!(none.softmax(1).unwrap().eval().unwrap().shape(), [2, 0]);
+        let expected = Tensor::from([infinite, infinite]);
+        assert_eq!(none.logsumexp(1).unwrap().eval().unwrap(), expected);
+    }
+
+    #[test]
+    fn sparse_projections_are_those_of_keras() {
+        // Two elements in the support: all running sums are added up.
+        let x = Var::constant(&Tensor::from([1.0, 0.9, -1.0]));
+        let y = x.sparsemax(0).unwrap().eval().unwrap();
+        assert!(y.allclose(&Tensor::from([0.05, 0.0, 0.0]), 1e-12, 1e-12).unwrap());
+    }
+}
