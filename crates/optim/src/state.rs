@@ -264,7 +264,7 @@ impl OptimizerState {
         }
     }
 
-    /// The new values of weights and state after one step.
+    /// The new values of weights and state after one step; their path is the optimizer's name.
     ///
     /// # Errors
     ///
@@ -273,12 +273,14 @@ impl OptimizerState {
         self.check_gradients(gradients)?;
         let mut graph = Graph::new(self)?;
         let mut updates = Vec::new();
-        let gradients = graph.gradients(gradients, &mut updates)?;
-        for (index, gradient) in gradients.iter().enumerate() {
+        let ready = graph.gradients(gradients, &mut updates)?;
+        for (index, gradient) in ready.iter().enumerate() {
             graph.update(index, gradient, &mut updates)?;
         }
         let next = self.iteration.read().add(1)?;
         updates.push((self.iteration.clone(), next));
+        let made: Vec<_> = updates.iter().map(|(_, value)| value.clone()).collect();
+        Var::set_path(&made, gradients, &self.common().name);
         Ok(updates)
     }
 

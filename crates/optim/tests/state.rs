@@ -303,7 +303,10 @@ fn the_loss_is_scaled_and_the_gradients_are_scaled_back() {
     let state = OptimizerState::new(sgd, from_ref(&w), &group).unwrap();
     let scaled = state.scale_loss(&Var::scalar(DType::F32, 3.0)).eval().unwrap();
     assert_eq!(scaled, Tensor::scalar(24.0f32));
-    let updates = state.updates(&[w.read() * 8.0]).unwrap();
+    let gradient = w.read() * 8.0;
+    let updates = state.updates(from_ref(&gradient)).unwrap();
+    assert!(updates.iter().all(|(_, value)| value.path() == "sgd"));
+    assert_eq!(gradient.path(), "");
     let step = Function::new([], []).updates(updates).compile(&group.device()).unwrap();
     step.call(&[]).unwrap();
     assert_eq!(values(&w), [0.5]);
