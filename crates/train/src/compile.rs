@@ -1,0 +1,240 @@
+//! How a model is to be trained: [`Compile`], and [`Trainable`] for what a model can do.
+
+use deckle_autograd::Device;
+use deckle_nn::{AnyLoss, Model};
+use deckle_optim::AnyOptimizer;
+use deckle_tensor::Tensor;
+
+use crate::{AnyMetric, Error, Predictor, Result, Trainer};
+
+/// Optimizer, losses and metrics that a model is to be trained with.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_nn::losses::MeanSquaredError;
+/// use deckle_optim::Sgd;
+/// use deckle_train::Compile;
+///
+/// let by_value = Compile::new(Sgd::new(), MeanSquaredError::new());
+/// let by_name = Compile::named("sgd", "mse")?.metrics_named(&["mae"])?;
+/// # let _ = (by_value, by_name);
+/// # Ok::<(), deckle_train::Error>(())
+/// ```
+///
+/// # Keras
+///
+/// `Model.compile`; names that do not exist are errors here, not at the first batch.
+#[derive(Clone, Debug)]
+pub struct Compile {
+    pub(crate) optimizer: AnyOptimizer,
+    pub(crate) losses: Losses,
+    pub(crate) loss_weights: Vec<(String, f64)>,
+    pub(crate) metrics: Vec<(Option<String>, AnyMetric)>,
+    pub(crate) device: Option<Device>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Losses {
+    /// One for every output.
+    Every(AnyLoss),
+    /// By output.
+    Named(Vec<(String, AnyLoss)>),
+}
+
+impl Compile {
+    /// One loss for every output of the model.
+    pub fn new(optimizer: impl Into<AnyOptimizer>, loss: impl Into<AnyLoss>) -> Self {
+        Self::with(optimizer.into(), Losses::Every(loss.into()))
+    }
+
+    /// A loss for each output, by its layer's name; outputs without one are not trained.
+    pub fn outputs<N: Into<String>>(
+        optimizer: impl Into<AnyOptimizer>,
+        losses: impl IntoIterator<Item = (N, AnyLoss)>,
+    ) -> Self {
+        let losses = losses.into_iter().map(|(name, loss)| (name.into(), loss));
+        Self::with(optimizer.into(), Losses::Named(losses.collect()))
+    }
+
+    /// Optimizer and loss by name, as Keras knows them.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that name, with the one that was probably meant.
+    pub fn named(optimizer: &str, loss: &str) -> Result<Self> {
+        Ok(Self::new(AnyOptimizer::named(optimizer)?, AnyLoss::by_name(loss)?))
+    }
+
+    fn with(optimizer: AnyOptimizer, losses: Losses) -> Self {
+        Self { optimizer, losses, loss_weights: Vec::new(), metrics: Vec::new(), device: None }
+    }
+
+    /// Adds a metric for every output that has a loss.
+    #[must_use]
+    pub fn metric(mut self, metric: impl Into<AnyMetric>) -> Self {
+        self.metrics.push((None, metric.into()));
+        self
+    }
+
+    /// Adds a metric for one output.
+    #[must_use]
+    pub fn metric_for(mut self, output: impl Into<String>, metric: impl Into<AnyMetric>) -> Self {
+        self.metrics.push((Some(output.into()), metric.into()));
+        self
+    }
+
+    /// Adds metrics by name, as Keras knows them.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that name, with the one that was probably meant.
+    pub fn metrics_named(mut self, names: &[&str]) -> Result<Self> {
+        for name in names {
+            self.metrics.push((None, AnyMetric::by_name(name)?));
+        }
+        Ok(self)
+    }
+
+    /// Sets how much an output's loss counts in the total; 1 by default.
+    #[must_use]
+    pub fn loss_weight(mut self, output: impl Into<String>, weight: f64) -> Self {
+        self.loss_weights.push((output.into(), weight));
+        self
+    }
+
+    /// Sets where the model is trained; by default where its weights live, or on the fast CPU
+    /// backend if they live on the reference device.
+    #[must_use]
+    pub fn device(mut self, device: &Device) -> Self {
+        self.device = Some(device.clone());
+        self
+    }
+
+    /// The loss, weight and metrics of each of these outputs.
+    pub(crate) fn plan(&self, outputs: &[String]) -> Result<Vec<OutputPlan>> {
+        let named = |name: &str| -> Result<()> {
+            if outputs.iter().any(|output| output == name) {
+                return Ok(());
+            }
+            let known: Vec<_> = outputs.iter().map(String::as_str).collect();
+            Err(deckle_nn::Error::unknown("output", name, &known).into())
+        };
+        let losses = match &self.losses {
+            Losses::Named(losses) => losses.iter().map(|(name, _)| name).collect(),
+            Losses::Every(_) => Vec::new(),
+        };
+        let metrics = self.metrics.iter().filter_map(|(output, _)| output.as_ref());
+        let weights = self.loss_weights.iter().map(|(name, _)| name);
+        for name in losses.into_iter().chain(metrics).chain(weights) {
+            named(name)?;
+        }
+        let plans = outputs.iter().map(|output| {
+            let loss = match &self.losses {
+                Losses::Every(loss) => Some(loss.clone()),
+                Losses::Named(losses) => {
+                    losses.iter().find(|(name, _)| name == output).map(|(_, loss)| loss.clone())
+                }
+            };
+            let weight = self.loss_weights.iter().find(|(name, _)| name == output);
+            let metrics = self.metrics.iter().filter(|(only, _)| match only {
+                Some(only) => only == output,
+                None => loss.is_some(),
+            });
+            OutputPlan {
+                output: output.clone(),
+                weight: weight.map_or(1.0, |(_, weight)| *weight),
+                metrics: metrics.map(|(_, metric)| metric.clone()).collect(),
+                loss,
+            }
+        });
+        let plans: Vec<_> = plans.collect();
+        if plans.iter().all(|plan| plan.loss.is_none()) {
+            return Err(Error::invalid("nothing to train", "a loss for one output or more")
+                .got("none"));
+        }
+        Ok(plans)
+    }
+}
+
+/// What is computed of one output in a step.
+#[derive(Clone, Debug)]
+pub(crate) struct OutputPlan {
+    pub(crate) output: String,
+    pub(crate) loss: Option<AnyLoss>,
+    pub(crate) weight: f64,
+    pub(crate) metrics: Vec<AnyMetric>,
+}
+
+impl OutputPlan {
+    /// Whether the output needs a target.
+    pub(crate) fn needs_target(&self) -> bool {
+        self.loss.is_some() || !self.metrics.is_empty()
+    }
+}
+
+/// What a model can do once this crate is there.
+pub trait Trainable {
+    /// Joins the model with optimizer, losses and metrics.
+    ///
+    /// # Errors
+    ///
+    /// If an output that is named does not exist, or a setting makes no sense.
+    fn compile(&self, compile: Compile) -> Result<Trainer>;
+
+    /// What predicts with the model's weights, from any number of threads.
+    ///
+    /// # Errors
+    ///
+    /// If the weights cannot be moved to the device.
+    fn predictor(&self) -> Result<Predictor>;
+
+    /// The model's output for examples, computed in batches of 32.
+    ///
+    /// # Errors
+    ///
+    /// If the model has several inputs or outputs, or cannot take these examples.
+    fn predict(&self, x: &Tensor) -> Result<Tensor>;
+}
+
+impl Trainable for Model {
+    fn compile(&self, compile: Compile) -> Result<Trainer> {
+        Trainer::new(self, compile)
+    }
+
+    fn predictor(&self) -> Result<Predictor> {
+        Predictor::new(self)
+    }
+
+    fn predict(&self, x: &Tensor) -> Result<Tensor> {
+        let mut outputs = Predictor::new(self)?.predict(std::slice::from_ref(x))?;
+        if outputs.len() == 1 {
+            return Ok(outputs.swap_remove(0));
+        }
+        Err(Error::invalid("predict gives one tensor", "a model with one output")
+            .got(format_args!("{} outputs", outputs.len()))
+            .help("use model.predictor()?.predict(&[x])"))
+    }
+}
+
+/// Moves a model to the device that it is to run on, unless it lives on a fast one already.
+pub(crate) fn settle(model: &Model, device: Option<&Device>) -> Result<Device> {
+    let home = model.group().device();
+    let device = match device {
+        Some(device) => device.clone(),
+        None if home.name() == "reference" => default_device(),
+        None => home,
+    };
+    model.group().move_to(&device)?;
+    Ok(device)
+}
+
+#[cfg(feature = "cpu")]
+fn default_device() -> Device {
+    Device::new(deckle_cpu::Cpu::new())
+}
+
+#[cfg(not(feature = "cpu"))]
+fn default_device() -> Device {
+    Device::reference()
+}

@@ -1,0 +1,20 @@
+//! compile, fit, evaluate, predict, save and load for Deckle's models.
+#![forbid(unsafe_code)]
+
+mod compile;
+mod error;
+mod history;
+mod metric;
+pub mod metrics;
+mod predictor;
+mod progress;
+mod step;
+mod trainer;
+
+pub use compile::{Compile, Trainable};
+pub use error::{Error, Result};
+pub use history::{History, Logs};
+pub use metric::{Accuracy, AnyMetric, Metric};
+pub use predictor::Predictor;
+pub use progress::Verbose;
+pub use trainer::{Evaluate, Fit, Trainer};

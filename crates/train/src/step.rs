@@ -1,0 +1,318 @@
+//! One step as one program: forward, loss, gradients, update, metrics.
+
+use std::sync::Arc;
+
+use deckle_autograd::{Compiled, Function, Specialized, Var, Variable, gradients};
+use deckle_data::Batch;
+use deckle_nn::{Call, Model, Randomness};
+use deckle_optim::OptimizerState;
+use deckle_tensor::{Buffer, DType, Dim, Shape, Spec, Tensor};
+
+use crate::{
+    AnyMetric, Error, Result,
+    compile::OutputPlan,
+    error::LOSS,
+    metric::mean_result,
+};
+
+/// Which program a step runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Train,
+    Evaluate,
+}
+
+/// A number that is kept as state over batches.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    pub(crate) name: String,
+    metric: Option<AnyMetric>,
+    initial: Vec<Tensor>,
+    state: Vec<Variable>,
+}
+
+impl Tracker {
+    /// A tracker with its variables in the model's group; without a metric, a mean.
+    pub(crate) fn new(model: &Model, name: String, metric: Option<&AnyMetric>) -> Result<Self> {
+        let zeros = || vec![Tensor::scalar(0.0f64), Tensor::scalar(0.0f64)];
+        let initial = metric.map_or_else(zeros, AnyMetric::initial);
+        let make = |(i, value): (usize, &Tensor)| {
+            model.group().variable(&format!("metrics/{name}/{i}"), value)
+        };
+        let state = initial.iter().enumerate().map(make).collect::<Result<_, _>>()?;
+        Ok(Self { name, metric: metric.cloned(), initial, state })
+    }
+
+    pub(crate) fn reset(&self) -> Result<()> {
+        for (variable, initial) in self.state.iter().zip(&self.initial) {
+            variable.set(initial)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn result(&self) -> Result<f64> {
+        let state: Result<Vec<f64>> =
+            self.state.iter().map(|v| Ok(v.value()?.cast(DType::F64).item()?)).collect();
+        let state = state?;
+        Ok(self.metric.as_ref().map_or_else(|| mean_result(&state), |m| m.result(&state)))
+    }
+
+    fn read(&self) -> Vec<Var> {
+        self.state.iter().map(Variable::read).collect()
+    }
+
+    /// The updates that make `new` the state.
+    fn updates(&self, new: Vec<Var>) -> impl Iterator<Item = (Variable, Var)> {
+        self.state.iter().cloned().zip(new)
+    }
+}
+
+/// What the trackers of a model are, in the order of the history.
+#[derive(Debug)]
+pub(crate) struct Trackers {
+    /// The total loss, then for several outputs each one's loss, then the metrics.
+    pub(crate) all: Vec<Tracker>,
+}
+
+impl Trackers {
+    pub(crate) fn new(model: &Model, plans: &[OutputPlan]) -> Result<Self> {
+        let several = plans.len() > 1;
+        let mut all = vec![Tracker::new(model, "loss".to_owned(), None)?];
+        if several {
+            for plan in plans.iter().filter(|plan| plan.loss.is_some()) {
+                all.push(Tracker::new(model, format!("{}_loss", plan.output), None)?);
+            }
+        }
+        for plan in plans {
+            for metric in &plan.metrics {
+                let name = match several {
+                    true => format!("{}_{}", plan.output, metric.name()),
+                    false => metric.name().to_owned(),
+                };
+                all.push(Tracker::new(model, name, Some(metric))?);
+            }
+        }
+        Ok(Self { all })
+    }
+}
+
+/// What a step is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) plans: &'a [OutputPlan],
+    pub(crate) optimizer: &'a OptimizerState,
+    pub(crate) trackers: &'a Trackers,
+    pub(crate) seed: &'a Variable,
+    pub(crate) step: &'a Variable,
+}
+
+/// A graph compiled for batches of one kind: element types and shapes but for the batch.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    mode: Mode,
+    /// Element types and shapes of one example of each tensor of a batch.
+    fields: Vec<Spec>,
+    compiled: Compiled,
+}
+
+/// A program for batches of one size, with the buffers that it works on.
+#[derive(Debug)]
+pub(crate) struct Program {
+    mode: Mode,
+    program: Arc<Specialized>,
+    inputs: Vec<Buffer>,
+    /// Whether the loss is finite, and the loss.
+    outputs: Vec<Buffer>,
+    finite: Tensor,
+    loss: Tensor,
+}
+
+/// The tensors of a batch: inputs, targets, weights.
+fn tensors(batch: &Batch) -> impl Iterator<Item = &Tensor> {
+    batch.inputs.iter().chain(&batch.targets).chain(&batch.weights)
+}
+
+impl Kind {
+    /// Whether it is for that mode and batch.
+    pub(crate) fn fits(&self, mode: Mode, batch: &Batch) -> bool {
+        self.mode == mode
+            && self.fields.len() == tensors(batch).count()
+            && self.fields.iter().zip(tensors(batch)).all(|(field, tensor)| {
+                field.dtype == tensor.dtype() && field.shape[..] == tensor.shape()[1..]
+            })
+    }
+
+    /// Builds and compiles the graph for batches like this one.
+    pub(crate) fn new(mode: Mode, parts: &Parts<'_>, batch: &Batch) -> Result<Self> {
+        let field = |tensor: &Tensor| Spec::new(tensor.dtype(), &tensor.shape()[1..]);
+        let fields: Vec<_> = tensors(batch).map(field).collect();
+        let given: Vec<_> = fields
+            .iter()
+            .enumerate()
+            .map(|(i, field)| {
+                let dims = field.shape.iter().map(|&len| Dim::Known(len));
+                let shape: Shape = std::iter::once(Dim::batch()).chain(dims).collect();
+                Var::input(&format!("batch[{i}]"), shape, field.dtype)
+            })
+            .collect();
+        let (x, rest) = given.split_at(batch.inputs.len());
+        let (y, weights) = rest.split_at(batch.targets.len());
+        let (outputs, updates) = parts.graph(mode, x, y, weights.first())?;
+        let device = parts.model.group().device();
+        let compiled = Function::new(&given, &outputs).updates(updates).compile(&device)?;
+        Ok(Self { mode, fields, compiled })
+    }
+
+    /// The program for batches of this one's size.
+    pub(crate) fn program(&self, batch: &Batch) -> Result<Program> {
+        let specs: Vec<_> = tensors(batch).map(Tensor::spec).collect();
+        let program = self.compiled.specialize(&specs)?;
+        let backend = self.compiled.device().backend();
+        let allocate = |specs: &[Spec]| {
+            specs.iter().map(|spec| Ok(backend.allocate(spec)?)).collect::<Result<Vec<_>>>()
+        };
+        let (inputs, outputs) = (allocate(&specs)?, allocate(program.outputs())?);
+        let (finite, loss) = (Tensor::scalar(true), Tensor::scalar(0.0f32));
+        Ok(Program { mode: self.mode, program, inputs, outputs, finite, loss })
+    }
+
+    /// Runs a batch; returns the loss and whether it is finite.
+    pub(crate) fn run(&self, program: &mut Program, batch: &Batch) -> Result<(f32, bool)> {
+        let backend = self.compiled.device().backend();
+        for (tensor, buffer) in tensors(batch).zip(&program.inputs) {
+            backend.write(tensor, buffer)?;
+        }
+        program.program.run(&program.inputs, &program.outputs)?;
+        backend.read(&program.outputs[0], &mut program.finite)?;
+        backend.read(&program.outputs[1], &mut program.loss)?;
+        Ok((program.loss.item()?, program.finite.item()?))
+    }
+}
+
+impl Program {
+    /// Whether it is for that mode and batch.
+    pub(crate) fn fits(&self, mode: Mode, batch: &Batch) -> bool {
+        self.mode == mode
+            && self.inputs.len() == tensors(batch).count()
+            && self.inputs.iter().zip(tensors(batch)).all(|(buffer, tensor)| {
+                let spec = buffer.spec();
+                spec.dtype == tensor.dtype() && spec.shape[..] == *tensor.shape()
+            })
+    }
+
+    /// The backend's plan.
+    pub(crate) fn plan(&self) -> String {
+        self.program.plan()
+    }
+}
+
+/// Outputs and updates of a function.
+type Results = (Vec<Var>, Vec<(Variable, Var)>);
+
+impl Parts<'_> {
+    fn graph(&self, mode: Mode, x: &[Var], y: &[Var], weights: Option<&Var>) -> Result<Results> {
+        let (seed, step) = (self.seed.read(), self.step.read());
+        let randomness = Randomness { seed: &seed, step: &step };
+        let mut call = match mode {
+            Mode::Train => Call::training(randomness),
+            Mode::Evaluate => Call::inference(),
+        };
+        let outputs = self.model.call(x, &mut call)?;
+        self.check_targets(y)?;
+        let mut updates: Vec<(Variable, Var)> = call.updates().to_vec();
+        let mut trackers = self.trackers.all.iter();
+        let total_tracker = trackers.next();
+
+        let needed = self.plans.iter().zip(&outputs).filter(|(plan, _)| plan.needs_target());
+        let pairs: Vec<_> = needed.zip(y).map(|((plan, p), t)| (plan, t, p)).collect();
+        let batch = x[0].count_of(&[0], DType::F64)?;
+        let mut total: Option<Var> = None;
+        let mut losses = Vec::new();
+        for &(plan, t, p) in &pairs {
+            let Some(loss) = &plan.loss else { continue };
+            let value = loss.call(t, p, weights, call.mask(p))?.cast(DType::F32)?;
+            let weighted = if plan.weight == 1.0 { value.clone() } else { &value * plan.weight };
+            losses.push(value);
+            total = Some(match total {
+                Some(total) => total.add(&weighted)?,
+                None => weighted,
+            });
+        }
+        for extra in self.model.regularization()?.iter().chain(call.losses()) {
+            let extra = extra.cast(DType::F32)?;
+            total = Some(match total {
+                Some(total) => total.add(&extra)?,
+                None => extra,
+            });
+        }
+        let total = total.ok_or_else(|| Error::invalid("nothing to train", "a loss"))?;
+        let known: Vec<_> = outputs.iter().chain(y).chain(x).cloned().collect();
+        Var::set_path(std::slice::from_ref(&total), &known, LOSS);
+
+        // The loss counts as often as there are samples, as Keras has it.
+        let weighted_mean = |tracker: &Tracker, value: &Var| -> Result<Vec<Var>> {
+            let state = tracker.read();
+            let sum = value.cast(DType::F64)?.mul(&batch)?;
+            Ok(vec![state[0].add(&sum)?, state[1].add(&batch)?])
+        };
+        if let Some(tracker) = total_tracker {
+            updates.extend(tracker.updates(weighted_mean(tracker, &total)?));
+        }
+        if self.plans.len() > 1 {
+            for (value, tracker) in losses.iter().zip(trackers.by_ref()) {
+                updates.extend(tracker.updates(weighted_mean(tracker, value)?));
+            }
+        }
+        for &(plan, t, p) in &pairs {
+            for (metric, tracker) in plan.metrics.iter().zip(trackers.by_ref()) {
+                let metric = metric.resolve(t, p);
+                let new = metric.update(&tracker.read(), t, p)?;
+                Var::set_path(&new, &known, "metrics");
+                updates.extend(tracker.updates(new));
+            }
+        }
+        let finite = total.is_finite()?;
+        if mode == Mode::Train {
+            updates.extend(self.training_updates(&total)?);
+            updates.push((self.step.clone(), step.add(&Var::scalar(DType::I64, 1.0))?));
+        }
+        // A step whose loss is not finite changes nothing.
+        for (variable, value) in &mut updates {
+            *value = finite.select(value, &variable.read())?;
+        }
+        Ok((vec![finite, total], updates))
+    }
+
+    fn check_targets(&self, y: &[Var]) -> Result<()> {
+        let needed: Vec<_> = self.plans.iter().filter(|plan| plan.needs_target()).collect();
+        if needed.len() == y.len() {
+            return Ok(());
+        }
+        let names: Vec<_> = needed.iter().map(|plan| format!("`{}`", plan.output)).collect();
+        Err(Error::invalid(
+            "the data set's targets are not those that the losses need",
+            format_args!("a target for {}", names.join(", ")),
+        )
+        .got(format_args!("{} targets", y.len())))
+    }
+
+    fn training_updates(&self, total: &Var) -> Result<Vec<(Variable, Var)>> {
+        let weights: Vec<_> = self.optimizer.weights().iter().map(Variable::read).collect();
+        let loss = self.optimizer.scale_loss(total);
+        let one = Var::scalar(loss.dtype(), 1.0);
+        let wrt: Vec<_> = weights.iter().collect();
+        let found = gradients(std::slice::from_ref(&loss), &[Some(one)], &wrt)?;
+        let mut all = Vec::new();
+        for (gradient, weight) in found.into_iter().zip(&weights) {
+            all.push(match gradient {
+                Some(gradient) => gradient,
+                None => weight.zeros_like()?,
+            });
+        }
+        let updates = self.optimizer.updates(&all)?;
+        let new: Vec<_> = updates.iter().map(|(_, value)| value.clone()).collect();
+        let known: Vec<_> = all.iter().chain(&weights).cloned().collect();
+        Var::set_path(&new, &known, "optimizer");
+        Ok(updates)
+    }
+}
