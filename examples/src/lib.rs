@@ -1,0 +1,1 @@
+//! Programs that show Deckle; each is a file beside this folder.
