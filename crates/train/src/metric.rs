@@ -189,6 +189,17 @@ impl AnyMetric {
         &self.name
     }
 
+    /// Keras's form: a name that it resolves to the same metric.
+    pub(crate) fn to_keras(&self) -> Value {
+        match &self.choice {
+            Choice::Accuracy => Value::from("accuracy"),
+            Choice::Given(metric) if Self::by_name(&self.name).is_err() => {
+                Value::from(metric.class_name())
+            }
+            Choice::Given(_) => Value::from(self.name.clone()),
+        }
+    }
+
     /// The metric for truth and predictions of these shapes.
     pub(crate) fn resolve(&self, y_true: &Var, y_pred: &Var) -> Arc<dyn Metric> {
         let last = |var: &Var| var.shape().dims().last().cloned();

@@ -10,6 +10,7 @@ use crate::{
     Compile, Error, History, Logs, Predictor, Result, Verbose,
     compile::{OutputPlan, settle},
     progress::Progress,
+    save::save,
     step::{Kind, Mode, Parts, Program, Tracker, Trackers},
 };
 
@@ -240,6 +241,19 @@ impl Trainer {
     #[must_use]
     pub const fn compiled(&self) -> &Compile {
         &self.compile
+    }
+
+    pub(crate) fn plans(&self) -> &[OutputPlan] {
+        &self.plans
+    }
+
+    /// Writes model, weights, compile state and optimizer's state as `.keras`.
+    ///
+    /// # Errors
+    ///
+    /// If the model holds what Keras has no form for, or the file cannot be written.
+    pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        save(self, path)
     }
 
     /// Trains the model.
