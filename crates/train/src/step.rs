@@ -278,7 +278,7 @@ impl Parts<'_> {
         }
         // A step whose loss is not finite changes nothing.
         for (variable, value) in &mut updates {
-            *value = finite.select(value, &variable.read())?;
+            *value = finite.select(&*value, &variable.read())?;
         }
         Ok((vec![finite, total], updates))
     }
