@@ -311,6 +311,17 @@ impl Trainer {
         Ok(history)
     }
 
+    /// Trains on one batch; returns its loss. Metrics go on from where they were.
+    ///
+    /// # Errors
+    ///
+    /// If the batch does not fit the model, or the loss is NaN or infinite; the weights are
+    /// then those from before.
+    pub fn train_on_batch(&mut self, batch: &Batch) -> Result<f32> {
+        let (loss, finite) = self.run(Mode::Train, batch)?;
+        if finite { Ok(loss) } else { Err(Error::NotFinite { loss, epoch: 1, batch: 1 }) }
+    }
+
     /// The loss and the metrics of a data set, with Keras's defaults.
     ///
     /// # Errors
