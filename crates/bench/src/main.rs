@@ -12,7 +12,6 @@ use deckle::{
     formats::json::{Value, json},
     nn,
     optim::AnyOptimizer,
-    nn,
     prelude::*,
 };
 
@@ -75,9 +74,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Random numbers in [0, 1), a different sequence for each `stream`.
-fn uniform(shape: &[usize], stream: u64) -> Result<Tensor> {
-    Ok(Tensor::random_uniform(DType::F32, shape, stream)?)
+/// Random numbers in [0, 1), a different sequence for each `seed`.
+fn uniform(shape: &[usize], seed: u64) -> Tensor {
+    Tensor::random_uniform(shape, 0.0..1.0, seed)
 }
 
 fn labels(batch: usize, classes: usize) -> Result<Tensor> {
@@ -86,7 +85,7 @@ fn labels(batch: usize, classes: usize) -> Result<Tensor> {
 }
 
 fn multi_hot(batch: usize) -> Result<Tensor> {
-    let dense = uniform(&[batch, 10_000], 1)?;
+    let dense = uniform(&[batch, 10_000], 1);
     let values: Vec<f32> =
         dense.to_vec::<f32>()?.iter().map(|&x| f32::from(u8::from(x < 0.02))).collect();
     Ok(Tensor::new(values, [batch, 10_000])?)
@@ -101,7 +100,7 @@ fn case(name: &str) -> Result<Case> {
                 .add(dense(512).activation(Relu))
                 .add(dense(10).activation(Softmax));
             let loss = SparseCategoricalCrossentropy::new().into();
-            (model, rms_prop(), loss, uniform(&[128, 784], 1)?, labels(128, 10)?, 128)
+            (model, rms_prop(), loss, uniform(&[128, 784], 1), labels(128, 10)?, 128)
         }
         "imdb_mlp" => {
             let model = Sequential::new([10_000])
@@ -125,7 +124,7 @@ fn case(name: &str) -> Result<Case> {
                 .add(dense(4096).activation(Relu))
                 .add(dense(1024));
             let adam = Adam::new().learning_rate(LEARNING_RATE).into();
-            let (x, y) = (uniform(&[256, 1024], 1)?, uniform(&[256, 1024], 2)?);
+            let (x, y) = (uniform(&[256, 1024], 1), uniform(&[256, 1024], 2));
             (model, adam, MeanSquaredError::new().into(), x, y, 256)
         }
         "mnist_cnn" => {
@@ -140,7 +139,7 @@ fn case(name: &str) -> Result<Case> {
                 .add(dense(64).activation(Relu))
                 .add(dense(10).activation(Softmax));
             let loss = SparseCategoricalCrossentropy::new().into();
-            (model, rms_prop(), loss, uniform(&[64, 28, 28, 1], 1)?, labels(64, 10)?, 64)
+            (model, rms_prop(), loss, uniform(&[64, 28, 28, 1], 1), labels(64, 10)?, 64)
         }
         "lstm_imdb" => {
             let model = Sequential::typed([500], DType::I32)
