@@ -75,6 +75,17 @@ fn steady(model: &Sequential, x: Tensor) -> Vec<u64> {
         .compile(compile.metric(Accuracy::new()).device(&device))
         .unwrap();
     trainer.fit(&watched, Fit::new().epochs(3).batch_size(4).verbose(0)).unwrap();
+    // The last, smaller batch too.
+    let mut full = Batch::new();
+    let mut last = Batch::new();
+    watched.data.read_batch(&[0, 1, 2, 3], &mut full).unwrap();
+    watched.data.read_batch(&[0, 1, 2], &mut last).unwrap();
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..50 {
+        trainer.train_on_batch(&full).unwrap();
+        trainer.train_on_batch(&last).unwrap();
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), before, "batches of two sizes");
     let seen = watched.seen.lock().unwrap();
     let batches = count.div_ceil(4);
     assert!(batches > 100 && count % 4 != 0 && seen.len() == 3 * batches);

@@ -1,0 +1,136 @@
+//! Bad input meets an error that says where, what was expected, what came, and what to do.
+
+use deckle::prelude::*;
+
+fn classifier(classes: usize) -> Model {
+    Sequential::new([4]).add(Dense::new(classes).activation(Softmax)).build().unwrap()
+}
+
+fn compile(model: &Model) -> Trainer {
+    let compile = Compile::new(RmsProp::new(), SparseCategoricalCrossentropy::new());
+    model.compile(compile.device(&Device::new(Cpu::with_threads(1)))).unwrap()
+}
+
+fn data(x: Tensor, labels: &[i64]) -> Arrays {
+    Arrays::new(x, Tensor::new(labels, [labels.len()]).unwrap()).unwrap()
+}
+
+fn quiet<'a>() -> Fit<'a> {
+    Fit::new().verbose(0)
+}
+
+#[track_caller]
+fn check<T: std::fmt::Debug, E: std::fmt::Display>(result: Result<T, E>, expected: &str) {
+    let error = result.map_err(|error| error.to_string()).unwrap_err();
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn a_label_outside_the_classes_is_named() {
+    let mut trainer = compile(&classifier(10));
+    let x = Tensor::random_uniform([3, 4], 0.0..1.0, 1);
+    let weights = || -> Vec<Tensor> {
+        trainer.model().variables().iter().map(|v| v.value().unwrap()).collect()
+    };
+    let before = weights();
+    check(
+        trainer.fit(&data(x, &[1, 10, 2]), quiet()),
+        "a target is not one of the classes
+  expected: 0 <= label < 10
+       got: 10
+      help: number the classes from 0, and give the last layer one unit for each",
+    );
+    let after: Vec<_> =
+        trainer.model().variables().iter().map(|v| v.value().unwrap()).collect();
+    assert!(before.iter().zip(&after).all(|(a, b)| a.bits_equal(b)), "nothing is lost");
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_is_named_at_once() {
+    let mut trainer = compile(&classifier(2));
+    let mut values = vec![0.5f32; 40];
+    values[30] = f32::NAN;
+    let x = Tensor::new(values, [10, 4]).unwrap();
+    let fit = quiet().batch_size(2).epochs(3).shuffle(false);
+    check(
+        trainer.fit(&data(x, &[0, 1, 0, 1, 0, 1, 0, 1, 0, 1]), fit),
+        "the loss is NaN in epoch 1, batch 4; the weights are those from before that batch
+      help: look for NaN in the data, or lower the learning rate",
+    );
+    let weights = trainer.model().variables();
+    assert!(weights.iter().all(|v| {
+        v.value().unwrap().to_vec::<f32>().unwrap().iter().all(|w| w.is_finite())
+    }));
+}
+
+#[test]
+fn an_empty_data_set_is_named() {
+    let mut trainer = compile(&classifier(2));
+    let empty = data(Tensor::zeros(DType::F32, [0, 4]), &[]);
+    let text = "the data set is empty\n  expected: one example or more\n       got: none";
+    check(trainer.fit(&empty, quiet()), text);
+    check(trainer.evaluate(&empty), text);
+}
+
+#[test]
+fn a_batch_of_nothing_is_named() {
+    let mut trainer = compile(&classifier(2));
+    let one = data(Tensor::zeros(DType::F32, [1, 4]), &[0]);
+    let error = trainer.fit(&one, quiet().batch_size(0)).unwrap_err().to_string();
+    assert!(error.contains("batch_size") && error.contains("expected"), "{error}");
+}
+
+#[test]
+fn a_wrong_shape_names_the_input() {
+    let mut trainer = compile(&classifier(2));
+    let x = Tensor::zeros(DType::F32, [2, 5]);
+    check(
+        trainer.fit(&data(x, &[0, 1]), quiet()),
+        "input `input_layer` of the model got data of another shape
+  expected: (batch, 4)
+       got: (batch, 5)
+      help: reshape the data, or build the model for examples of that shape",
+    );
+}
+
+#[test]
+fn a_layer_that_cannot_take_its_input_is_named() {
+    let model = Sequential::new([28, 28])
+        .add(Flatten::new())
+        .add(Dense::new(3))
+        .add(Conv2D::new(4, 3))
+        .build();
+    let error = model.map(|_| ()).unwrap_err().to_string();
+    assert!(error.starts_with("layer `conv2d` (Conv2D): cannot take this input\n"), "{error}");
+    assert!(error.contains("\n       got: (batch, 3)"), "{error}");
+    assert!(error.contains("\n      help: "), "{error}");
+}
+
+#[test]
+fn unknown_names_get_a_suggestion() {
+    check(
+        Compile::named("rmsprob", "mse"),
+        "unknown optimizer `rmsprob`\n      help: did you mean `rmsprop`?",
+    );
+    check(
+        Compile::named("rmsprop", "mssse"),
+        "unknown loss `mssse`\n      help: did you mean `mse`?",
+    );
+    check(
+        Compile::named("rmsprop", "mse").unwrap().metrics_named(&["acuracy"]),
+        "unknown metric `acuracy`\n      help: did you mean `accuracy`?",
+    );
+}
+
+#[test]
+fn one_hot_targets_for_a_sparse_loss_are_named() {
+    let mut trainer = compile(&classifier(3));
+    let (x, y) = (Tensor::zeros(DType::F32, [2, 4]), Tensor::zeros(DType::F32, [2, 3]));
+    check(
+        trainer.fit(&Arrays::new(x, y).unwrap(), quiet()),
+        "loss SparseCategoricalCrossentropy: cannot take these targets
+  expected: one integer label for each prediction of shape (batch, 3)
+       got: (batch, 3)
+      help: for one-hot targets use CategoricalCrossentropy",
+    );
+}
