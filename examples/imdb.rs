@@ -17,8 +17,8 @@ fn main() -> Result<()> {
     let reviews = Imdb::new().num_words(10_000);
     let data = reviews.load()?;
     println!("{}", data.source);
-    let first = data.train.x.get(0).unwrap_or_default();
-    println!("{} ...", reviews.decode(&first[..first.len().min(20)])?);
+    let first = data.train.x().get(0).unwrap_or_default();
+    println!("{} ...", reviews.word_index()?.decode(&first[..first.len().min(20)]));
 
     let model = Sequential::new([10_000])
         .add(Dense::new(16).activation(Relu))

@@ -18,10 +18,14 @@ fn main() -> Result<()> {
     let data = Mnist::new().load()?;
     println!("{}", data.source);
 
+    // A seventh of the digits is learned by heart sooner than it is understood: dropout helps,
+    // and an epoch is fewer steps.
+    let (epochs, rate) = if data.source.is_embedded() { (30, 0.5) } else { (5, 0.0) };
     let model = Sequential::new([28, 28])
         .add(Rescaling::new(1.0 / 255.0))
         .add(Flatten::new())
         .add(Dense::new(512).activation(Relu))
+        .add(Dropout::new(rate))
         .add(Dense::new(10).activation(Softmax))
         .seed(seed)
         .build()?;
@@ -30,7 +34,7 @@ fn main() -> Result<()> {
     let mut trainer = model.compile(
         Compile::new(RmsProp::new(), SparseCategoricalCrossentropy::new()).metric(Accuracy::new()),
     )?;
-    trainer.fit(&data.train, Fit::new().epochs(5).batch_size(128))?;
+    trainer.fit(&data.train, Fit::new().epochs(epochs).batch_size(128))?;
     let test = trainer.evaluate_with(&data.test, Evaluate::new().batch_size(128))?;
     println!("{test}");
 

@@ -74,7 +74,9 @@ pub mod prelude {
         layers::*,
         losses::*,
     };
-    pub use deckle_optim::{Adagrad, Adam, AdamW, RmsProp, Sgd, schedules::*};
+    pub use deckle_optim::{
+        Adagrad, Adam, AdamW, CosineDecay, ExponentialDecay, RmsProp, Sgd,
+    };
     pub use deckle_tensor::{DType, Dim, Shape, Tensor};
     pub use deckle_train::{
         Accuracy, Compile, Evaluate, Fit, History, Metric, Predictor, Trainable, Trainer,
