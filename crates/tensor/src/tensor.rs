@@ -197,6 +197,12 @@ impl Tensor {
         Spec::new(self.dtype, self.shape.clone())
     }
 
+    /// Whether shape and element type are those of `spec`.
+    #[must_use]
+    pub fn is_of(&self, spec: &Spec) -> bool {
+        self.dtype == spec.dtype && self.shape == spec.shape
+    }
+
     /// Whether the elements lie in row-major order without gaps.
     #[must_use]
     pub fn is_contiguous(&self) -> bool {
