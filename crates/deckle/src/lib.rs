@@ -63,12 +63,16 @@ pub use deckle_train as train;
 pub use error::{Error, Result};
 
 /// What most programs need: `use deckle::prelude::*;`.
+///
+/// `Softmax` and `Activation` are the functions here; the layers of these names are
+/// [`nn::layers::Softmax`](crate::nn::layers::Softmax) and
+/// [`nn::layers::Activation`](crate::nn::layers::Activation).
 pub mod prelude {
     pub use deckle_autograd::{Device, Function, Var, Variable, grad};
     pub use deckle_cpu::Cpu;
     pub use deckle_data::{Arrays, Dataset, MultiHot, Sequences, pad_sequences, to_categorical};
     pub use deckle_nn::{
-        Activation::{self, *},
+        Activation::{self, Softmax, *},
         Functional, Initializer, LayerExt, LayerHandle, Loss, Model, Regularizer, Sequential,
         Symbol,
         layers::*,
