@@ -8,7 +8,7 @@ mod metric;
 pub mod metrics;
 mod predictor;
 mod progress;
-//SAVE mod save;
+mod save;
 mod step;
 mod trainer;
 
@@ -18,5 +18,5 @@ pub use history::{History, Logs};
 pub use metric::{Accuracy, AnyMetric, Metric};
 pub use predictor::Predictor;
 pub use progress::Verbose;
-//SAVE pub use save::{Saved, load, load_with, save_model};
+pub use save::{Saved, load, load_with, save_model};
 pub use trainer::{Evaluate, Fit, Trainer};

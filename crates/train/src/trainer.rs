@@ -10,7 +10,7 @@ use crate::{
     Compile, Error, History, Logs, Predictor, Result, Verbose,
     compile::{OutputPlan, settle},
     progress::Progress,
-    //SAVE save::save,
+    save::save,
     step::{Kind, Mode, Parts, Program, Tracker, Trackers},
 };
 
@@ -253,7 +253,7 @@ impl Trainer {
     ///
     /// If the model holds what Keras has no form for, or the file cannot be written.
     pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
-        unimplemented!("{:?}", path.as_ref())
+        save(self, path)
     }
 
     /// Trains the model.
