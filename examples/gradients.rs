@@ -7,7 +7,8 @@ use deckle::prelude::*;
 fn main() -> Result<()> {
     let line = fit_a_line()?;
     let network = fit_a_network()?;
-    let result = serde_json::json!({ "example": "gradients", "line": line, "network": network });
+    let result =
+        serde_json::json!({ "example": "gradients", "line": line, "network": network });
     println!("RESULT {result}");
     Ok(())
 }
@@ -19,7 +20,8 @@ fn fit_a_line() -> Result<f32> {
     let w = Variable::new("w", &Tensor::scalar(0.0f32))?;
     let b = Variable::new("b", &Tensor::scalar(0.0f32))?;
 
-    let (given, expected) = (Var::input("x", [100], DType::F32), Var::input("y", [100], DType::F32));
+    let (given, expected) =
+        (Var::input("x", [100], DType::F32), Var::input("y", [100], DType::F32));
     let predicted = w.read() * &given + b.read();
     let loss = (predicted - &expected).square()?.mean(..)?;
     let gradients = grad(&loss, &[&w.read(), &b.read()])?;

@@ -9,7 +9,9 @@ use deckle::{datasets::imdb::Imdb, prelude::*};
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let seed = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("--seed"), Some(seed)) => seed.parse().expect("--seed takes a whole number"),
+        (Some("--seed"), Some(seed)) => {
+            seed.parse().expect("--seed takes a whole number")
+        }
         (None, _) => 1,
         _ => panic!("the only option is --seed N"),
     };

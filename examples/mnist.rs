@@ -10,7 +10,9 @@ use deckle::{datasets::mnist::Mnist, prelude::*};
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let seed = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("--seed"), Some(seed)) => seed.parse().expect("--seed takes a whole number"),
+        (Some("--seed"), Some(seed)) => {
+            seed.parse().expect("--seed takes a whole number")
+        }
         (None, _) => 1,
         _ => panic!("the only option is --seed N"),
     };
@@ -32,7 +34,8 @@ fn main() -> Result<()> {
     println!("{}", model.summary());
 
     let mut trainer = model.compile(
-        Compile::new(RmsProp::new(), SparseCategoricalCrossentropy::new()).metric(Accuracy::new()),
+        Compile::new(RmsProp::new(), SparseCategoricalCrossentropy::new())
+            .metric(Accuracy::new()),
     )?;
     trainer.fit(&data.train, Fit::new().epochs(epochs).batch_size(128))?;
     let test = trainer.evaluate_with(&data.test, Evaluate::new().batch_size(128))?;

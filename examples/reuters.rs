@@ -10,7 +10,9 @@ use deckle::{datasets::reuters::Reuters, prelude::*};
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let seed = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("--seed"), Some(seed)) => seed.parse().expect("--seed takes a whole number"),
+        (Some("--seed"), Some(seed)) => {
+            seed.parse().expect("--seed takes a whole number")
+        }
         (None, _) => 1,
         _ => panic!("the only option is --seed N"),
     };
@@ -27,7 +29,8 @@ fn main() -> Result<()> {
     println!("{}", model.summary());
 
     let mut trainer = model.compile(
-        Compile::new(RmsProp::new(), SparseCategoricalCrossentropy::new()).metric(Accuracy::new()),
+        Compile::new(RmsProp::new(), SparseCategoricalCrossentropy::new())
+            .metric(Accuracy::new()),
     )?;
     let (train, test) = (data.train.multi_hot(10_000)?, data.test.multi_hot(10_000)?);
     trainer.fit(&train, Fit::new().epochs(9).batch_size(512))?;

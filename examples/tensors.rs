@@ -7,7 +7,12 @@ use deckle::{prelude::*, tensor::step};
 fn main() -> Result<()> {
     // Rank, shape, element type.
     let matrix = Tensor::from([[5.0f32, 78.0, 2.0, 34.0], [6.0, 79.0, 3.0, 35.0]]);
-    println!("{matrix}\nrank {}, shape {:?}, {}", matrix.rank(), matrix.shape(), matrix.dtype());
+    println!(
+        "{matrix}\nrank {}, shape {:?}, {}",
+        matrix.rank(),
+        matrix.shape(),
+        matrix.dtype()
+    );
 
     // Slices are views: the second row, the middle columns, every other column from the end.
     println!("{}", matrix.slice((1, ..))?);

@@ -57,7 +57,9 @@ fn main() -> Result<()> {
         trainer.train_on_batch(&step)?;
     }
     let (begin, mut times) = (Instant::now(), Vec::new());
-    while times.len() < 20 || (begin.elapsed().as_secs_f64() < seconds && times.len() < 2000) {
+    while times.len() < 20
+        || (begin.elapsed().as_secs_f64() < seconds && times.len() < 2000)
+    {
         let one = Instant::now();
         trainer.train_on_batch(&step)?;
         times.push(one.elapsed().as_secs_f64() * 1e3);
@@ -152,7 +154,14 @@ fn case(name: &str) -> Result<Case> {
             (model, rms_prop(), BinaryCrossentropy::new().into(), x, y, 128)
         }
         _ => {
-            let known = ["mnist_mlp", "imdb_mlp", "reuters_mlp", "mlp_big", "mnist_cnn", "lstm_imdb"];
+            let known = [
+                "mnist_mlp",
+                "imdb_mlp",
+                "reuters_mlp",
+                "mlp_big",
+                "mnist_cnn",
+                "lstm_imdb",
+            ];
             return Err(nn::Error::unknown("case", name, &known).into());
         }
     };

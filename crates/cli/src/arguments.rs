@@ -24,7 +24,9 @@ pub(crate) enum Command {
         model: PathBuf,
     },
     /// Compute a model's outputs for arrays.
-    #[command(after_help = "Example:\n  deckle predict model.keras --input data.npz --output out.npz")]
+    #[command(
+        after_help = "Example:\n  deckle predict model.keras --input data.npz --output out.npz"
+    )]
     Predict(Predict),
     /// Train a model as its file says it was compiled.
     #[command(

@@ -87,7 +87,9 @@ fn find(arrays: &Npz, names: &[&str], file: &Path) -> Result<Tensor> {
         None => {
             let help = format!("it has {}", known.join(", "));
             let problem = format!("has no array `{}`", names.join("` or `"));
-            Err(Error::from(deckle::tensor::Error::file(file.display(), problem).help(help)))
+            Err(Error::from(
+                deckle::tensor::Error::file(file.display(), problem).help(help),
+            ))
         }
     }
 }

@@ -15,7 +15,10 @@ fn main() -> ExitCode {
     match commands::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the program's way to report an error")]
+            #[expect(
+                clippy::print_stderr,
+                reason = "the program's way to report an error"
+            )]
             {
                 eprintln!("error: {error:?}");
             }

@@ -40,7 +40,8 @@ fn folder() -> Option<PathBuf> {
 }
 
 fn deckle(arguments: &[&str]) {
-    let output = Command::new(env!("CARGO_BIN_EXE_deckle")).args(arguments).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_deckle")).args(arguments).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "deckle {}: {error}", arguments.join(" "));
 }
@@ -50,7 +51,9 @@ fn error(ours: &Tensor, theirs: &Tensor) -> f64 {
     assert_eq!(ours.shape(), theirs.shape());
     let numbers = |tensor: &Tensor| tensor.cast(DType::F64).to_vec::<f64>().unwrap();
     let pairs = numbers(ours).into_iter().zip(numbers(theirs));
-    pairs.map(|(ours, theirs)| (ours - theirs).abs() / (1.0 + theirs.abs())).fold(0.0, f64::max)
+    pairs
+        .map(|(ours, theirs)| (ours - theirs).abs() / (1.0 + theirs.abs()))
+        .fold(0.0, f64::max)
 }
 
 #[track_caller]
@@ -71,7 +74,8 @@ fn run(folder: &Path, name: &str) {
     let case = folder.join(name);
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     let meta: Value =
-        serde_json::from_str(&fs::read_to_string(case.join("case.json")).unwrap()).unwrap();
+        serde_json::from_str(&fs::read_to_string(case.join("case.json")).unwrap())
+            .unwrap();
     let tolerance = meta["tolerance"].as_f64().unwrap();
     let (model, data) = (text(&case.join("model.keras")), case.join("data.npz"));
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -82,19 +86,33 @@ fn run(folder: &Path, name: &str) {
     if meta["kind"] != "fit" {
         return;
     }
-    let (trained, history) = (text(&scratch.join("trained.keras")), scratch.join("history.json"));
+    let (trained, history) =
+        (text(&scratch.join("trained.keras")), scratch.join("history.json"));
     let (epochs, batch) = (meta["epochs"].to_string(), meta["batch_size"].to_string());
     let split = meta["validation_split"].to_string();
     let mut arguments = vec![
-        "fit", &model, "--data", data.to_str().unwrap(), "--epochs", &epochs, "--batch-size",
-        &batch, "--no-shuffle", "--output", &trained, "--history", history.to_str().unwrap(),
-        "--verbose", "0",
+        "fit",
+        &model,
+        "--data",
+        data.to_str().unwrap(),
+        "--epochs",
+        &epochs,
+        "--batch-size",
+        &batch,
+        "--no-shuffle",
+        "--output",
+        &trained,
+        "--history",
+        history.to_str().unwrap(),
+        "--verbose",
+        "0",
     ];
     if meta["validation_split"].is_number() {
         arguments.extend(["--validation-split", &split]);
     }
     deckle(&arguments);
-    let ours: Value = serde_json::from_str(&fs::read_to_string(&history).unwrap()).unwrap();
+    let ours: Value =
+        serde_json::from_str(&fs::read_to_string(&history).unwrap()).unwrap();
     for (key, theirs) in meta["history"].as_object().unwrap() {
         let ours = ours[key].as_array().unwrap_or_else(|| panic!("{name}: no `{key}`"));
         for (ours, theirs) in ours.iter().zip(theirs.as_array().unwrap()) {
@@ -104,7 +122,14 @@ fn run(folder: &Path, name: &str) {
         }
     }
     // What was written predicts what Keras predicts after training.
-    deckle(&["predict", &trained, "--input", data.to_str().unwrap(), "--output", &text(&out)]);
+    deckle(&[
+        "predict",
+        &trained,
+        "--input",
+        data.to_str().unwrap(),
+        "--output",
+        &text(&out),
+    ]);
     compare(name, &out, &data, "z", tolerance);
     deckle(&["summary", &trained]);
 }

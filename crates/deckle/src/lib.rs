@@ -70,11 +70,13 @@ pub use error::{Error, Result};
 pub mod prelude {
     pub use deckle_autograd::{Device, Function, Var, Variable, grad};
     pub use deckle_cpu::Cpu;
-    pub use deckle_data::{Arrays, Dataset, MultiHot, Sequences, pad_sequences, to_categorical};
+    pub use deckle_data::{
+        Arrays, Dataset, MultiHot, Sequences, pad_sequences, to_categorical,
+    };
     pub use deckle_nn::{
         Activation::{self, Softmax, *},
-        Functional, Initializer, LayerExt, LayerHandle, Loss, Model, Regularizer, Sequential,
-        Symbol,
+        Functional, Initializer, LayerExt, LayerHandle, Loss, Model, Regularizer,
+        Sequential, Symbol,
         layers::*,
         losses::*,
     };

@@ -56,7 +56,11 @@ impl Dataset for Watched {
         self.data.example()
     }
 
-    fn read_batch(&self, indices: &[usize], into: &mut Batch) -> deckle::data::Result<()> {
+    fn read_batch(
+        &self,
+        indices: &[usize],
+        into: &mut Batch,
+    ) -> deckle::data::Result<()> {
         self.seen.lock().unwrap().push(ALLOCATIONS.load(Ordering::Relaxed));
         self.data.read_batch(indices, into)
     }

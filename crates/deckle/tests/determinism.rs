@@ -7,8 +7,10 @@ fn train(model: &Sequential, data: &Arrays, threads: usize, seed: u64) -> Vec<Te
     let device = Device::new(Cpu::with_threads(threads));
     let model = model.clone().seed(seed).build().unwrap();
     let compile = Compile::new(Adam::new(), SparseCategoricalCrossentropy::new());
-    let mut trainer = model.compile(compile.metric(Accuracy::new()).device(&device)).unwrap();
-    let history = trainer.fit(data, Fit::new().epochs(2).batch_size(16).verbose(0)).unwrap();
+    let mut trainer =
+        model.compile(compile.metric(Accuracy::new()).device(&device)).unwrap();
+    let history =
+        trainer.fit(data, Fit::new().epochs(2).batch_size(16).verbose(0)).unwrap();
     assert!(history.get("loss").unwrap().iter().all(|loss| loss.is_finite()));
     model.variables().iter().map(|variable| variable.value().unwrap()).collect()
 }
@@ -22,7 +24,10 @@ fn check(model: &Sequential, data: &Arrays) {
         }
     }
     let other = train(model, data, 2, 8);
-    assert!(other.iter().zip(&expected).any(|(a, b)| !a.bits_equal(b)), "the seed is ignored");
+    assert!(
+        other.iter().zip(&expected).any(|(a, b)| !a.bits_equal(b)),
+        "the seed is ignored"
+    );
 }
 
 fn labels(count: usize, classes: usize) -> Tensor {

@@ -101,7 +101,10 @@ fn a_layer_that_cannot_take_its_input_is_named() {
         .add(Conv2D::new(4, 3))
         .build();
     let error = model.map(|_| ()).unwrap_err().to_string();
-    assert!(error.starts_with("layer `conv2d` (Conv2D): cannot take this input\n"), "{error}");
+    assert!(
+        error.starts_with("layer `conv2d` (Conv2D): cannot take this input\n"),
+        "{error}"
+    );
     assert!(error.contains("\n       got: (batch, 3)"), "{error}");
     assert!(error.contains("\n      help: "), "{error}");
 }

@@ -33,7 +33,8 @@ fn reachable(name: &str) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     let mut open: Vec<&str> = arrows.get(name).map_or(Vec::new(), |below| below.to_vec());
     while let Some(next) = open.pop() {
-        let (&known, below) = arrows.get_key_value(next).expect("an arrow to a known crate");
+        let (&known, below) =
+            arrows.get_key_value(next).expect("an arrow to a known crate");
         if found.insert(known) {
             open.extend(below.iter());
         }
@@ -68,7 +69,9 @@ fn dependencies_follow_the_arrows() {
     let mut checked = 0;
     for entry in fs::read_dir(root().join("crates")).unwrap() {
         let folder = entry.unwrap().path();
-        let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else { continue };
+        let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else {
+            continue;
+        };
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
         assert!(
             ARROWS.iter().any(|(known, _)| *known == name),
@@ -118,7 +121,11 @@ fn files_are_short_and_say_what_they_are() {
         assert!(lines <= 600, "{} has {lines} lines; 600 are enough", file.display());
         assert!(text.starts_with("//!"), "{} does not say what it is", file.display());
         let vague = ["utils.rs", "util.rs", "helpers.rs", "common.rs", "misc.rs"];
-        assert!(!vague.contains(&name), "{} has a name that says nothing", file.display());
+        assert!(
+            !vague.contains(&name),
+            "{} has a name that says nothing",
+            file.display()
+        );
     }
 }
 

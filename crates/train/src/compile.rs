@@ -67,7 +67,13 @@ impl Compile {
     }
 
     fn with(optimizer: AnyOptimizer, losses: Losses) -> Self {
-        Self { optimizer, losses, loss_weights: Vec::new(), metrics: Vec::new(), device: None }
+        Self {
+            optimizer,
+            losses,
+            loss_weights: Vec::new(),
+            metrics: Vec::new(),
+            device: None,
+        }
     }
 
     /// Adds a metric for every output that has a loss.
@@ -79,7 +85,11 @@ impl Compile {
 
     /// Adds a metric for one output.
     #[must_use]
-    pub fn metric_for(mut self, output: impl Into<String>, metric: impl Into<AnyMetric>) -> Self {
+    pub fn metric_for(
+        mut self,
+        output: impl Into<String>,
+        metric: impl Into<AnyMetric>,
+    ) -> Self {
         self.metrics.push((Some(output.into()), metric.into()));
         self
     }
@@ -132,9 +142,10 @@ impl Compile {
         let plans = outputs.iter().map(|output| {
             let loss = match &self.losses {
                 Losses::Every(loss) => Some(loss.clone()),
-                Losses::Named(losses) => {
-                    losses.iter().find(|(name, _)| name == output).map(|(_, loss)| loss.clone())
-                }
+                Losses::Named(losses) => losses
+                    .iter()
+                    .find(|(name, _)| name == output)
+                    .map(|(_, loss)| loss.clone()),
             };
             let weight = self.loss_weights.iter().find(|(name, _)| name == output);
             let metrics = self.metrics.iter().filter(|(only, _)| match only {
@@ -150,8 +161,11 @@ impl Compile {
         });
         let plans: Vec<_> = plans.collect();
         if plans.iter().all(|plan| plan.loss.is_none()) {
-            return Err(Error::invalid("nothing to train", "a loss for one output or more")
-                .got("none"));
+            return Err(Error::invalid(
+                "nothing to train",
+                "a loss for one output or more",
+            )
+            .got("none"));
         }
         Ok(plans)
     }

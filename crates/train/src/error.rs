@@ -79,7 +79,10 @@ impl Error {
 impl From<deckle_autograd::Error> for Error {
     fn from(error: deckle_autograd::Error) -> Self {
         if let deckle_autograd::Error::Tensor(deckle_tensor::Error::Index {
-            path, index, len, ..
+            path,
+            index,
+            len,
+            ..
         }) = &error
             && path == LOSS
         {
@@ -107,7 +110,8 @@ impl fmt::Display for Error {
             Self::File(error) => error.fmt(f),
             Self::Invalid { problem, expected, got, help } => {
                 f.write_str(problem)?;
-                for (name, text) in [("expected", expected), ("     got", got), ("    help", help)]
+                for (name, text) in
+                    [("expected", expected), ("     got", got), ("    help", help)]
                 {
                     if !text.is_empty() {
                         write!(f, "\n  {name}: {text}")?;

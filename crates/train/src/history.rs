@@ -131,6 +131,10 @@ impl History {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let lists = self.values.iter();
-        Value::Object(lists.map(|(k, v)| (k.clone(), Value::from(v.clone()))).collect::<Map<_, _>>())
+        Value::Object(
+            lists
+                .map(|(k, v)| (k.clone(), Value::from(v.clone())))
+                .collect::<Map<_, _>>(),
+        )
     }
 }

@@ -128,9 +128,15 @@ type Entry = (&'static str, &'static [&'static str], fn() -> Arc<dyn Metric>);
 const METRICS: &[Entry] = &[
     ("BinaryAccuracy", &[], || Arc::new(metrics::BinaryAccuracy::new())),
     ("CategoricalAccuracy", &[], || Arc::new(metrics::CategoricalAccuracy::new())),
-    ("SparseCategoricalAccuracy", &[], || Arc::new(metrics::SparseCategoricalAccuracy::new())),
+    ("SparseCategoricalAccuracy", &[], || {
+        Arc::new(metrics::SparseCategoricalAccuracy::new())
+    }),
     ("MeanSquaredError", &["mse", "MSE"], || Arc::new(metrics::MeanSquaredError::new())),
-    ("MeanAbsoluteError", &["mae", "MAE"], || Arc::new(metrics::MeanAbsoluteError::new())),
+    (
+        "MeanAbsoluteError",
+        &["mae", "MAE"],
+        || Arc::new(metrics::MeanAbsoluteError::new()),
+    ),
 ];
 
 impl AnyMetric {
@@ -157,7 +163,8 @@ impl AnyMetric {
             return Self::by_name(name);
         }
         let (class, config) = parse_keras_object(value).ok_or_else(|| {
-            crate::Error::invalid("a metric cannot be read", "a name or an object").got(value)
+            crate::Error::invalid("a metric cannot be read", "a name or an object")
+                .got(value)
         })?;
         let metric = Self::find(class)?;
         let name = config.get("name").and_then(Value::as_str);
@@ -173,7 +180,8 @@ impl AnyMetric {
         found.ok_or_else(|| {
             let snake: Vec<_> =
                 METRICS.iter().map(|(class, ..)| deckle_nn::snake_case(class)).collect();
-            let aliases = METRICS.iter().flat_map(|(_, aliases, _)| aliases.iter().copied());
+            let aliases =
+                METRICS.iter().flat_map(|(_, aliases, _)| aliases.iter().copied());
             let known: Vec<_> = ["accuracy"]
                 .into_iter()
                 .chain(aliases)
@@ -209,7 +217,8 @@ impl AnyMetric {
                 Arc::new(metrics::BinaryAccuracy::new())
             }
             Choice::Accuracy
-                if y_true.rank() < y_pred.rank() || last(y_true) == Some(Dim::Known(1)) =>
+                if y_true.rank() < y_pred.rank()
+                    || last(y_true) == Some(Dim::Known(1)) =>
             {
                 Arc::new(metrics::SparseCategoricalAccuracy::new())
             }

@@ -124,7 +124,8 @@ impl Metric for BinaryAccuracy {
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
         let (t, p) = align(y_true, y_pred)?;
-        let predicted = p.greater(&Var::scalar(p.dtype(), self.threshold))?.cast(DType::F32)?;
+        let predicted =
+            p.greater(&Var::scalar(p.dtype(), self.threshold))?.cast(DType::F32)?;
         Ok(t.cast(DType::F32)?.equal(&predicted)?.cast(DType::F32)?.mean(&[-1])?)
     }
 }

@@ -49,7 +49,9 @@ impl Predictor {
     /// If the model cannot take these inputs, or there is no example.
     pub fn predict_dataset(&self, data: &dyn Dataset) -> Result<Vec<Tensor>> {
         if data.is_empty() {
-            return Err(Error::invalid("nothing to predict", "one example or more").got("none"));
+            return Err(
+                Error::invalid("nothing to predict", "one example or more").got("none")
+            );
         }
         let order = Order::of(data);
         let mut batch = Batch::new();
@@ -63,13 +65,17 @@ impl Predictor {
                 parts[i].push(output);
             }
         }
-        let join = |parts: &Vec<Tensor>| Ok(Tensor::concatenate(&parts.iter().collect::<Vec<_>>(), 0)?);
+        let join = |parts: &Vec<Tensor>| {
+            Ok(Tensor::concatenate(&parts.iter().collect::<Vec<_>>(), 0)?)
+        };
         parts.iter().map(join).collect()
     }
 
     /// The outputs for one batch.
     fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        let field = |tensor: &Tensor| Spec::new(tensor.dtype(), tensor.shape().get(1..).unwrap_or(&[]));
+        let field = |tensor: &Tensor| {
+            Spec::new(tensor.dtype(), tensor.shape().get(1..).unwrap_or(&[]))
+        };
         let fields: Vec<_> = inputs.iter().map(field).collect();
         let find = |kinds: &[(Vec<Spec>, Arc<Compiled>)]| {
             kinds.iter().find(|(known, _)| *known == fields).map(|(_, c)| Arc::clone(c))
@@ -81,7 +87,8 @@ impl Predictor {
             compiled
         } else {
             let compiled = Arc::new(self.compile(&fields)?);
-            let mut kinds = self.kinds.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut kinds =
+                self.kinds.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             kinds.push((fields, Arc::clone(&compiled)));
             compiled
         };

@@ -71,7 +71,9 @@ impl Progress {
         }
         let bar = ProgressBar::new(steps as u64);
         let style = ProgressStyle::with_template("{pos}/{len} {bar:20} {msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─"));
+        bar.set_style(
+            style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─"),
+        );
         self.bar = Some(bar);
         self.shown = self.started;
     }
@@ -85,9 +87,14 @@ impl Progress {
     pub(crate) fn show(&mut self, done: usize, logs: &Logs) {
         let Some(bar) = &self.bar else { return };
         let elapsed = self.started.elapsed();
-        let left = elapsed.mul_f64(self.steps.saturating_sub(done) as f64 / done.max(1) as f64);
+        let left =
+            elapsed.mul_f64(self.steps.saturating_sub(done) as f64 / done.max(1) as f64);
         bar.set_position(done as u64);
-        bar.set_message(format!("{} {} - {logs}", seconds(left), per_step(elapsed, done)));
+        bar.set_message(format!(
+            "{} {} - {logs}",
+            seconds(left),
+            per_step(elapsed, done)
+        ));
         self.shown = Instant::now();
     }
 
@@ -102,9 +109,13 @@ impl Progress {
                 bar.abandon_with_message(format!("{times} - {logs}"));
             }
             (_, None) => {
-                let which = self.epochs.map(|epochs| format!("Epoch {}/{epochs} - ", epoch + 1));
+                let which =
+                    self.epochs.map(|epochs| format!("Epoch {}/{epochs} - ", epoch + 1));
                 let which = which.unwrap_or_default();
-                write_line(&format!("{which}{}/{} - {times} - {logs}", self.steps, self.steps));
+                write_line(&format!(
+                    "{which}{}/{} - {times} - {logs}",
+                    self.steps, self.steps
+                ));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use deckle_autograd::Variable;
+use deckle_autograd::{Device, Variable};
 use deckle_formats::{Attribute, Group, KerasArchive};
 use deckle_nn::{AnyLoss, Model, ModelLayer, Registry, Weight, snake_case};
 use deckle_optim::{AnyOptimizer, OptimizerState};
@@ -80,9 +80,8 @@ pub fn load(path: impl AsRef<Path>) -> Result<Saved> {
 pub fn load_with(path: impl AsRef<Path>, registry: &Registry) -> Result<Saved> {
     let path = path.as_ref();
     let archive = KerasArchive::read(path)?;
-    let model = Model::from_config(&archive.config, registry)?;
-    read_weights(&model, &archive.weights)
-        .map_err(|error| in_file(error, path))?;
+    let model = Model::from_config(&archive.config, registry, 0, &Device::reference())?;
+    read_weights(&model, &archive.weights).map_err(|error| in_file(error, path))?;
     let compile = match archive.config.get("compile_config") {
         Some(Value::Object(config)) if config.contains_key("optimizer") => {
             Some(parse_compile(config, &model)?)
@@ -90,15 +89,19 @@ pub fn load_with(path: impl AsRef<Path>, registry: &Registry) -> Result<Saved> {
         _ => None,
     };
     let optimizer = archive.weights.group("optimizer/vars");
-    let optimizer = optimizer.map_or(Vec::new(), |vars| vars.numbered().cloned().collect());
+    let optimizer =
+        optimizer.map_or(Vec::new(), |vars| vars.numbered().cloned().collect());
     Ok(Saved { model, compile, optimizer })
 }
 
 fn in_file(error: Error, path: &Path) -> Error {
     match error {
-        Error::Invalid { problem, expected, got, help } => {
-            Error::Invalid { problem: format!("{}: {problem}", path.display()), expected, got, help }
-        }
+        Error::Invalid { problem, expected, got, help } => Error::Invalid {
+            problem: format!("{}: {problem}", path.display()),
+            expected,
+            got,
+            help,
+        },
         error => error,
     }
 }
@@ -106,7 +109,10 @@ fn in_file(error: Error, path: &Path) -> Error {
 /// The path of each layer's group in a weights file: the class in snake case, numbered.
 fn layer_groups(model: &Model) -> Vec<(&ModelLayer, String)> {
     let mut counts = std::collections::BTreeMap::new();
-    let layers = model.layers().iter().filter(|layer| !(model.is_sequential() && layer.is_input()));
+    let layers = model
+        .layers()
+        .iter()
+        .filter(|layer| !(model.is_sequential() && layer.is_input()));
     layers
         .map(|layer| {
             let class = snake_case(layer.class_name());
@@ -142,12 +148,16 @@ fn read_weights(model: &Model, file: &Group) -> Result<()> {
             let path = format!("{group}/{scope}");
             let problem = format!("the weights of layer `{}`", layer.name());
             let vars = file.group(&path).ok_or_else(|| {
-                Error::invalid(&problem, format_args!("the group {path}")).got("no such group")
+                Error::invalid(&problem, format_args!("the group {path}"))
+                    .got("no such group")
             })?;
             let tensors: Vec<_> = vars.numbered().collect();
             if tensors.len() != weights.len() {
-                return Err(Error::invalid(&problem, format_args!("{} tensors", weights.len()))
-                    .got(format_args!("{} in {path}", tensors.len())));
+                return Err(Error::invalid(
+                    &problem,
+                    format_args!("{} tensors", weights.len()),
+                )
+                .got(format_args!("{} in {path}", tensors.len())));
             }
             for (weight, tensor) in weights.into_iter().zip(tensors) {
                 let variable = weight.variable();
@@ -179,15 +189,19 @@ fn parse_compile(config: &Map<String, Value>, model: &Model) -> Result<Compile> 
     let mut compile = match config.get("loss") {
         Some(Value::Array(losses)) => {
             let named = outputs.iter().zip(losses).filter(|(_, loss)| !loss.is_null());
-            let named = named.map(|(name, loss)| Ok((name.clone(), AnyLoss::from_keras(loss)?)));
+            let named =
+                named.map(|(name, loss)| Ok((name.clone(), AnyLoss::from_keras(loss)?)));
             Compile::outputs(optimizer, named.collect::<Result<Vec<_>>>()?)
         }
         Some(Value::Object(losses)) if !losses.contains_key("class_name") => {
             let named = losses.iter().filter(|(_, loss)| !loss.is_null());
-            let named = named.map(|(name, loss)| Ok((name.clone(), AnyLoss::from_keras(loss)?)));
+            let named =
+                named.map(|(name, loss)| Ok((name.clone(), AnyLoss::from_keras(loss)?)));
             Compile::outputs(optimizer, named.collect::<Result<Vec<_>>>()?)
         }
-        Some(loss) if !loss.is_null() => Compile::new(optimizer, AnyLoss::from_keras(loss)?),
+        Some(loss) if !loss.is_null() => {
+            Compile::new(optimizer, AnyLoss::from_keras(loss)?)
+        }
         _ => {
             return Err(Error::invalid("the file's compile state", "a loss").got("none"));
         }
@@ -242,7 +256,7 @@ fn parse_compile(config: &Map<String, Value>, model: &Model) -> Result<Compile> 
 /// # Errors
 ///
 /// If the model holds what Keras has no form for, or the file cannot be written.
-pub fn save(trainer: &Trainer, path: impl AsRef<Path>) -> Result<()> {
+pub(crate) fn save(trainer: &Trainer, path: impl AsRef<Path>) -> Result<()> {
     let model = trainer.model();
     let mut config = model.config()?;
     if let Value::Object(object) = &mut config {
@@ -287,7 +301,8 @@ fn compile_config(trainer: &Trainer) -> Result<Value> {
     let loss = match &compile.losses {
         Losses::Every(loss) => loss.to_keras()?,
         Losses::Named(losses) => {
-            let named = losses.iter().map(|(name, loss)| Ok((name.clone(), loss.to_keras()?)));
+            let named =
+                losses.iter().map(|(name, loss)| Ok((name.clone(), loss.to_keras()?)));
             Value::Object(named.collect::<Result<_>>()?)
         }
     };

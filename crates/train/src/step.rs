@@ -9,10 +9,7 @@ use deckle_optim::OptimizerState;
 use deckle_tensor::{Buffer, DType, Dim, Shape, Spec, Tensor};
 
 use crate::{
-    AnyMetric, Error, Result,
-    compile::OutputPlan,
-    error::LOSS,
-    metric::mean_result,
+    AnyMetric, Error, Result, compile::OutputPlan, error::LOSS, metric::mean_result,
 };
 
 /// Which program a step runs.
@@ -33,7 +30,11 @@ pub(crate) struct Tracker {
 
 impl Tracker {
     /// A tracker with its variables in the model's group; without a metric, a mean.
-    pub(crate) fn new(model: &Model, name: String, metric: Option<&AnyMetric>) -> Result<Self> {
+    pub(crate) fn new(
+        model: &Model,
+        name: String,
+        metric: Option<&AnyMetric>,
+    ) -> Result<Self> {
         let zeros = || vec![Tensor::scalar(0.0f64), Tensor::scalar(0.0f64)];
         let initial = metric.map_or_else(zeros, AnyMetric::initial);
         let make = |(i, value): (usize, &Tensor)| {
@@ -159,7 +160,8 @@ impl Kind {
         let (y, weights) = rest.split_at(batch.targets.len());
         let (outputs, updates) = parts.graph(mode, x, y, weights.first())?;
         let device = parts.model.group().device();
-        let compiled = Function::new(&given, &outputs).updates(updates).compile(&device)?;
+        let compiled =
+            Function::new(&given, &outputs).updates(updates).compile(&device)?;
         Ok(Self { mode, fields, compiled })
     }
 
@@ -169,7 +171,10 @@ impl Kind {
         let program = self.compiled.specialize(&specs)?;
         let backend = self.compiled.device().backend();
         let allocate = |specs: &[Spec]| {
-            specs.iter().map(|spec| Ok(backend.allocate(spec)?)).collect::<Result<Vec<_>>>()
+            specs
+                .iter()
+                .map(|spec| Ok(backend.allocate(spec)?))
+                .collect::<Result<Vec<_>>>()
         };
         let (inputs, outputs) = (allocate(&specs)?, allocate(program.outputs())?);
         let (finite, loss) = (Tensor::scalar(true), Tensor::scalar(0.0f32));
@@ -177,7 +182,11 @@ impl Kind {
     }
 
     /// Runs a batch; returns the loss and whether it is finite.
-    pub(crate) fn run(&self, program: &mut Program, batch: &Batch) -> Result<(f32, bool)> {
+    pub(crate) fn run(
+        &self,
+        program: &mut Program,
+        batch: &Batch,
+    ) -> Result<(f32, bool)> {
         let backend = self.compiled.device().backend();
         for (tensor, buffer) in tensors(batch).zip(&program.inputs) {
             backend.write(tensor, buffer)?;
@@ -210,7 +219,13 @@ impl Program {
 type Results = (Vec<Var>, Vec<(Variable, Var)>);
 
 impl Parts<'_> {
-    fn graph(&self, mode: Mode, x: &[Var], y: &[Var], weights: Option<&Var>) -> Result<Results> {
+    fn graph(
+        &self,
+        mode: Mode,
+        x: &[Var],
+        y: &[Var],
+        weights: Option<&Var>,
+    ) -> Result<Results> {
         let (seed, step) = (self.seed.read(), self.step.read());
         let randomness = Randomness { seed: &seed, step: &step };
         let mut call = match mode {
@@ -223,7 +238,8 @@ impl Parts<'_> {
         let mut trackers = self.trackers.all.iter();
         let total_tracker = trackers.next();
 
-        let needed = self.plans.iter().zip(&outputs).filter(|(plan, _)| plan.needs_target());
+        let needed =
+            self.plans.iter().zip(&outputs).filter(|(plan, _)| plan.needs_target());
         let pairs: Vec<_> = needed.zip(y).map(|((plan, p), t)| (plan, t, p)).collect();
         let batch = x[0].count_of(&[0], DType::F64)?;
         let mut total: Option<Var> = None;
@@ -231,7 +247,8 @@ impl Parts<'_> {
         for &(plan, t, p) in &pairs {
             let Some(loss) = &plan.loss else { continue };
             let value = loss.call(t, p, weights, call.mask(p))?.cast(DType::F32)?;
-            let weighted = if plan.weight == 1.0 { value.clone() } else { &value * plan.weight };
+            let weighted =
+                if plan.weight == 1.0 { value.clone() } else { &value * plan.weight };
             losses.push(value);
             total = Some(match total {
                 Some(total) => total.add(&weighted)?,
@@ -284,11 +301,13 @@ impl Parts<'_> {
     }
 
     fn check_targets(&self, y: &[Var]) -> Result<()> {
-        let needed: Vec<_> = self.plans.iter().filter(|plan| plan.needs_target()).collect();
+        let needed: Vec<_> =
+            self.plans.iter().filter(|plan| plan.needs_target()).collect();
         if needed.len() == y.len() {
             return Ok(());
         }
-        let names: Vec<_> = needed.iter().map(|plan| format!("`{}`", plan.output)).collect();
+        let names: Vec<_> =
+            needed.iter().map(|plan| format!("`{}`", plan.output)).collect();
         Err(Error::invalid(
             "the data set's targets are not those that the losses need",
             format_args!("a target for {}", names.join(", ")),
@@ -297,7 +316,8 @@ impl Parts<'_> {
     }
 
     fn training_updates(&self, total: &Var) -> Result<Vec<(Variable, Var)>> {
-        let weights: Vec<_> = self.optimizer.weights().iter().map(Variable::read).collect();
+        let weights: Vec<_> =
+            self.optimizer.weights().iter().map(Variable::read).collect();
         let loss = self.optimizer.scale_loss(total);
         let one = Var::scalar(loss.dtype(), 1.0);
         let wrt: Vec<_> = weights.iter().collect();

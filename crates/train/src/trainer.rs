@@ -291,7 +291,11 @@ impl Trainer {
                 data.read_batch(indices, &mut batch)?;
                 let (loss, finite) = self.run(Mode::Train, &batch)?;
                 if !finite {
-                    return Err(Error::NotFinite { loss, epoch: epoch + 1, batch: i + 1 });
+                    return Err(Error::NotFinite {
+                        loss,
+                        epoch: epoch + 1,
+                        batch: i + 1,
+                    });
                 }
                 if progress.is_due() {
                     progress.show(i + 1, &self.logs()?);
@@ -300,7 +304,8 @@ impl Trainer {
             let mut logs = self.logs()?;
             if let Some((held_out, range)) = &held_out {
                 let size = fit.validation_batch_size.unwrap_or(fit.batch_size);
-                let validation = self.measure(*held_out, &Order::new(range.clone()), size)?;
+                let validation =
+                    self.measure(*held_out, &Order::new(range.clone()), size)?;
                 logs.extend(validation.prefixed("val_"));
             }
             progress.end(epoch, &logs);
@@ -336,7 +341,11 @@ impl Trainer {
     /// # Errors
     ///
     /// If the data set is empty or does not fit the model.
-    pub fn evaluate_with(&mut self, data: &dyn Dataset, evaluate: Evaluate) -> Result<Logs> {
+    pub fn evaluate_with(
+        &mut self,
+        data: &dyn Dataset,
+        evaluate: Evaluate,
+    ) -> Result<Logs> {
         check_not_empty(data)?;
         let order = Order::of(data);
         let mut progress = Progress::new(evaluate.verbose, None);
@@ -380,7 +389,12 @@ impl Trainer {
         Ok(self.programs[program].1.plan())
     }
 
-    fn measure(&mut self, data: &dyn Dataset, order: &Order, size: usize) -> Result<Logs> {
+    fn measure(
+        &mut self,
+        data: &dyn Dataset,
+        order: &Order,
+        size: usize,
+    ) -> Result<Logs> {
         self.reset()?;
         let mut batch = Batch::new();
         for indices in order.batches(size)? {
@@ -395,7 +409,11 @@ impl Trainer {
     }
 
     fn logs(&self) -> Result<Logs> {
-        self.trackers.all.iter().map(|tracker| Ok((tracker.name.clone(), tracker.result()?))).collect()
+        self.trackers
+            .all
+            .iter()
+            .map(|tracker| Ok((tracker.name.clone(), tracker.result()?)))
+            .collect()
     }
 
     /// Runs one batch; returns the loss and whether it is finite. Allocates nothing once there
@@ -408,7 +426,8 @@ impl Trainer {
 
     /// The place of the program for that mode and batch, which is made if there is none.
     fn prepare(&mut self, mode: Mode, batch: &Batch) -> Result<usize> {
-        let found = self.programs.iter().position(|(_, program)| program.fits(mode, batch));
+        let found =
+            self.programs.iter().position(|(_, program)| program.fits(mode, batch));
         if let Some(at) = found {
             return Ok(at);
         }
@@ -435,7 +454,9 @@ impl Trainer {
 
 fn check_not_empty(data: &dyn Dataset) -> Result<()> {
     if data.is_empty() {
-        return Err(Error::invalid("the data set is empty", "one example or more").got("none"));
+        return Err(
+            Error::invalid("the data set is empty", "one example or more").got("none")
+        );
     }
     Ok(())
 }

@@ -20,9 +20,11 @@ fn a_network_learns_xor() {
         .seed(1)
         .build()
         .unwrap();
-    let compile = Compile::new(Adam::new().learning_rate(0.05), BinaryCrossentropy::new());
+    let compile =
+        Compile::new(Adam::new().learning_rate(0.05), BinaryCrossentropy::new());
     let mut trainer = model.compile(compile.metric(Accuracy::new())).unwrap();
-    let history = trainer.fit(&xor(), Fit::new().epochs(200).batch_size(4).verbose(0)).unwrap();
+    let history =
+        trainer.fit(&xor(), Fit::new().epochs(200).batch_size(4).verbose(0)).unwrap();
     let loss = history.get("loss").unwrap();
     assert!(loss[0] > 0.5 && loss[199] < 0.05, "{loss:?}");
     assert_eq!(trainer.evaluate(&xor()).unwrap().get("accuracy"), Some(1.0));
