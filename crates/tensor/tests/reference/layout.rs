@@ -51,6 +51,13 @@ fn slices_step_either_way() {
     check(slice(&[axis(1, 1, 1), axis(0, 2, 2)]), &[x()], &[3, 5], &[1, 2]);
     check(slice(&[axis(1, 2, -1), axis(2, 3, -1)]), &[x()], &[5, 4, 3, 2, 1, 0], &[2, 3]);
     check(slice(&[SliceAxis::all(2), axis(1, 1, isize::MIN)]), &[x()], &[1, 4], &[2, 1]);
+    // A step that is never made need not fit.
+    check(
+        slice(&[axis(1, 1, isize::MIN), SliceAxis::all(3)]),
+        &[x()],
+        &[3, 4, 5],
+        &[1, 3],
+    );
     check::<i32>(slice(&[axis(5, 0, 1), SliceAxis::all(3)]), &[x()], &[], &[0, 3]);
 }
 
