@@ -36,7 +36,7 @@ fn predict(arguments: &arguments::Predict) -> Result<()> {
     for (i, output) in outputs.iter().enumerate() {
         file.add(&format!("y{i}"), output)?;
     }
-    file.finish()?;
+    file.finish()?.commit()?;
     Ok(())
 }
 

@@ -52,6 +52,13 @@ fn restore(state: &OptimizerState, values: &[Tensor]) -> Result<()> {
         .zip(&variables)
         .map(|(value, variable)| value.cast(variable.dtype()))
         .collect();
+    // Before its first step, Keras's optimizer has no slots: a count and a learning rate.
+    if (1..=2).contains(&values.len()) && variables.len() > values.len() {
+        for (variable, value) in variables.iter().zip(&cast) {
+            variable.set(value)?;
+        }
+        return Ok(());
+    }
     if values.len() != variables.len() {
         return Err(Error::invalid(
             "the file's optimizer state does not fit",
