@@ -1,4 +1,6 @@
 //! Cases that real Keras computed, through the program `deckle`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 use std::{
     fs,

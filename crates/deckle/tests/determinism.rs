@@ -1,4 +1,5 @@
 //! The same seed gives the same bits, on any number of threads.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use deckle::prelude::*;
 

@@ -1,4 +1,5 @@
 //! Bad input meets an error that says where, what was expected, what came, and what to do.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use deckle::prelude::*;
 

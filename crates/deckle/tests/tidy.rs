@@ -1,4 +1,5 @@
 //! What holds for every file and manifest of the workspace.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -55,7 +55,7 @@ pub(crate) fn mean_update(state: &[Var], values: &Var) -> Result<Vec<Var>> {
     }
     let count = match values.rank() {
         0 => Var::scalar(DType::F64, 1.0),
-        _ => values.count_of(&[0], DType::F64)?,
+        _ => values.count_of(0, DType::F64)?,
     };
     let sum = values.sum(..)?.cast(DType::F64)?;
     Ok(vec![state[0].add(&sum)?, state[1].add(&count)?])

@@ -77,7 +77,7 @@ mean_metric! {
     /// `keras.metrics.SparseCategoricalAccuracy`.
     SparseCategoricalAccuracy, "SparseCategoricalAccuracy", "sparse_categorical_accuracy", |t, p| {
         let ends_in_one = t.shape().dims().last() == Some(&Dim::Known(1));
-        let labels = if t.rank() == p.rank() && ends_in_one { t.squeeze(&[-1])? } else { t.clone() };
+        let labels = if t.rank() == p.rank() && ends_in_one { t.squeeze(-1)? } else { t.clone() };
         Ok(labels.cast(DType::I64)?.equal(&p.argmax(-1)?)?.cast(DType::F32)?)
     };
 }
@@ -126,6 +126,6 @@ impl Metric for BinaryAccuracy {
         let (t, p) = align(y_true, y_pred)?;
         let predicted =
             p.greater(&Var::scalar(p.dtype(), self.threshold))?.cast(DType::F32)?;
-        Ok(t.cast(DType::F32)?.equal(&predicted)?.cast(DType::F32)?.mean(&[-1])?)
+        Ok(t.cast(DType::F32)?.equal(&predicted)?.cast(DType::F32)?.mean(-1)?)
     }
 }

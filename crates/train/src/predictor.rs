@@ -1,6 +1,6 @@
 //! Predictions from any number of threads: [`Predictor`].
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use deckle_autograd::{Compiled, Function, Var};
 use deckle_data::{Arrays, Batch, Dataset, Order};
@@ -9,6 +9,9 @@ use deckle_tensor::{Dim, Shape, Spec, Tensor};
 
 use crate::{Error, Result, compile::settle};
 
+/// Functions by the kinds of their inputs: element types and shapes but for the batch.
+type Kinds = Vec<(Vec<Spec>, Arc<Compiled>)>;
+
 /// What computes a model's outputs with its current weights; clones share the programs.
 ///
 /// Any number of threads can use it, also while the model is being trained: each batch sees the
@@ -16,7 +19,7 @@ use crate::{Error, Result, compile::settle};
 #[derive(Clone, Debug)]
 pub struct Predictor {
     model: Model,
-    kinds: Arc<std::sync::RwLock<Vec<(Vec<Spec>, Arc<Compiled>)>>>,
+    kinds: Arc<RwLock<Kinds>>,
     batch_size: usize,
 }
 
@@ -77,18 +80,17 @@ impl Predictor {
             Spec::new(tensor.dtype(), tensor.shape().get(1..).unwrap_or(&[]))
         };
         let fields: Vec<_> = inputs.iter().map(field).collect();
-        let find = |kinds: &[(Vec<Spec>, Arc<Compiled>)]| {
+        let find = |kinds: &Kinds| {
             kinds.iter().find(|(known, _)| *known == fields).map(|(_, c)| Arc::clone(c))
         };
-        let kinds = self.kinds.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
         let found = find(&kinds);
         drop(kinds);
         let compiled = if let Some(compiled) = found {
             compiled
         } else {
             let compiled = Arc::new(self.compile(&fields)?);
-            let mut kinds =
-                self.kinds.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
             kinds.push((fields, Arc::clone(&compiled)));
             compiled
         };

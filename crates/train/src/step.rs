@@ -241,14 +241,13 @@ impl Parts<'_> {
         let needed =
             self.plans.iter().zip(&outputs).filter(|(plan, _)| plan.needs_target());
         let pairs: Vec<_> = needed.zip(y).map(|((plan, p), t)| (plan, t, p)).collect();
-        let batch = x[0].count_of(&[0], DType::F64)?;
+        let batch = x[0].count_of(0, DType::F64)?;
         let mut total: Option<Var> = None;
         let mut losses = Vec::new();
         for &(plan, t, p) in &pairs {
             let Some(loss) = &plan.loss else { continue };
             let value = loss.call(t, p, weights, call.mask(p))?.cast(DType::F32)?;
-            let weighted =
-                if plan.weight == 1.0 { value.clone() } else { &value * plan.weight };
+            let weighted = &value * plan.weight;
             losses.push(value);
             total = Some(match total {
                 Some(total) => total.add(&weighted)?,

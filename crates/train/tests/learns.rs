@@ -1,4 +1,5 @@
 //! Training from end to end on small problems.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use deckle_data::Arrays;
 use deckle_nn::{Activation, Sequential, layers::Dense, losses::BinaryCrossentropy};
