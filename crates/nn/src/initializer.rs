@@ -86,7 +86,7 @@ pub enum Initializer {
         /// Which fan; Keras's default is `FanIn`.
         mode: Fan,
         /// The distribution; Keras's default is `TruncatedNormal`.
-        distribution: Shape,
+        distribution: Spread,
     },
     /// Rows or columns that are orthogonal, times `gain`.
     Orthogonal {
@@ -115,7 +115,7 @@ pub enum Fan {
 /// The distribution of [`Initializer::VarianceScaling`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Shape {
+pub enum Spread {
     /// Normal within two standard deviations, corrected to the variance.
     #[serde(alias = "normal")]
     TruncatedNormal,
@@ -181,14 +181,16 @@ impl Initializer {
         seed: u64,
         stream: u64,
     ) -> Result<Tensor> {
-        let size: usize = shape.iter().product();
+        let size = shape.iter().try_fold(1usize, |size, &len| size.checked_mul(len));
+        let fits = |size: &usize| Vec::<f64>::new().try_reserve_exact(*size).is_ok();
+        let size = size.filter(fits).ok_or_else(|| self.needs("memory for it", shape))?;
         let draw = Draw::new(seed, stream, 0);
         let sample = |distribution: Distribution, scale: f64, shift: f64| -> Vec<f64> {
             (0..size as u64)
                 .map(|i| draw.sample(distribution, i) * scale + shift)
                 .collect()
         };
-        let scaled = |scale: f64, mode: Fan, distribution: Shape| {
+        let scaled = |scale: f64, mode: Fan, distribution: Spread| {
             let (fan_in, fan_out) = fans(shape);
             let fan = match mode {
                 Fan::FanIn => fan_in,
@@ -197,14 +199,14 @@ impl Initializer {
             };
             let variance = scale / fan.max(1.0);
             match distribution {
-                Shape::Uniform => {
+                Spread::Uniform => {
                     let limit = (3.0 * variance).sqrt();
                     sample(Distribution::Uniform, 2.0 * limit, -limit)
                 }
-                Shape::UntruncatedNormal => {
+                Spread::UntruncatedNormal => {
                     sample(Distribution::Normal, variance.sqrt(), 0.0)
                 }
-                Shape::TruncatedNormal => {
+                Spread::TruncatedNormal => {
                     // The standard deviation of a standard normal cut at two of them.
                     let stddev = variance.sqrt() / 0.879_625_661_034_239_8;
                     sample(Distribution::TruncatedNormal, stddev, 0.0)
@@ -224,12 +226,12 @@ impl Initializer {
             Self::RandomUniform { minval, maxval } => {
                 sample(Distribution::Uniform, maxval - minval, minval)
             }
-            Self::GlorotUniform => scaled(1.0, Fan::FanAvg, Shape::Uniform),
-            Self::GlorotNormal => scaled(1.0, Fan::FanAvg, Shape::TruncatedNormal),
-            Self::HeUniform => scaled(2.0, Fan::FanIn, Shape::Uniform),
-            Self::HeNormal => scaled(2.0, Fan::FanIn, Shape::TruncatedNormal),
-            Self::LecunUniform => scaled(1.0, Fan::FanIn, Shape::Uniform),
-            Self::LecunNormal => scaled(1.0, Fan::FanIn, Shape::TruncatedNormal),
+            Self::GlorotUniform => scaled(1.0, Fan::FanAvg, Spread::Uniform),
+            Self::GlorotNormal => scaled(1.0, Fan::FanAvg, Spread::TruncatedNormal),
+            Self::HeUniform => scaled(2.0, Fan::FanIn, Spread::Uniform),
+            Self::HeNormal => scaled(2.0, Fan::FanIn, Spread::TruncatedNormal),
+            Self::LecunUniform => scaled(1.0, Fan::FanIn, Spread::Uniform),
+            Self::LecunNormal => scaled(1.0, Fan::FanIn, Spread::TruncatedNormal),
             Self::VarianceScaling { scale, mode, distribution } => {
                 scaled(scale, mode, distribution)
             }
@@ -417,3 +419,6 @@ impl<'de> Deserialize<'de> for Initializer {
         Self::from_keras(name, &config).map_err(D::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

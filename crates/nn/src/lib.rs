@@ -24,7 +24,7 @@ pub use check::{check_layer, check_layer_on};
 pub use config::Registry;
 pub use error::{Error, Result, did_you_mean};
 pub use init::{Init, Weight};
-pub use initializer::{Fan, Initializer};
+pub use initializer::{Fan, Initializer, Spread};
 pub use layer::{AnyLayer, Built, Layer, LayerExt, LayerHandle, expect};
 pub use loss::{AnyLoss, Loss, Reduction, align, reduce};
 pub use model::{

@@ -25,6 +25,16 @@ pub trait Loss: fmt::Debug + Send + Sync + 'static {
     /// If the shapes do not belong together.
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var>;
 
+    /// Which samples' losses count, `Bool`; all by default.
+    ///
+    /// # Errors
+    ///
+    /// If the shapes do not belong together.
+    fn counted(&self, y_true: &Var, y_pred: &Var) -> Result<Option<Var>> {
+        let _ = (y_true, y_pred);
+        Ok(None)
+    }
+
     /// How the samples' losses become one number.
     fn reduction(&self) -> Reduction {
         Reduction::SumOverBatchSize
@@ -54,7 +64,15 @@ pub trait Loss: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Var> {
         let (y_true, y_pred) = align(y_true, y_pred)?;
         let values = self.per_sample(&y_true, &y_pred)?;
-        reduce(self.reduction(), &values, weights, mask)
+        let counted = self.counted(&y_true, &y_pred)?;
+        let mask = match (mask, counted) {
+            (Some(mask), Some(counted)) => {
+                let (mask, counted) = same_rank(mask, &counted)?;
+                Some(mask.and(&counted)?)
+            }
+            (mask, counted) => counted.or_else(|| mask.cloned()),
+        };
+        reduce(self.reduction(), &values, weights, mask.as_ref())
     }
 }
 
@@ -109,16 +127,19 @@ pub fn reduce(
     mask: Option<&Var>,
 ) -> Result<Var> {
     let dtype = values.dtype();
-    let total = values.count_of(.., dtype)?;
+    let is_mean = matches!(reduction, Reduction::SumOverBatchSize | Reduction::Mean);
+    let mut values = values.clone();
     let mut factors: Option<Var> =
         weights.map(|weights| weights.cast(dtype)).transpose()?;
     if let Some(mask) = mask {
-        let mask = mask.cast(dtype)?;
-        // What is left weighs as much as all did: what is masked drops out of the mean.
-        let count = mask.count_of(.., dtype)?;
-        let valid = mask.sum(..)?;
-        let scale = count.div(&valid.maximum(&Var::scalar(dtype, 1e-7))?)?;
-        let mask = mask.mul(&scale)?;
+        let (aligned, wide) = same_rank(&values, mask)?;
+        values = wide.select(&aligned, 0.0)?;
+        let mut mask = mask.cast(dtype)?;
+        if is_mean {
+            // What is left weighs as much as all did: what is masked drops out of the mean.
+            let scale = mask.count_of(.., dtype)?.div(&mask.sum(..)?.maximum(1.0)?)?;
+            mask = mask.mul(&scale)?;
+        }
         factors = Some(match factors {
             Some(weights) => {
                 let (weights, mask) = same_rank(&weights, &mask)?;
@@ -127,26 +148,23 @@ pub fn reduce(
             None => mask,
         });
     }
+    let total = values.count_of(.., dtype)?.maximum(1.0)?;
     let weighted = match &factors {
         Some(factors) => {
-            let (values, factors) = same_rank(values, factors)?;
+            let (values, factors) = same_rank(&values, factors)?;
             values.mul(&factors)?
         }
-        None => values.clone(),
+        None => values,
     };
     let sum = weighted.sum(..)?;
-    Ok(match reduction {
-        Reduction::Sum => sum,
-        Reduction::SumOverBatchSize | Reduction::Mean => sum.div(&total)?,
-        Reduction::MeanWithSampleWeight => {
-            let weight = match &factors {
-                Some(factors) => {
-                    same_rank(values, factors)?.1.broadcast_like(values)?.sum(..)?
-                }
-                None => total,
-            };
-            sum.div(&weight.maximum(&Var::scalar(dtype, 1e-7))?)?
+    Ok(match (reduction, factors) {
+        (Reduction::Sum, _) => sum,
+        (Reduction::MeanWithSampleWeight, Some(factors)) => {
+            let weight = factors.sum(..)?;
+            let share = sum.div(&weight.equal(0.0)?.select(1.0, &weight)?)?;
+            weight.equal(0.0)?.select(0.0, &share)?
         }
+        _ => sum.div(&total)?,
     })
 }
 

@@ -89,14 +89,19 @@ fn models_of_keras_compute_the_same() {
         eprintln!("not run: there is no folder ../shared/fixtures");
         return;
     };
-    let mut cases: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut cases: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     cases.retain(|path| path.is_dir());
     cases.sort();
     for case in cases {
         let name = case.file_name().unwrap().to_str().unwrap();
         let archive = KerasArchive::read(case.join("model.keras")).unwrap();
-        let made =
-            Model::from_config(&archive.config, &Registry::keras(), 0, &Device::reference());
+        let made = Model::from_config(
+            &archive.config,
+            &Registry::keras(),
+            0,
+            &Device::reference(),
+        );
         let model = match made {
             Err(error @ Error::Unsupported { .. }) if !CASES.contains(&name) => {
                 eprintln!("{name}: {error}");
@@ -111,7 +116,8 @@ fn models_of_keras_compute_the_same() {
         let made = predict(&model, &tensors(&npz, 'x'));
         let expected = tensors(&npz, 'y');
         assert_eq!(made.len(), expected.len(), "{name}");
-        let worst = made.iter().zip(&expected).map(|(a, b)| error(a, b)).fold(0.0, f64::max);
+        let worst =
+            made.iter().zip(&expected).map(|(a, b)| error(a, b)).fold(0.0, f64::max);
         eprintln!("{name}: {worst:.2e} of {tolerance:.0e}");
         assert!(worst <= tolerance, "{name}: {worst:e} is more than {tolerance:e}");
     }

@@ -85,8 +85,9 @@ impl Layer for Concatenate {
                     *dim = dim.meet(other).ok_or_else(wrong)?;
                 }
             }
-            total =
-                total.zip(input.dims()[axis].known()).map(|(a, b): (usize, usize)| a + b);
+            total = total
+                .zip(input.dims()[axis].known())
+                .and_then(|(a, b): (usize, usize)| a.checked_add(b));
         }
         if inputs.len() > 1 {
             dims[axis] = Dim::from(total);

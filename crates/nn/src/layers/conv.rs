@@ -290,7 +290,9 @@ impl<const N: usize> Layer for Conv<N> {
         self.check(expect::known(input, -1)?)?;
         let mut shape = input.with(-1, self.filters)?;
         for axis in 0..N {
-            let window = (self.kernel_size.0[axis] - 1) * self.dilation_rate.0[axis] + 1;
+            let gaps =
+                (self.kernel_size.0[axis] - 1).saturating_mul(self.dilation_rate.0[axis]);
+            let window = gaps.saturating_add(1);
             let at = axis.cast_signed() + 1;
             let len = input.dim(at)?;
             shape = shape

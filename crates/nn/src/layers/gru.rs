@@ -48,7 +48,8 @@ use crate::{Activation, Built, Call, Init, Inputs, Layer, Result, keras::yes};
 ///
 /// # Keras
 ///
-/// `keras.layers.GRU`, but for `stateful`.
+/// `keras.layers.GRU`, but for `stateful`. As there, a layer that is given states does not use
+/// the mask that belongs to its input: give it by name, as `mask`.
 ///
 /// # References
 ///
@@ -105,7 +106,7 @@ impl Layer for GRU {
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
         let recurrent = &self.recurrent;
-        let width = GATES * recurrent.units;
+        let width = recurrent.units.saturating_mul(GATES);
         let shape = if self.reset_after { vec![2, width] } else { vec![width] };
         let cell = recurrent.cell(inputs, GATES, init, |init| {
             init.variable("bias", shape, &recurrent.bias_initializer)

@@ -56,7 +56,9 @@ use composite::Lstm;
 /// # Keras
 ///
 /// `keras.layers.LSTM`, but for `stateful`: same names, defaults, weight layout, and masks of
-/// dropout (drawn once per batch; one for each gate if states are dropped).
+/// dropout (drawn once per batch; one for each gate if states are dropped). As there, a layer
+/// that is given states does not use the mask that belongs to its input: give it by name, as
+/// `mask`.
 ///
 /// # References
 ///
@@ -105,8 +107,9 @@ impl LSTM {
         if !self.unit_forget_bias {
             return init.variable("bias", [GATES * units], initializer);
         }
+        let rest = units.saturating_mul(2);
         let parts =
-            [(initializer, units), (&Initializer::Ones, units), (initializer, 2 * units)];
+            [(initializer, units), (&Initializer::Ones, units), (initializer, rest)];
         init.joined("bias", &parts)
     }
 }

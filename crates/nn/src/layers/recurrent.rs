@@ -309,10 +309,10 @@ impl Recurrent {
     ) -> Result<Cell> {
         let (features, units) = (expect::known(&inputs[0], -1)?, self.units);
         init.scoped("cell", |init| {
-            let shape = [features, gates * units];
+            let shape = [features, gates.saturating_mul(units)];
             let kernel = init.variable("kernel", shape, &self.kernel_initializer)?;
             init.regularize(&kernel, self.kernel_regularizer.as_ref());
-            let shape = [units, gates * units];
+            let shape = [units, gates.saturating_mul(units)];
             let recurrent_kernel =
                 init.variable("recurrent_kernel", shape, &self.recurrent_initializer)?;
             init.regularize(&recurrent_kernel, self.recurrent_regularizer.as_ref());
@@ -339,7 +339,13 @@ impl Recurrent {
         let given_mask =
             inputs.named("mask").next().or_else(|| call.mask(given)).cloned();
         let mut x = given.cast(call.dtype())?;
-        let mut mask = given_mask.clone();
+        // With states, Keras passes the input's own mask on, but does not use it.
+        let has_states =
+            !initial.is_empty() || inputs.named("initial_state").next().is_some();
+        let mut mask = match inputs.named("mask").next() {
+            None if has_states => None,
+            _ => given_mask.clone(),
+        };
         if self.go_backwards {
             x = x.flip(1)?;
             mask = mask.map(|mask| mask.flip(1)).transpose()?;

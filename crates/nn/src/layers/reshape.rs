@@ -44,11 +44,10 @@ impl Reshape {
 
     /// The length that is left for -1, if the input's elements fit.
     fn rest(&self, input: &Shape) -> Option<Dim> {
-        let known = self.target_shape.iter().filter_map(|&len| usize::try_from(len).ok());
-        let (open, size) =
-            (known.clone().count() < self.target_shape.len(), known.product::<usize>());
-        let lens = input.dims()[1..].iter();
-        match lens.map(Dim::known).try_fold(1usize, |n, len| n.checked_mul(len?)) {
+        let known = self.target_shape.iter().filter(|&&len| len != -1);
+        let open = known.clone().count() < self.target_shape.len();
+        let size = product(known.map(|&len| usize::try_from(len).ok()))?;
+        match product(input.dims()[1..].iter().map(Dim::known)) {
             None => Some(Dim::Unknown),
             Some(total) if open => {
                 (size > 0 && total.is_multiple_of(size)).then(|| (total / size).into())
@@ -61,6 +60,11 @@ impl Reshape {
         let lens: Vec<_> = self.target_shape.iter().map(isize::to_string).collect();
         format!("({})", lens.join(", "))
     }
+}
+
+/// The product, if all factors are known and it is a length.
+fn product(mut lens: impl Iterator<Item = Option<usize>>) -> Option<usize> {
+    lens.try_fold(1usize, |product, len| product.checked_mul(len?))
 }
 
 impl Layer for Reshape {

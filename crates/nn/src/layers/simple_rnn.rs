@@ -40,7 +40,8 @@ use crate::{Built, Call, Init, Inputs, Layer, Result};
 ///
 /// # Keras
 ///
-/// `keras.layers.SimpleRNN`, but for `stateful`.
+/// `keras.layers.SimpleRNN`, but for `stateful`. As there, a layer that is given states does
+/// not use the mask that belongs to its input: give it by name, as `mask`.
 ///
 /// # References
 ///

@@ -80,6 +80,30 @@ impl SparseCategoricalCrossentropy {
         self
     }
 
+    /// The labels, one for each prediction, as integers.
+    fn labels(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
+        let mut labels = y_true.clone();
+        if labels.rank() == y_pred.rank()
+            && labels.shape().dims().last() == Some(&Dim::Known(1))
+        {
+            labels = labels.squeeze(&[-1])?;
+        }
+        if labels.rank() + 1 != y_pred.rank() {
+            return Err(Error::invalid(
+                "loss SparseCategoricalCrossentropy: cannot take these targets",
+                format_args!(
+                    "one integer label for each prediction of shape {}",
+                    y_pred.shape()
+                ),
+            )
+            .got(y_true.shape())
+            .help("for one-hot targets use CategoricalCrossentropy"));
+        }
+        // A label to ignore may not fit into a smaller type.
+        let fits = labels.dtype().is_integer() && self.ignore_class.is_none();
+        Ok(if fits { labels } else { labels.cast(DType::I64)? })
+    }
+
     fn values(&self, labels: &Var, y_pred: &Var) -> Result<Var> {
         let logits =
             if self.from_logits { Some(y_pred) } else { y_pred.logits_of_softmax(-1) };
@@ -98,23 +122,7 @@ impl Loss for SparseCategoricalCrossentropy {
     }
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
-        let mut labels = y_true.clone();
-        if labels.rank() == y_pred.rank()
-            && labels.shape().dims().last() == Some(&Dim::Known(1))
-        {
-            labels = labels.squeeze(&[-1])?;
-        }
-        if labels.rank() + 1 != y_pred.rank() {
-            return Err(Error::invalid(
-                "loss SparseCategoricalCrossentropy: cannot take these targets",
-                format_args!(
-                    "one integer label for each prediction of shape {}",
-                    y_pred.shape()
-                ),
-            )
-            .got(y_true.shape())
-            .help("for one-hot targets use CategoricalCrossentropy"));
-        }
+        let labels = self.labels(y_true, y_pred)?;
         if self.axis != -1 && self.axis != y_pred.rank().cast_signed() - 1 {
             return Err(Error::invalid(
                 "loss SparseCategoricalCrossentropy: `axis` makes no sense",
@@ -122,16 +130,17 @@ impl Loss for SparseCategoricalCrossentropy {
             )
             .got(self.axis));
         }
-        if !labels.dtype().is_integer() {
-            labels = labels.cast(DType::I64)?;
-        }
         let Some(ignored) = self.ignore_class else {
             return self.values(&labels, y_pred);
         };
-        let counts = labels.not_equal(&Var::scalar(labels.dtype(), ignored as f64))?;
-        let labels = counts.select(&labels, &labels.zeros_like()?)?;
-        let values = self.values(&labels, y_pred)?;
-        Ok(counts.select(&values, &values.zeros_like()?)?)
+        let counts = labels.not_equal(ignored)?;
+        let values = self.values(&counts.select(&labels, 0)?, y_pred)?;
+        Ok(counts.select(&values, 0.0)?)
+    }
+
+    fn counted(&self, y_true: &Var, y_pred: &Var) -> Result<Option<Var>> {
+        let Some(ignored) = self.ignore_class else { return Ok(None) };
+        Ok(Some(self.labels(y_true, y_pred)?.not_equal(ignored)?))
     }
 
     fn reduction(&self) -> Reduction {
