@@ -7,7 +7,7 @@ use deckle_tensor::{DType, Shape};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Call, Error, Init, Inputs, Result, Symbol};
+use crate::{Call, Error, Init, Inputs, Result, Symbol, snake_case};
 
 /// The configuration of a layer: plain data, from which [`Layer::build`] makes weights.
 ///
@@ -198,12 +198,21 @@ impl LayerHandle {
         let inputs: Vec<_> = inputs.into_iter().cloned().collect();
         let mut outputs = self.call(&inputs, &[])?;
         if outputs.len() != 1 {
-            return Err(Error::invalid("has several outputs", "a layer with one output")
-                .got(outputs.len())
-                .help("use LayerHandle::call")
-                .in_layer(self.name().unwrap_or("?"), self.layer().class_name()));
+            let error = Error::invalid("has several outputs", "a layer with one output");
+            return Err(
+                self.locate(error.got(outputs.len()).help("use LayerHandle::call"))
+            );
         }
         Ok(outputs.swap_remove(0))
+    }
+
+    /// Says that an error happened in this layer.
+    pub(crate) fn locate(&self, error: Error) -> Error {
+        let class = self.layer().class_name();
+        match self.name() {
+            Some(name) => error.in_layer(name, class),
+            None => error.in_layer(&snake_case(class), class),
+        }
     }
 
     /// Applies the layer to positional and named tensors.

@@ -74,6 +74,13 @@ fn last_axis() -> isize {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KerasShape(pub Vec<Option<usize>>);
 
+/// One number for each example.
+impl From<()> for KerasShape {
+    fn from((): ()) -> Self {
+        Self(Vec::new())
+    }
+}
+
 impl<const N: usize> From<[usize; N]> for KerasShape {
     fn from(lens: [usize; N]) -> Self {
         Self(lens.into_iter().map(Some).collect())

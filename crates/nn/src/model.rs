@@ -284,7 +284,10 @@ impl Model {
         if inputs.len() != state.inputs.len() {
             return Err(Error::invalid(
                 format_args!("model `{}` cannot take these inputs", state.name),
-                format_args!("{} inputs", state.inputs.len()),
+                match state.inputs.len() {
+                    1 => "1 input".to_owned(),
+                    n => format!("{n} inputs"),
+                },
             )
             .got(inputs.len()));
         }
@@ -298,9 +301,7 @@ impl Model {
                     shape,
                 )
                 .got(input.shape())
-                .help(
-                    "reshape the data, or build the model for examples of that shape",
-                ));
+                .help(reshape_help(input.shape())));
             }
             made[tensor.call] = vec![input.cast(dtype)?];
         }
@@ -325,6 +326,14 @@ impl Model {
             .map(|tensor| made[tensor.call][tensor.output].clone())
             .collect())
     }
+}
+
+/// What to do about data of that shape.
+fn reshape_help(shape: &Shape) -> String {
+    let example: Option<Shape> =
+        shape.dims().split_first().map(|(_, dims)| dims.iter().cloned().collect());
+    let example = example.unwrap_or_default();
+    format!("reshape the data, or build the model for examples of shape {example}")
 }
 
 impl ModelLayer {

@@ -68,11 +68,8 @@ impl Symbol {
         named: Vec<(String, Self)>,
     ) -> Result<Vec<Self>> {
         let shapes: Vec<_> = inputs.iter().map(|input| input.shape().clone()).collect();
-        let name = layer.name().unwrap_or(layer.layer().class_name());
-        let shapes = layer
-            .layer()
-            .output_shape(&shapes)
-            .map_err(|error| error.in_layer(name, layer.layer().class_name()))?;
+        let shapes =
+            layer.layer().output_shape(&shapes).map_err(|error| layer.locate(error))?;
         let count = shapes.len();
         let call = Arc::new(SymbolCall { layer: layer.clone(), inputs, named, shapes });
         Ok((0..count).map(|output| Self { call: Arc::clone(&call), output }).collect())

@@ -180,6 +180,13 @@ impl Functional {
                 .got(format_args!("{input:?}")));
             }
         }
+        for (i, input) in self.inputs.iter().enumerate() {
+            if self.inputs[..i].iter().any(|other| other.layer().is_same(input.layer())) {
+                let name = input.layer().name().unwrap_or("?");
+                return Err(Error::invalid("an input is named twice", "each input once")
+                    .got(format_args!("`{name}` twice")));
+            }
+        }
         if self.outputs.is_empty() {
             return Err(Error::invalid("a model needs an output", "one symbol or more")
                 .got("none"));
