@@ -2,6 +2,7 @@
 
 mod assign;
 mod canonical;
+pub mod conv;
 mod fuse;
 pub mod gemm;
 mod graph;

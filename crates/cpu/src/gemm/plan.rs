@@ -40,6 +40,8 @@ pub(super) enum Source {
     Shared,
     /// Packed by each task.
     Private,
+    /// Packed by the caller, as if shared. Only for B.
+    Given,
 }
 
 /// How a product is computed.
@@ -123,6 +125,11 @@ impl Plan {
 }
 
 impl Blocks {
+    /// One task that reads a copy of B which [`Gemm::pack_b`] made.
+    pub(super) fn with_packed_b<T>(gemm: &Gemm, kernels: &Kernels<T>) -> Self {
+        Self { b: Source::Given, ..Self::new(gemm, kernels, 1) }
+    }
+
     fn new<T>(gemm: &Gemm, kernels: &Kernels<T>, work: usize) -> Self {
         let Gemm { m, n, k, .. } = *gemm;
         let width = 2 * kernels.lanes;
@@ -212,7 +219,7 @@ impl Blocks {
 
     /// The next steps of the sum that are packed together.
     pub(super) fn depth(&self, steps: &Range<usize>) -> usize {
-        let blocks = steps.len().div_ceil(DEPTH);
+        let blocks = steps.len().div_ceil(DEPTH).max(1);
         steps.len().div_ceil(blocks).next_multiple_of(8).min(steps.len())
     }
 
@@ -225,8 +232,12 @@ impl Blocks {
     }
 
     pub(super) fn shared_b(&self) -> usize {
-        let columns = self.padded_column(self.column_panels);
-        if self.b == Source::Shared { line(columns * self.k) } else { 0 }
+        if self.b == Source::Shared { self.packed_b() } else { 0 }
+    }
+
+    /// The elements of a packed copy of B.
+    pub(super) fn packed_b(&self) -> usize {
+        line(self.padded_column(self.column_panels) * self.k)
     }
 
     pub(super) fn private_a(&self) -> usize {
@@ -242,7 +253,7 @@ impl Blocks {
 
     pub(super) fn private_b(&self) -> usize {
         let columns = match self.b {
-            Source::Shared => 0,
+            Source::Shared | Source::Given => 0,
             // A last panel that ends within a vector cannot be read as it is.
             Source::Direct if self.n.is_multiple_of(self.lanes) => 0,
             Source::Direct => 2 * self.lanes,

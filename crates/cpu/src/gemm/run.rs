@@ -57,6 +57,49 @@ impl<T: Copy> Scratch<T> {
 // SAFETY: tasks of one phase write different parts, and read what the phase before wrote.
 unsafe impl<T: Sync> Sync for Scratch<T> {}
 
+/// Computes a product on the calling thread, with a copy of B that [`pack_b`] made.
+///
+/// # Safety
+///
+/// As for [`run`]; `matrices.b` is the copy.
+pub(super) unsafe fn run_packed<T: Float>(
+    gemm: &Gemm,
+    blocks: &Blocks,
+    kernels: &Kernels<T>,
+    matrices: Matrices<T>,
+    scratch: *mut T,
+    epilogue: Option<Epilogue<'_, T>>,
+) {
+    let b = matrices.b.cast_mut();
+    // SAFETY: the caller's promise is the same; a given B is read only.
+    unsafe {
+        let private = scratch.add(scratch.align_offset(64).min(LINE));
+        let scratch = Scratch { a: private, b, sums: private, private };
+        Run { gemm, blocks, kernels, threads: None, matrices, scratch, epilogue }.run();
+    }
+}
+
+/// Makes a copy of B at `to`.
+///
+/// # Safety
+///
+/// `b` is valid for the shape and strides, `to` for the copy.
+pub(super) unsafe fn pack_b<T: Float>(
+    gemm: &Gemm,
+    blocks: &Blocks,
+    kernels: &Kernels<T>,
+    threads: &Threads,
+    b: *const T,
+    to: *mut T,
+) {
+    let matrices = Matrices { a: b, b, c: to };
+    let scratch = Scratch { a: to, b: to, sums: to, private: to };
+    let threads = Some(threads);
+    let run = Run { gemm, blocks, kernels, threads, matrices, scratch, epilogue: None };
+    // SAFETY: the caller's promise; only B and its copy are used.
+    unsafe { run.share_b() };
+}
+
 /// Computes a product.
 ///
 /// # Safety
@@ -358,14 +401,14 @@ impl<T: Float> Run<'_, T> {
                         let start = blocks.m * steps.start;
                         self.scratch.a.add(start + blocks.row(rows.start) * steps.len())
                     }
-                    Source::Private => {
+                    Source::Private | Source::Given => {
                         self.pack_a(private, rows.start, rows.clone(), &steps);
                         private
                     }
                 };
                 let b = match blocks.b {
                     Source::Direct => self.direct_b(private_b, &columns, &steps),
-                    Source::Shared => {
+                    Source::Shared | Source::Given => {
                         let padded = blocks.padded_column(blocks.column_panels);
                         let start = padded * steps.start;
                         let column = blocks.padded_column(columns.start);

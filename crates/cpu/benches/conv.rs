@@ -1,0 +1,83 @@
+//! Convolutions of image models, in GFLOP/s: forward, to the input, to the kernel.
+//!
+//! `cargo bench -p deckle-cpu --bench conv -- [threads] [simd] [name]`
+#![expect(clippy::print_stdout, reason = "a table of results")]
+
+use std::time::Instant;
+
+use deckle_cpu::{Simd, Threads, conv::Conv};
+use deckle_tensor::Convolution;
+
+/// Name, x, kernel, stride, padding on each side, groups.
+type Case = (&'static str, [usize; 4], [usize; 4], usize, usize, usize);
+
+const CASES: [Case; 10] = [
+    ("mnist_1", [64, 28, 28, 1], [3, 3, 1, 32], 1, 0, 1),
+    ("mnist_2", [64, 13, 13, 32], [3, 3, 32, 64], 1, 0, 1),
+    ("mnist_3", [64, 5, 5, 64], [3, 3, 64, 64], 1, 0, 1),
+    ("cifar_16", [64, 32, 32, 16], [3, 3, 16, 16], 1, 1, 1),
+    ("cifar_32", [64, 16, 16, 32], [3, 3, 32, 32], 1, 1, 1),
+    ("cifar_64", [64, 8, 8, 64], [3, 3, 64, 64], 1, 1, 1),
+    ("cifar_stride", [64, 32, 32, 16], [3, 3, 16, 32], 2, 1, 1),
+    ("vgg_64", [8, 112, 112, 64], [3, 3, 64, 64], 1, 1, 1),
+    ("pointwise_256", [8, 28, 28, 256], [1, 1, 256, 64], 1, 0, 1),
+    ("depthwise_64", [8, 56, 56, 64], [3, 3, 1, 64], 1, 1, 64),
+];
+
+/// The least time of a call in seconds, of several rounds.
+fn time(mut call: impl FnMut()) -> f64 {
+    let rounds = (0..15).map(|_| {
+        let start = Instant::now();
+        call();
+        start.elapsed().as_secs_f64()
+    });
+    rounds.fold(f64::INFINITY, f64::min)
+}
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let count = arguments.first().and_then(|a| a.parse().ok()).unwrap_or(2);
+    let simd =
+        arguments.get(1).and_then(|a| Simd::from_name(a)).unwrap_or(Simd::detect());
+    let name_part = arguments.get(2).map_or("", String::as_str);
+    let threads = Threads::new(count);
+    println!("{} on {count} threads", simd.name());
+    println!("{:16} {:>8} {:>8} {:>8}", "case", "forward", "input", "kernel");
+    for (name, x_shape, kernel_shape, stride, padding, groups) in CASES {
+        if !name.contains(name_part) {
+            continue;
+        }
+        let settings = Convolution {
+            strides: vec![stride; 2],
+            padding: vec![(padding, padding); 2],
+            dilation: vec![1; 2],
+            groups,
+        };
+        let conv = Conv::new(&settings, &x_shape, &kernel_shape);
+        let side = |axis: usize| {
+            (x_shape[axis] + 2 * padding - kernel_shape[axis - 1]) / stride + 1
+        };
+        let numbers = |len: usize| -> Vec<f32> {
+            (0..len).map(|i| (i * 7919 % 1000) as f32 * 0.001 - 0.5).collect()
+        };
+        let places = x_shape[0] * side(1) * side(2);
+        let mut x = numbers(x_shape.iter().product());
+        let mut kernel = numbers(kernel_shape.iter().product());
+        let mut y = numbers(places * kernel_shape[3]);
+        let len = conv
+            .forward_scratch::<f32>(simd, count)
+            .max(conv.to_input_scratch::<f32>(simd, count))
+            .max(conv.to_kernel_scratch::<f32>(simd, count));
+        let mut scratch = vec![0.0; len];
+        let work = 2e-9 * (places * kernel.len()) as f64;
+        let forward = time(|| {
+            conv.forward(simd, &threads, &x, &kernel, &mut y, &mut scratch, None)
+        });
+        let input =
+            time(|| conv.to_input(simd, &threads, &y, &kernel, &mut x, &mut scratch));
+        let to_kernel =
+            time(|| conv.to_kernel(simd, &threads, &x, &y, &mut kernel, &mut scratch));
+        let [forward, input, to_kernel] = [forward, input, to_kernel].map(|t| work / t);
+        println!("{name:16} {forward:8.1} {input:8.1} {to_kernel:8.1}");
+    }
+}

@@ -1,0 +1,209 @@
+use deckle_tensor::{Convolution, random::Draw};
+
+use super::Conv;
+use crate::{Simd, Threads, simd::Float};
+
+struct Case {
+    settings: Convolution,
+    x: Vec<usize>,
+    kernel: Vec<usize>,
+}
+
+fn case(
+    x: &[usize],
+    kernel: &[usize],
+    strides: &[usize],
+    padding: &[(usize, usize)],
+    dilation: &[usize],
+    groups: usize,
+) -> Case {
+    let settings = Convolution {
+        strides: strides.to_vec(),
+        padding: padding.to_vec(),
+        dilation: dilation.to_vec(),
+        groups,
+    };
+    Case { settings, x: x.to_vec(), kernel: kernel.to_vec() }
+}
+
+fn cases() -> Vec<Case> {
+    vec![
+        case(&[2, 7, 3], &[3, 3, 5], &[1], &[(1, 1)], &[1], 1),
+        case(&[3, 11, 4], &[4, 4, 6], &[3], &[(2, 0)], &[2], 1),
+        case(&[2, 5, 6, 3], &[3, 2, 3, 4], &[1, 1], &[(1, 1), (0, 1)], &[1, 1], 1),
+        case(&[2, 9, 8, 4], &[3, 3, 2, 6], &[2, 1], &[(1, 1), (0, 2)], &[1, 2], 2),
+        case(&[1, 6, 7, 5], &[1, 1, 5, 7], &[1, 1], &[(0, 0), (0, 0)], &[1, 1], 1),
+        case(&[2, 6, 7, 5], &[1, 1, 5, 7], &[2, 3], &[(0, 0), (0, 0)], &[1, 1], 1),
+        case(&[2, 8, 7, 6], &[3, 3, 1, 6], &[1, 2], &[(1, 1), (1, 1)], &[1, 1], 6),
+        case(&[2, 6, 5, 3], &[2, 3, 1, 9], &[2, 1], &[(0, 1), (1, 1)], &[1, 1], 3),
+        case(
+            &[1, 4, 5, 3, 2],
+            &[2, 2, 3, 2, 3],
+            &[1, 2, 1],
+            &[(1, 0), (0, 1), (1, 1)],
+            &[1; 3],
+            1,
+        ),
+        case(&[4, 30, 29, 1], &[3, 3, 1, 32], &[1, 1], &[(0, 0), (0, 0)], &[1, 1], 1),
+        case(&[5, 20, 19, 16], &[3, 3, 16, 40], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 1),
+        case(&[2, 20, 19, 16], &[5, 5, 16, 17], &[2, 2], &[(1, 2), (2, 1)], &[1, 1], 1),
+        // More padding than window, windows that see nothing, and strides beyond the window.
+        case(&[1, 3, 2], &[2, 2, 3], &[1], &[(4, 5)], &[1], 1),
+        case(&[2, 9, 2], &[2, 2, 3], &[4], &[(0, 0)], &[1], 1),
+        // Nothing in it.
+        case(&[0, 5, 2], &[2, 2, 3], &[1], &[(0, 0)], &[1], 1),
+        case(&[2, 5, 2], &[2, 2, 0], &[1], &[(0, 0)], &[1], 1),
+        case(&[2, 5, 0], &[2, 0, 3], &[1], &[(0, 0)], &[1], 1),
+        case(&[2, 0, 2], &[2, 2, 3], &[1], &[(2, 1)], &[1], 1),
+        case(&[2, 3, 2], &[5, 2, 3], &[1], &[(0, 0)], &[1], 1),
+    ]
+}
+
+fn numbers<T: Float>(len: usize, seed: u64) -> Vec<T> {
+    let draw = Draw::new(seed, 0, 0);
+    (0..len).map(|i| T::from_f64(2.0 * draw.uniform(i as u64) - 1.0)).collect()
+}
+
+/// Every product of the sums: places in y, in x and in the kernel.
+fn products(case: &Case, y: &[usize]) -> Vec<[usize; 3]> {
+    let Case { settings, x, kernel } = case;
+    let rank = settings.strides.len();
+    let (channels, filters) = (x[rank + 1], y[rank + 1]);
+    let (per_group, out_per_group) = (kernel[rank], filters / settings.groups);
+    let mut found = Vec::new();
+    let places: usize = y[..=rank].iter().product();
+    let cells: usize = kernel[..rank].iter().product();
+    for place in 0..places {
+        'cells: for cell in 0..cells {
+            let (mut place_rest, mut cell_rest) = (place, cell);
+            let (mut at, mut step) = (0, 1);
+            for axis in (0..rank).rev() {
+                let p = place_rest % y[axis + 1];
+                let k = cell_rest % kernel[axis];
+                place_rest /= y[axis + 1];
+                cell_rest /= kernel[axis];
+                let s = p * settings.strides[axis] + k * settings.dilation[axis];
+                let Some(s) = s.checked_sub(settings.padding[axis].0) else {
+                    continue 'cells;
+                };
+                if s >= x[axis + 1] {
+                    continue 'cells;
+                }
+                at += s * step;
+                step *= x[axis + 1];
+            }
+            at += place_rest * step;
+            for filter in 0..filters {
+                let group = filter / out_per_group;
+                for channel in 0..per_group {
+                    found.push([
+                        place * filters + filter,
+                        at * channels + group * per_group + channel,
+                        (cell * per_group + channel) * filters + filter,
+                    ]);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn result_shape(case: &Case) -> Vec<usize> {
+    let Case { settings, x, kernel } = case;
+    let rank = settings.strides.len();
+    let axis = |axis: usize| {
+        let (low, high) = settings.padding[axis];
+        let reach = (kernel[axis] - 1) * settings.dilation[axis] + 1;
+        let rest = (x[axis + 1] + low + high).checked_sub(reach);
+        rest.map_or(0, |rest| rest / settings.strides[axis] + 1)
+    };
+    let mut shape = vec![x[0]];
+    shape.extend((0..rank).map(axis));
+    shape.push(kernel[rank + 1]);
+    shape
+}
+
+#[track_caller]
+fn close<T: Float>(
+    case: &Case,
+    what: &str,
+    found: &[T],
+    expected: &[[f64; 2]],
+    epsilon: f64,
+) {
+    for (i, (found, [expected, size])) in found.iter().zip(expected).enumerate() {
+        let error = (found.to_f64() - expected).abs();
+        assert!(
+            error <= 2.0 * epsilon * (1.0 + size),
+            "{what}[{i}] of {:?} {:?} {:?} is {found:?}, not {expected}",
+            case.settings,
+            case.x,
+            case.kernel
+        );
+    }
+}
+
+fn check<T: Float>(simd: Simd, threads: &[Threads], case: &Case, epsilon: f64) {
+    let y_shape = result_shape(case);
+    let len = |shape: &[usize]| shape.iter().product::<usize>();
+    let (x, kernel) = (numbers::<T>(len(&case.x), 1), numbers::<T>(len(&case.kernel), 2));
+    let dy = numbers::<T>(len(&y_shape), 3);
+    // Each sum, and that of its terms' sizes.
+    let mut expected = [dy.len(), x.len(), kernel.len()].map(|len| vec![[0.0; 2]; len]);
+    for [i, j, k] in products(case, &y_shape) {
+        let mut add = |tensor: usize, at: usize, a: T, b: T| {
+            let term = a.to_f64() * b.to_f64();
+            expected[tensor][at][0] += term;
+            expected[tensor][at][1] += term.abs();
+        };
+        add(0, i, x[j], kernel[k]);
+        add(1, j, dy[i], kernel[k]);
+        add(2, k, x[j], dy[i]);
+    }
+    let filters = y_shape[y_shape.len() - 1];
+    let place = |row: usize, column: usize| (row * filters + column) as f64;
+    for (i, y) in expected[0].iter_mut().enumerate() {
+        *y = [y[0] + i as f64 / 64.0, y[1] + i as f64 / 64.0];
+    }
+    let conv = Conv::new(&case.settings, &case.x, &case.kernel);
+    let nan = T::from_f64(f64::NAN);
+    let mut first: Option<[Vec<T>; 3]> = None;
+    for threads in threads {
+        let count = threads.count();
+        let number = |row: usize, column: usize, part: &mut [T]| {
+            for (i, y) in part.iter_mut().enumerate() {
+                *y += T::from_f64(place(row, column + i) / 64.0);
+            }
+        };
+        let mut results =
+            [vec![nan; dy.len()], vec![nan; x.len()], vec![nan; kernel.len()]];
+        let [y, dx, dkernel] = &mut results;
+        let mut scratch = vec![nan; conv.forward_scratch::<T>(simd, count)];
+        conv.forward(simd, threads, &x, &kernel, y, &mut scratch, Some(&number));
+        let mut scratch = vec![nan; conv.to_input_scratch::<T>(simd, count)];
+        conv.to_input(simd, threads, &dy, &kernel, dx, &mut scratch);
+        let mut scratch = vec![nan; conv.to_kernel_scratch::<T>(simd, count)];
+        conv.to_kernel(simd, threads, &x, &dy, dkernel, &mut scratch);
+        if let Some(first) = &first {
+            assert!(*first == results, "{:?} differs on {count} threads", case.settings);
+        } else {
+            for ((what, found), expected) in
+                ["y", "dx", "dkernel"].iter().zip(&results).zip(&expected)
+            {
+                close(case, what, found, expected, epsilon);
+            }
+            first = Some(results);
+        }
+    }
+}
+
+#[test]
+fn convolutions_agree_with_the_definition_on_any_number_of_threads() {
+    let threads = [1, 2, 3].map(Threads::new);
+    for simd in Simd::available() {
+        for case in cases() {
+            check::<f32>(simd, &threads, &case, f64::from(f32::EPSILON));
+            check::<f64>(simd, &threads, &case, f64::EPSILON);
+        }
+    }
+}
