@@ -71,7 +71,7 @@ fn main() {
         let mut scratch = vec![0.0; len];
         let work = 2e-9 * (places * kernel.len()) as f64;
         let forward = time(|| {
-            conv.forward(simd, &threads, &x, &kernel, &mut y, &mut scratch, None)
+            conv.forward(simd, &threads, &x, &kernel, &mut y, &mut scratch, None);
         });
         let input =
             time(|| conv.to_input(simd, &threads, &y, &kernel, &mut x, &mut scratch));

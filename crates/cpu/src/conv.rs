@@ -9,10 +9,11 @@ mod tests;
 mod to_input;
 mod to_kernel;
 
-use deckle_tensor::Convolution;
+use deckle_tensor::{Convolution, Pool};
 
 use crate::gemm::Gemm;
-use patches::{Axis, Patches};
+use patches::Axis;
+pub(crate) use patches::Patches;
 
 /// The elements of a block of patches, which stays in the second cache.
 const BLOCK: usize = 1 << 16;
@@ -30,7 +31,7 @@ const BLOCK: usize = 1 << 16;
 ///
 /// ```
 /// use deckle_cpu::{Simd, Threads, conv::Conv};
-/// use deckle_tensor::Convolution;
+/// use deckle_tensor::{Convolution, Pool};
 ///
 /// let settings = Convolution {
 ///     strides: vec![1],
@@ -93,20 +94,7 @@ impl Conv {
             kernel[rank] * groups == channels && filters.is_multiple_of(groups),
             "groups divide channels and filters"
         );
-        // Axes that are missing have one cell.
-        let missing = 3 - rank;
-        let axes: [AxisShape; 3] =
-            std::array::from_fn(|axis| match axis.checked_sub(missing) {
-                Some(axis) => AxisShape::new(settings, axis, x[axis + 1], kernel[axis]),
-                None => AxisShape {
-                    len: 1,
-                    windows: 1,
-                    window: 1,
-                    stride: 1,
-                    dilation: 1,
-                    low: 0,
-                },
-            });
+        let axes = axes(settings, x, kernel);
         let forward = Patches::new(
             axes.each_ref().map(AxisShape::forward),
             channels,
@@ -157,6 +145,32 @@ impl Conv {
             .b_strides(self.filters, 1)
             .c_stride(self.filters)
     }
+}
+
+/// The spatial axes; those that are missing have one cell.
+fn axes(settings: &Convolution, x: &[usize], window: &[usize]) -> [AxisShape; 3] {
+    let missing = 3 - settings.strides.len();
+    std::array::from_fn(|axis| match axis.checked_sub(missing) {
+        Some(axis) => AxisShape::new(settings, axis, x[axis + 1], window[axis]),
+        None => {
+            AxisShape { len: 1, windows: 1, window: 1, stride: 1, dilation: 1, low: 0 }
+        }
+    })
+}
+
+/// The windows of a pooling over an image.
+pub(crate) fn pool_windows(pool: &Pool, x: &[usize]) -> Patches {
+    let rank = pool.window.len();
+    assert!(rank <= 3 && x.len() == rank + 2, "up to 3 spatial axes");
+    let settings = Convolution {
+        strides: pool.strides.clone(),
+        padding: pool.padding.clone(),
+        dilation: vec![1; rank],
+        groups: 1,
+    };
+    let channels = x[rank + 1];
+    let axes = axes(&settings, x, &pool.window);
+    Patches::new(axes.each_ref().map(AxisShape::forward), channels, channels)
 }
 
 /// One spatial axis.

@@ -1,6 +1,7 @@
 //! Matrix products: [`Gemm`].
 #![expect(unsafe_code, reason = "vector instructions, and tasks that write parts of C")]
 
+mod copies;
 mod kernel;
 mod lanes;
 mod pack;
@@ -194,7 +195,7 @@ impl Gemm {
         self.check(usize::MAX, b.len(), usize::MAX);
         // SAFETY: B and its copy lie within the slices.
         unsafe {
-            run::pack_b(self, &blocks, kernels, threads, b.as_ptr(), to.as_mut_ptr())
+            run::pack_b(self, &blocks, kernels, threads, b.as_ptr(), to.as_mut_ptr());
         };
     }
 
@@ -252,7 +253,7 @@ impl Gemm {
         assert!(scratch.len() >= needed, "enough scratch memory");
         let c_step = self.m * self.c_row;
         for (i, &(a_start, b_start)) in offsets.iter().enumerate() {
-            let len = |len: usize, start| len.checked_sub(start).unwrap_or_default();
+            let len = |len: usize, start| len.saturating_sub(start);
             self.check(
                 len(a.len(), a_start),
                 len(b.len(), b_start),

@@ -12,6 +12,7 @@ pub mod math;
 mod memory;
 mod place;
 mod plan;
+pub mod pool;
 mod run;
 pub mod simd;
 pub mod threads;

@@ -113,7 +113,9 @@ pub fn pow<T: Float>(simd: Simd, base: &mut [T], exponent: &[T]) {
 }
 
 macro_rules! functions {
-    ($number:ty: $simd:ident, $function:ident, $values:ident,
+    (single: $($rest:tt)*) => { functions!(@ f32: $($rest)*) };
+    (double: $($rest:tt)*) => { functions!(@ f64: $($rest)*) };
+    (@ $number:ty: $simd:ident, $function:ident, $values:ident,
         $($variant:ident $body:expr,)*) => {
         match $function {
             $(Unary::$variant => {
@@ -156,7 +158,7 @@ impl MathFloat for f32 {
             }
             return;
         }
-        functions!(f32: simd, function, values,
+        functions!(single: simd, function, values,
             Neg |x| -x,
             Abs f32::abs,
             Sign |x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x },
@@ -222,7 +224,7 @@ impl MathFloat for f32 {
 
 impl MathFloat for f64 {
     fn unary(simd: Simd, function: Unary, values: &mut [Self]) {
-        functions!(f64: simd, function, values,
+        functions!(double: simd, function, values,
             Neg |x| -x,
             Abs f64::abs,
             Sign |x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x },

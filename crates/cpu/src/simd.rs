@@ -88,6 +88,48 @@ impl Simd {
     }
 }
 
+/// Compiles the body of a function on slices for each instruction set; the function that is
+/// defined takes a [`Simd`], and gives the version for it, or for the machine's if that is
+/// smaller.
+macro_rules! vectorized {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis fn $name:ident<T: Float>($($argument:ident: $type:ty),* $(,)?) $body:block
+    ) => {
+        $(#[$meta])*
+        $visibility fn $name<T: $crate::simd::Float>(simd: $crate::Simd) -> fn($($type),*) {
+            #[inline(always)]
+            fn run<T: $crate::simd::Float>($($argument: $type),*) $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+                fn avx512<T: $crate::simd::Float>($($argument: $type),*) {
+                    run($($argument),*);
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2<T: $crate::simd::Float>($($argument: $type),*) {
+                    run($($argument),*);
+                }
+                match simd.or_detected() {
+                    $crate::Simd::Avx512 => {
+                        // SAFETY: the machine has this instruction set.
+                        return |$($argument),*| unsafe { avx512($($argument),*) };
+                    }
+                    $crate::Simd::Avx2 => {
+                        // SAFETY: the machine has this instruction set.
+                        return |$($argument),*| unsafe { avx2($($argument),*) };
+                    }
+                    $crate::Simd::Portable => {}
+                }
+            }
+            let _ = simd;
+            run
+        }
+    };
+}
+pub(crate) use vectorized;
+
 /// `f32` and `f64`, the types that the fast kernels compute in.
 ///
 /// Sealed, as [`Element`] is.
@@ -108,6 +150,13 @@ pub trait Float:
     const ONE: Self;
     /// -∞.
     const NEG_INFINITY: Self;
+
+    /// Whether this is no number.
+    #[must_use]
+    #[inline]
+    fn is_nan(self) -> bool {
+        self.partial_cmp(&self).is_none()
+    }
 }
 
 impl Float for f32 {

@@ -23,7 +23,7 @@ impl Axis {
 
 /// All windows of all images of a batch.
 #[derive(Clone, Debug)]
-pub(super) struct Patches {
+pub(crate) struct Patches {
     axes: [Axis; 3],
     /// The elements of a cell, and how many of them one group reads.
     channels: usize,
@@ -46,24 +46,24 @@ impl Patches {
     }
 
     /// The windows of one image.
-    pub(super) const fn windows(&self) -> usize {
+    pub(crate) const fn windows(&self) -> usize {
         self.axes[0].count * self.axes[1].count * self.axes[2].count
     }
 
     /// The cells of the image along each axis.
-    pub(super) const fn lens(&self) -> [usize; 3] {
+    pub(crate) const fn lens(&self) -> [usize; 3] {
         [self.axes[0].len, self.axes[1].len, self.axes[2].len]
     }
 
     /// The image of a window of the batch, and its place there.
-    pub(super) const fn place(&self, window: usize) -> (usize, [usize; 3]) {
+    pub(crate) const fn place(&self, window: usize) -> (usize, [usize; 3]) {
         let [a, b, c] = [self.axes[0].count, self.axes[1].count, self.axes[2].count];
         (window / (a * b * c), [window / (b * c) % a, window / c % b, window % c])
     }
 
     /// Calls `visit` with each cell of a window that exists: its number in the window, and its
     /// place in the batch.
-    pub(super) fn visit(&self, window: usize, mut visit: impl FnMut(usize, usize)) {
+    pub(crate) fn visit(&self, window: usize, mut visit: impl FnMut(usize, usize)) {
         let (image, [p, q, r]) = self.place(window);
         let [a, b, c] = &self.axes;
         for (i, &first) in a.offsets.iter().enumerate() {
@@ -92,91 +92,121 @@ impl Patches {
         if line == 0 || windows.is_empty() {
             return;
         }
-        let (mut image, [mut p, mut q, mut r]) = self.place(windows.start);
-        let mut lines = to.chunks_exact_mut(line);
-        for _ in windows {
+        let width = self.width();
+        let mut start = windows.start;
+        // Windows that differ along the last axis only, at a time.
+        let runs = Runs { rest: to, width, count: c.count, windows };
+        for to in runs {
+            let (image, [p, q, r]) = self.place(start);
+            let count = to.len() / width;
+            start += count;
+            let mut line_start = 0;
             for &first in &a.offsets {
                 let x = a.cell(p, first);
                 for &second in &b.offsets {
-                    let to = lines.next().expect("room for the windows");
-                    match (x, b.cell(q, second)) {
-                        (Some(x), Some(y)) => {
-                            let row = ((image * a.len + x) * b.len + y) * c.len;
-                            let source = &source[row * self.channels..];
-                            self.copy_line(
-                                &source[..c.len * self.channels],
-                                first_channel,
-                                r,
-                                to,
-                            );
-                        }
-                        _ => to.fill(T::default()),
-                    }
-                }
-            }
-            // The next window, as an odometer.
-            r += 1;
-            if r == c.count {
-                (r, q) = (0, q + 1);
-                if q == b.count {
-                    (q, p) = (0, p + 1);
-                    if p == a.count {
-                        (p, image) = (0, image + 1);
+                    let to = &mut to[line_start..];
+                    line_start += line;
+                    if let (Some(x), Some(y)) = (x, b.cell(q, second)) {
+                        let row =
+                            ((image * a.len + x) * b.len + y) * c.len * self.channels;
+                        let source = &source[row..row + c.len * self.channels];
+                        self.copy_lines(source, first_channel, r..r + count, to);
+                    } else {
+                        to.chunks_mut(width).for_each(|to| to[..line].fill(T::default()));
                     }
                 }
             }
         }
     }
 
-    /// Copies the cells of window `r` along the last axis.
-    #[inline]
-    fn copy_line<T: Copy + Default>(
+    /// Copies the cells of some windows along the last axis, `width` elements apart.
+    fn copy_lines<T: Copy + Default>(
         &self,
         source: &[T],
         first_channel: usize,
-        r: usize,
+        windows: Range<usize>,
         to: &mut [T],
     ) {
         let axis = &self.axes[2];
-        if self.contiguous {
-            let count = axis.offsets.len();
+        let to = windows.zip(to.chunks_mut(self.width()));
+        if !self.contiguous {
+            for (r, to) in to {
+                for (to, &offset) in to.chunks_exact_mut(self.run).zip(&axis.offsets) {
+                    match axis.cell(r, offset) {
+                        Some(cell) => {
+                            let start = cell * self.channels + first_channel;
+                            to.copy_from_slice(&source[start..start + self.run]);
+                        }
+                        None => to.fill(T::default()),
+                    }
+                }
+            }
+            return;
+        }
+        let count = axis.offsets.len();
+        match count * self.run {
+            1 => self.copy_side_by_side::<T, 1>(source, to),
+            2 => self.copy_side_by_side::<T, 2>(source, to),
+            3 => self.copy_side_by_side::<T, 3>(source, to),
+            5 => self.copy_side_by_side::<T, 5>(source, to),
+            7 => self.copy_side_by_side::<T, 7>(source, to),
+            9 => self.copy_side_by_side::<T, 9>(source, to),
+            _ => self.copy_side_by_side::<T, 0>(source, to),
+        }
+    }
+
+    /// As [`copy_lines`](Self::copy_lines), for cells that lie side by side; `LINE` elements in
+    /// all, or any number if that is 0.
+    #[inline(always)]
+    fn copy_side_by_side<'a, T: Copy + Default + 'a, const LINE: usize>(
+        &self,
+        source: &[T],
+        to: impl Iterator<Item = (usize, &'a mut [T])>,
+    ) {
+        let (axis, run) = (&self.axes[2], self.run);
+        let count = axis.offsets.len();
+        let line = if LINE > 0 { LINE } else { count * run };
+        for (r, to) in to {
             let start = (r * axis.step).cast_signed() + axis.offsets[0];
+            if start >= 0 && start.unsigned_abs() + count <= axis.len {
+                let from = &source[start.unsigned_abs() * run..];
+                to[..line].copy_from_slice(&from[..line]);
+                continue;
+            }
             // The cells of the window that exist: from `low` to `high`.
             let low = start.min(0).unsigned_abs().min(count);
             let high = axis.len.saturating_add_signed(-start).min(count).max(low);
-            let (run, from) = (self.run, start.max(0).unsigned_abs());
             to[..low * run].fill(T::default());
             if high > low {
-                copy(
-                    &mut to[low * run..high * run],
-                    &source[from * run..][..(high - low) * run],
-                );
+                let from = &source[start.max(0).unsigned_abs() * run..];
+                to[low * run..high * run].copy_from_slice(&from[..(high - low) * run]);
             }
-            to[high * run..].fill(T::default());
-        } else {
-            for (to, &offset) in to.chunks_exact_mut(self.run).zip(&axis.offsets) {
-                match axis.cell(r, offset) {
-                    Some(cell) => {
-                        copy(
-                            to,
-                            &source[cell * self.channels + first_channel..][..self.run],
-                        );
-                    }
-                    None => to.fill(T::default()),
-                }
-            }
+            to[high * run..line].fill(T::default());
         }
     }
 }
 
-/// Copies a slice; short ones without a call.
-#[inline]
-fn copy<T: Copy>(to: &mut [T], from: &[T]) {
-    if to.len() < 16 {
-        for (to, &from) in to.iter_mut().zip(from) {
-            *to = from;
+/// Windows that differ along the last axis only: their rows.
+struct Runs<'a, T> {
+    rest: &'a mut [T],
+    /// The elements of a window.
+    width: usize,
+    /// The windows along the last axis.
+    count: usize,
+    windows: Range<usize>,
+}
+
+impl<'a, T> Iterator for Runs<'a, T> {
+    type Item = &'a mut [T];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.windows.is_empty() {
+            return None;
         }
-    } else {
-        to.copy_from_slice(from);
+        let len = (self.count - self.windows.start % self.count).min(self.windows.len());
+        self.windows.start += len;
+        let (run, rest) = std::mem::take(&mut self.rest).split_at_mut(len * self.width);
+        self.rest = rest;
+        Some(run)
     }
 }

@@ -1,4 +1,5 @@
 //! The innermost loops: [`tile`], and its tables for each instruction set.
+#![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
 use super::{
     lanes::{Lanes, Plain},

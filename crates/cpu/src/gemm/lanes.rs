@@ -168,10 +168,9 @@ pub(super) mod x86 {
                 }
                 #[inline(always)]
                 unsafe fn sum(self) -> $number {
-                    // SAFETY: the caller promises the instruction set; a vector holds exactly
-                    // `LEN` numbers.
-                    let mut values: [$number; $len] =
-                        unsafe { std::mem::transmute(self) };
+                    let mut values = [0.0; $len];
+                    // SAFETY: the caller promises the instruction set; the array has room.
+                    unsafe { self.store(values.as_mut_ptr()) };
                     let mut len = $len / 2;
                     while len > 0 {
                         for i in 0..len {

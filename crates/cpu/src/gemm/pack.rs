@@ -1,4 +1,5 @@
 //! Copies of operands in the order in which the innermost loops read them.
+#![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
 use super::lanes::Lanes;
 
@@ -151,7 +152,7 @@ unsafe fn fill<V: Lanes>(panel: Panel<V::Number>) {
         for p in 0..panel.depth {
             // SAFETY: the elements from `len` to `width` of step `p`, less than a vector.
             unsafe {
-                V::zero().store_part(panel.to.add(p * panel.width + panel.len), rest)
+                V::zero().store_part(panel.to.add(p * panel.width + panel.len), rest);
             };
         }
     }

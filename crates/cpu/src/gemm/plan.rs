@@ -217,14 +217,8 @@ impl Blocks {
         part(self.k, self.slices, index)
     }
 
-    /// The next steps of the sum that are packed together.
-    pub(super) fn depth(&self, steps: &Range<usize>) -> usize {
-        let blocks = steps.len().div_ceil(DEPTH).max(1);
-        steps.len().div_ceil(blocks).next_multiple_of(8).min(steps.len())
-    }
-
     fn longest_depth(&self) -> usize {
-        (0..self.slices).map(|i| self.depth(&self.slice(i))).max().unwrap_or_default()
+        (0..self.slices).map(|i| depth(&self.slice(i))).max().unwrap_or_default()
     }
 
     pub(super) fn shared_a(&self) -> usize {
@@ -271,6 +265,12 @@ impl Blocks {
     pub(super) fn partial_sums(&self) -> usize {
         if self.slices > 1 { line(self.slices * self.m * self.n) } else { 0 }
     }
+}
+
+/// The steps of the sum that are packed together.
+pub(super) fn depth(steps: &Range<usize>) -> usize {
+    let blocks = steps.len().div_ceil(DEPTH).max(1);
+    steps.len().div_ceil(blocks).next_multiple_of(8).min(steps.len())
 }
 
 /// The `index`-th of `count` nearly equal parts of `len`.

@@ -1,4 +1,5 @@
 //! One row times a matrix.
+#![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
 use super::lanes::Lanes;
 

@@ -1,4 +1,5 @@
 //! Random numbers, many at a time: [`bits`], [`uniform`].
+#![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
 use deckle_tensor::random::{Draw, philox};
 

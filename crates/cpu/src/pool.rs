@@ -1,0 +1,310 @@
+//! Largest elements and means of windows: [`Pooling`].
+#![expect(
+    unsafe_code,
+    reason = "functions compiled for instruction sets that are detected"
+)]
+
+#[cfg(test)]
+mod tests;
+
+use deckle_tensor::Pool;
+
+use crate::{
+    Simd, Threads,
+    conv::{Patches, pool_windows},
+    simd::{Float, vectorized},
+};
+
+/// The channels that are looked at together, on the stack.
+const CHANNELS: usize = 256;
+
+/// The elements of a task's rows.
+const TASK: usize = 8192;
+
+/// A pooling of images (batch, spatial…, channels) of a given shape; up to three spatial axes.
+///
+/// The methods are the pooling primitives of
+/// [`Primitive`](deckle_tensor::Primitive) for `f32` and `f64`. Work is cut by shape alone, so
+/// results are the same bits on any number of threads.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_cpu::{Simd, Threads, pool::Pooling};
+/// use deckle_tensor::Pool;
+///
+/// let pool = Pool { window: vec![2], strides: vec![2], padding: vec![(0, 1)] };
+/// let pooling = Pooling::new(&pool, &[1, 3, 1]);
+/// let mut y = [0.0; 2];
+/// pooling.max(Simd::detect(), &Threads::new(1), &[1.0, 5.0, 2.0], &mut y);
+/// assert_eq!(y, [5.0, 2.0]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Pooling {
+    batch: usize,
+    channels: usize,
+    windows: Patches,
+}
+
+impl Pooling {
+    /// The pooling of images of that shape.
+    ///
+    /// # Panics
+    ///
+    /// If the shape does not fit the settings, or has more than three spatial axes.
+    #[must_use]
+    pub fn new(pool: &Pool, x: &[usize]) -> Self {
+        let windows = pool_windows(pool, x);
+        Self { batch: x[0], channels: x[x.len() - 1], windows }
+    }
+
+    /// The elements of an image.
+    fn image(&self) -> usize {
+        self.windows.lens().iter().product::<usize>() * self.channels
+    }
+
+    fn check_lens(&self, x: usize, y: usize) {
+        assert_eq!(x, self.batch * self.image(), "elements of x");
+        assert_eq!(
+            y,
+            self.batch * self.windows.windows() * self.channels,
+            "elements of y"
+        );
+    }
+
+    /// Calls `row` with each window and its part of the result.
+    fn rows<T: Float>(
+        &self,
+        threads: &Threads,
+        y: &mut [T],
+        row: impl Fn(usize, &mut [T]) + Sync,
+    ) {
+        let channels = self.channels.max(1);
+        let rows = (TASK / channels).max(1);
+        threads.run_chunks(y, rows * channels, |start, y| {
+            for (i, y) in y.chunks_exact_mut(channels).enumerate() {
+                row(start / channels + i, y);
+            }
+        });
+    }
+
+    /// Calls `image` with the first window of each image and its part of the result.
+    fn images<T: Float>(
+        &self,
+        threads: &Threads,
+        dx: &mut [T],
+        image: impl Fn(usize, &mut [T]) + Sync,
+    ) {
+        let len = self.image();
+        threads.run_chunks(dx, len.max(1), |start, dx| {
+            dx.fill(T::ZERO);
+            image(start / len, dx);
+        });
+    }
+
+    /// [`MaxPool`](deckle_tensor::Primitive::MaxPool).
+    ///
+    /// # Panics
+    ///
+    /// If a slice has not the length of its shape.
+    pub fn max<T: Float>(&self, simd: Simd, threads: &Threads, x: &[T], y: &mut [T]) {
+        self.check_lens(x.len(), y.len());
+        let larger = larger::<T>(simd);
+        self.rows(threads, y, |window, y| {
+            y.fill(T::NEG_INFINITY);
+            self.windows.visit(window, |_, place| {
+                larger(y, &x[place * self.channels..][..self.channels]);
+            });
+        });
+    }
+
+    /// [`MaxPoolGather`](deckle_tensor::Primitive::MaxPoolGather).
+    ///
+    /// # Panics
+    ///
+    /// If a slice has not the length of its shape.
+    pub fn max_gather<T: Float>(
+        &self,
+        simd: Simd,
+        threads: &Threads,
+        x: &[T],
+        values: &[T],
+        y: &mut [T],
+    ) {
+        self.check_lens(x.len(), y.len());
+        self.check_lens(values.len(), y.len());
+        let (largest, take) = (largest::<T>(simd), take::<T>(simd));
+        self.rows(threads, y, |window, y| {
+            y.fill(T::ZERO);
+            for (block, y) in y.chunks_mut(CHANNELS).enumerate() {
+                let channel = block * CHANNELS;
+                let mut cells = [u32::MAX; CHANNELS];
+                self.largest_cells(largest, x, window, channel, &mut cells[..y.len()]);
+                self.windows.visit(window, |cell, place| {
+                    let values = &values[place * self.channels + channel..][..y.len()];
+                    take(y, values, &cells, cell as u32);
+                });
+            }
+        });
+    }
+
+    /// [`MaxPoolScatter`](deckle_tensor::Primitive::MaxPoolScatter).
+    ///
+    /// # Panics
+    ///
+    /// If a slice has not the length of its shape.
+    pub fn max_scatter<T: Float>(
+        &self,
+        simd: Simd,
+        threads: &Threads,
+        x: &[T],
+        dy: &[T],
+        dx: &mut [T],
+    ) {
+        self.check_lens(x.len(), dy.len());
+        self.check_lens(dx.len(), dy.len());
+        let (largest, give) = (largest::<T>(simd), give::<T>(simd));
+        let (windows, len) = (self.windows.windows(), self.image());
+        self.images(threads, dx, |image, dx| {
+            for window in image * windows..(image + 1) * windows {
+                let dy = &dy[window * self.channels..][..self.channels];
+                for (block, dy) in dy.chunks(CHANNELS).enumerate() {
+                    let channel = block * CHANNELS;
+                    let mut cells = [u32::MAX; CHANNELS];
+                    self.largest_cells(
+                        largest,
+                        x,
+                        window,
+                        channel,
+                        &mut cells[..dy.len()],
+                    );
+                    self.windows.visit(window, |cell, place| {
+                        let start = place * self.channels + channel - image * len;
+                        give(&mut dx[start..start + dy.len()], dy, &cells, cell as u32);
+                    });
+                }
+            }
+        });
+    }
+
+    /// Finds the cells of a window where some channels of x are largest.
+    fn largest_cells<T: Float>(
+        &self,
+        largest: fn(&mut [T], &mut [u32], &[T], u32),
+        x: &[T],
+        window: usize,
+        channel: usize,
+        cells: &mut [u32],
+    ) {
+        let mut best = [T::ZERO; CHANNELS];
+        let best = &mut best[..cells.len()];
+        self.windows.visit(window, |cell, place| {
+            let x = &x[place * self.channels + channel..][..best.len()];
+            largest(best, cells, x, cell as u32);
+        });
+    }
+
+    /// [`AveragePool`](deckle_tensor::Primitive::AveragePool).
+    ///
+    /// # Panics
+    ///
+    /// If a slice has not the length of its shape.
+    pub fn average<T: Float>(&self, simd: Simd, threads: &Threads, x: &[T], y: &mut [T]) {
+        self.check_lens(x.len(), y.len());
+        let (add, divide) = (add::<T>(simd), divide::<T>(simd));
+        self.rows(threads, y, |window, y| {
+            y.fill(T::ZERO);
+            let mut count = 0;
+            self.windows.visit(window, |_, place| {
+                count += 1;
+                add(y, &x[place * self.channels..][..self.channels], T::ONE);
+            });
+            divide(y, T::from_i64(count.max(1)));
+        });
+    }
+
+    /// [`AveragePoolToInput`](deckle_tensor::Primitive::AveragePoolToInput).
+    ///
+    /// # Panics
+    ///
+    /// If a slice has not the length of its shape.
+    pub fn average_to_input<T: Float>(
+        &self,
+        simd: Simd,
+        threads: &Threads,
+        dy: &[T],
+        dx: &mut [T],
+    ) {
+        self.check_lens(dx.len(), dy.len());
+        let add = add::<T>(simd);
+        let (windows, len) = (self.windows.windows(), self.image());
+        self.images(threads, dx, |image, dx| {
+            for window in image * windows..(image + 1) * windows {
+                let dy = &dy[window * self.channels..][..self.channels];
+                let mut count = 0;
+                self.windows.visit(window, |_, _| count += 1);
+                self.windows.visit(window, |_, place| {
+                    let start = place * self.channels - image * len;
+                    let dx = &mut dx[start..start + self.channels];
+                    add(dx, dy, T::from_i64(count));
+                });
+            }
+        });
+    }
+}
+
+vectorized! {
+    /// The larger of each pair of elements; NaN wins.
+    fn larger<T: Float>(y: &mut [T], x: &[T]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = if x > *y || x.is_nan() { x } else { *y };
+        }
+    }
+}
+
+vectorized! {
+    /// Where x is larger than the best so far, or the first, or NaN: x and its cell.
+    fn largest<T: Float>(best: &mut [T], cells: &mut [u32], x: &[T], cell: u32) {
+        for ((best, at), &x) in best.iter_mut().zip(cells).zip(x) {
+            let first = *at == u32::MAX;
+            let better = first | (x > *best) | (x.is_nan() & !best.is_nan());
+            *best = if better { x } else { *best };
+            *at = if better { cell } else { *at };
+        }
+    }
+}
+
+vectorized! {
+    /// The values of the places of that cell.
+    fn take<T: Float>(y: &mut [T], values: &[T], cells: &[u32], cell: u32) {
+        for ((y, &value), &at) in y.iter_mut().zip(values).zip(cells) {
+            *y = if at == cell { value } else { *y };
+        }
+    }
+}
+
+vectorized! {
+    /// Adds `dy` at the places of that cell.
+    fn give<T: Float>(dx: &mut [T], dy: &[T], cells: &[u32], cell: u32) {
+        for ((dx, &dy), &at) in dx.iter_mut().zip(dy).zip(cells) {
+            *dx = if at == cell { *dx + dy } else { *dx };
+        }
+    }
+}
+
+vectorized! {
+    /// Adds `x / count`.
+    fn add<T: Float>(y: &mut [T], x: &[T], count: T) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y += x / count;
+        }
+    }
+}
+
+vectorized! {
+    fn divide<T: Float>(y: &mut [T], count: T) {
+        for y in y {
+            *y = *y / count;
+        }
+    }
+}
