@@ -9,10 +9,9 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{AnyLayer, Layer, layers};
-
-#[cfg(doc)]
+#[cfg(any(doc, test))]
 use crate::Model;
+use crate::{AnyLayer, Layer, layers};
 
 /// The classes of layers that a file may name.
 ///
@@ -118,3 +117,6 @@ impl fmt::Debug for Registry {
 fn is_operation(module: &str) -> bool {
     module.starts_with("keras.src.ops") || module.starts_with("keras.ops")
 }
+
+#[cfg(test)]
+mod tests;

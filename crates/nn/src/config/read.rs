@@ -223,7 +223,7 @@ impl Reader<'_> {
         let mut config = object(layer, "config")?.clone();
         let name = take_name(&mut config);
         let place = format!("layer `{}` (InputLayer)", name.as_deref().unwrap_or("?"));
-        let dtype = self.dtype(&place, config.remove("dtype").as_ref());
+        let dtype = self.dtype(&place, config.shift_remove("dtype").as_ref());
         for key in ["sparse", "ragged"] {
             if config.get(key) == Some(&Value::Bool(true)) {
                 self.missing.push(format!("{place}: {key} = true"));
@@ -253,8 +253,8 @@ impl Reader<'_> {
             self.missing.push(place);
             return Ok(None);
         };
-        let trainable = config.remove("trainable") != Some(Value::Bool(false));
-        let dtype = self.dtype(&place, config.remove("dtype").as_ref());
+        let trainable = config.shift_remove("trainable") != Some(Value::Bool(false));
+        let dtype = self.dtype(&place, config.shift_remove("dtype").as_ref());
         let module = layer.get("module").and_then(Value::as_str).unwrap_or_default();
         if let (true, Some(constant)) = (is_operation(module), constant) {
             config.insert("value".to_owned(), constant);
@@ -320,7 +320,7 @@ impl Reader<'_> {
 }
 
 fn take_name(config: &mut Map<String, Value>) -> Option<String> {
-    config.remove("name").and_then(|name| name.as_str().map(str::to_owned))
+    config.shift_remove("name").and_then(|name| name.as_str().map(str::to_owned))
 }
 
 fn with_name(handle: LayerHandle, name: Option<String>) -> LayerHandle {

@@ -1,7 +1,7 @@
 //! Values, masks, states, dropout and unknown lengths of the LSTM.
 
 use deckle_autograd::{Device, Function};
-use deckle_tensor::{DType, Tensor};
+use deckle_tensor::{DType, Tensor, conformance};
 
 use super::*;
 use crate::{
@@ -65,17 +65,75 @@ fn values_are_kerass() -> Result<()> {
     golden(LSTM::new(2).return_sequences(true), &expected)
 }
 
+/// Forward and backward, each as a composite or as its body, agree with `f64`.
+#[test]
+fn the_composites_mean_their_bodies() -> Result<()> {
+    let (time, batch, units) = (4, 3, 2);
+    let shapes = [
+        vec![time, batch, 4 * units],
+        vec![batch, units],
+        vec![batch, units],
+        vec![units, 4 * units],
+    ];
+    let mask: Vec<_> = (0..time * batch).map(|i| i % 5 != 0).collect();
+    for masked in [false, true] {
+        for by_sequence in [false, true] {
+            let mut given: Vec<_> = shapes.iter().map(|shape| lin(shape)).collect();
+            if masked {
+                given.push(Tensor::new(mask.clone(), [time, batch])?);
+            }
+            let vars: Vec<_> =
+                given.iter().map(|x| Var::input("x", x.shape(), x.dtype())).collect();
+            let inputs: Vec<_> = vars.iter().collect();
+            let made = Var::composite(Lstm, &inputs)?;
+            let mut loss = made[1].square()?.sum(..)?.add(&made[2].sum(..)?)?;
+            if by_sequence {
+                loss = loss.add(&made[0].square()?.sum(..)?)?;
+            }
+            let grads = deckle_autograd::grad(&loss, &inputs[..4])?;
+            let function = Function::new(inputs, made.iter().chain(&grads));
+            let specs: Vec<_> = given.iter().map(Tensor::spec).collect();
+            let program = function.compile(&Device::reference())?.program(&specs)?;
+            let text = program.to_string();
+            assert!(
+                text.contains("= lstm(") && text.contains("= lstm_backward("),
+                "{text}"
+            );
+            let backend = deckle_tensor::Reference::new();
+            conformance::check_composite(&backend, &program, &given).unwrap();
+        }
+    }
+    Ok(())
+}
+
+/// The rule and differentiating through the body give the same gradients, orders one and two.
+#[test]
+fn the_gradient_is_right() -> Result<()> {
+    let given = [lin(&[3, 2, 8]), lin(&[2, 2]), lin(&[2, 2]), lin(&[2, 8])];
+    let mut given: Vec<_> = given.iter().map(|x| x.cast(DType::F64)).collect();
+    let run = |x: &[Var]| Var::composite(Lstm, &x.iter().collect::<Vec<_>>());
+    deckle_autograd::check_gradients(run, &given)?;
+    given.push(Tensor::new(vec![true, false, false, true, true, true], [3, 2])?);
+    deckle_autograd::check_gradients(run, &given)?;
+    Ok(())
+}
+
 #[test]
 fn the_loop_without_the_composite_gives_the_same() -> Result<()> {
-    // Softplus of any other kind would differ; relu and relu6 agree on small numbers.
-    let of = |gate: Activation| -> Result<Tensor> {
-        let layer = LSTM::new(2).recurrent_activation(gate).return_sequences(true);
+    // States that are dropped with a rate too small to drop any take the other way.
+    let layer = LSTM::new(2).return_sequences(true);
+    let run = |layer: LSTM| -> Result<Vec<f32>> {
         let model = Sequential::new([3, 2]).add(layer).build()?;
         set_lin(&model)?;
-        let y = model.call(&[Var::constant(&lin(&[1, 3, 2]))], &mut Call::inference())?;
-        Ok(y[0].eval()?)
+        let number = Var::constant(&Tensor::scalar(3i64));
+        let mut call = Call::training(Randomness { seed: &number, step: &number });
+        let y = model.call(&[Var::constant(&lin(&[1, 3, 2]))], &mut call)?.remove(0);
+        let is_composite = y.inputs()[0].op().is_some_and(|op| op.name() == "lstm");
+        assert_eq!(is_composite, layer_is_plain(&model));
+        Ok(y.eval()?.to_vec()?)
     };
-    assert_eq!(of(Activation::Relu)?, of(Activation::Relu6)?);
+    let expected = run(layer.clone())?;
+    close(&Tensor::new(run(layer.recurrent_dropout(1e-9))?, [6])?, &expected);
     Ok(())
 }
 
@@ -90,6 +148,11 @@ fn the_forget_gate_starts_open() -> Result<()> {
         ["lstm/cell/kernel", "lstm/cell/recurrent_kernel", "lstm/cell/bias"]
     );
     Ok(())
+}
+
+/// Whether the model's LSTM drops no states.
+fn layer_is_plain(model: &Model) -> bool {
+    model.layers()[1].handle().layer().config().unwrap()["recurrent_dropout"] == 0.0
 }
 
 /// Outputs for words, where 0 is masked, and any number of steps.

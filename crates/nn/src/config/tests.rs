@@ -1,0 +1,413 @@
+//! Round trips, and all that is missing named at once.
+
+use deckle_autograd::Device;
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    Activation, Built, Error, Functional, Init, LayerExt, Regularizer, Result,
+    Sequential, Symbol,
+    layers::{
+        Add, BatchNormalization, Concatenate, Conv2D, Dense, Dropout, Embedding, Flatten,
+        GRU, LSTM, MaxPooling2D, Padding, Reshape, SimpleRNN,
+    },
+};
+use deckle_tensor::{DType, Shape};
+
+fn read(config: &Value) -> Result<Model> {
+    Model::from_config(config, &Registry::keras(), 0, &Device::reference())
+}
+
+fn convnet() -> Result<Model> {
+    Sequential::new([8, 8, 1])
+        .add(Conv2D::new(4, 3).padding(Padding::Same).activation(Activation::Relu))
+        .add(BatchNormalization::new().momentum(0.9).dtype_f64())
+        .add(MaxPooling2D::new(2))
+        .add(Dropout::new(0.25).seed(3))
+        .add(Flatten::new())
+        .add(Dense::new(3).kernel_regularizer(Regularizer::l2(0.5)).trainable(false))
+        .name("convnet")
+        .build()
+}
+
+trait DtypeF64 {
+    fn dtype_f64(self) -> crate::LayerHandle;
+}
+
+impl<L: AnyLayer> DtypeF64 for L {
+    fn dtype_f64(self) -> crate::LayerHandle {
+        self.shared().dtype(DType::F64)
+    }
+}
+
+fn branches() -> Result<Model> {
+    let (a, words) =
+        (Symbol::input("a", [4]), Symbol::typed_input("w", [None], DType::I32));
+    let e = Embedding::new(10, 4).mask_zero(true).apply(&words)?;
+    let encoder = LSTM::new(4).return_state(true).named("encoder");
+    let states = encoder.call(&[e.clone()], &[])?;
+    let decoder = LSTM::new(4).named("decoder");
+    let d = decoder.call(&[e.clone(), states[1].clone(), states[2].clone()], &[])?;
+    let g = GRU::new(4).shared().call(&[e.clone()], &[("initial_state", &states[1])])?;
+    let r = SimpleRNN::new(4).apply(&e)?;
+    let shared = Dense::new(4).named("shared");
+    let (x, y) = (shared.apply(&a)?, shared.apply(&d[0])?);
+    let joined = Concatenate::new().join([&x, &y, &g[0], &r])?;
+    let last = Reshape::new([2, -1]).apply(&joined)?;
+    let sum = Add::new().join([&x, &y])?;
+    Functional::new([&a, &words], [&last, &sum, &x]).name("branches").build()
+}
+
+#[track_caller]
+fn round_trip(model: &Model) {
+    let config = model.config().unwrap();
+    let again = read(&config).unwrap();
+    assert_eq!(again.config().unwrap(), config);
+    let weights = |model: &Model| -> Vec<_> {
+        let variables = model.variables().into_iter();
+        variables
+            .map(|v| (v.name().to_owned(), v.spec().clone(), v.value().unwrap()))
+            .collect()
+    };
+    assert_eq!(weights(&again), weights(model));
+    let frozen = |model: &Model| model.trainable_weights().count();
+    assert_eq!(frozen(&again), frozen(model));
+    assert_eq!(again.name(), model.name());
+}
+
+#[test]
+fn models_survive_a_round_trip() -> Result<()> {
+    round_trip(&convnet()?);
+    round_trip(&branches()?);
+    round_trip(&Sequential::new(()).add(Flatten::new()).build()?);
+    Ok(())
+}
+
+#[test]
+fn a_layer_looks_as_keras_writes_it() -> Result<()> {
+    let config = Sequential::new([4]).add(Dense::new(3)).build()?.config()?;
+    assert_eq!(
+        config["config"]["layers"],
+        json!([
+            {
+                "module": "keras.layers",
+                "class_name": "InputLayer",
+                "config": {
+                    "name": "input_layer",
+                    "batch_shape": [null, 4],
+                    "sparse": false,
+                    "ragged": false,
+                    "dtype": "float32",
+                },
+                "registered_name": null,
+            },
+            {
+                "module": "keras.layers",
+                "class_name": "Dense",
+                "config": {
+                    "name": "dense",
+                    "trainable": true,
+                    "dtype": {
+                        "module": "keras",
+                        "class_name": "DTypePolicy",
+                        "config": {"name": "float32"},
+                        "registered_name": null,
+                    },
+                    "units": 3,
+                    "activation": "linear",
+                    "use_bias": true,
+                    "kernel_initializer": {
+                        "module": "keras.initializers",
+                        "class_name": "GlorotUniform",
+                        "config": {"seed": null},
+                        "registered_name": null,
+                    },
+                    "bias_initializer": {
+                        "module": "keras.initializers",
+                        "class_name": "Zeros",
+                        "config": {},
+                        "registered_name": null,
+                    },
+                    "kernel_regularizer": null,
+                    "bias_regularizer": null,
+                    "activity_regularizer": null,
+                },
+                "registered_name": null,
+                "build_config": {"input_shape": [null, 4]},
+            },
+        ])
+    );
+    Ok(())
+}
+
+#[test]
+fn calls_look_as_keras_writes_them() -> Result<()> {
+    let config = branches()?.config()?;
+    let layers = config["config"]["layers"].as_array().expect("a list");
+    let node = |name: &str, call: usize| -> Value {
+        let layer = layers.iter().find(|layer| layer["name"] == name).expect(name);
+        let mut node = layer["inbound_nodes"][call].clone();
+        shorten(&mut node);
+        node
+    };
+    assert_eq!(
+        node("decoder", 0),
+        json!({
+            "args": [["embedding", 0, 0], [["encoder", 0, 1], ["encoder", 0, 2]]],
+            "kwargs": {},
+        })
+    );
+    assert_eq!(
+        node("gru", 0),
+        json!({"args": [["embedding", 0, 0]], "kwargs": {"initial_state": ["encoder", 0, 1]}})
+    );
+    assert_eq!(node("shared", 1), json!({"args": [["decoder", 0, 0]], "kwargs": {}}));
+    assert_eq!(
+        node("add", 0),
+        json!({"args": [[["shared", 0, 0], ["shared", 1, 0]]], "kwargs": {}})
+    );
+    assert_eq!(config["config"]["input_layers"], json!([["a", 0, 0], ["w", 0, 0]]));
+    assert_eq!(
+        config["config"]["output_layers"],
+        json!([["reshape", 0, 0], ["add", 0, 0], ["shared", 0, 0]])
+    );
+    Ok(())
+}
+
+/// Replaces tensors by their history.
+fn shorten(value: &mut Value) {
+    if let Some(history) = value.pointer("/config/keras_history") {
+        *value = history.clone();
+        return;
+    }
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(shorten),
+        Value::Object(map) => map.values_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
+/// A model of a file with these layers after an input of shape (4,).
+fn sequential(layers: &[Value]) -> Value {
+    let mut all = vec![json!({
+        "class_name": "InputLayer",
+        "config": {"batch_shape": [null, 4], "dtype": "float32", "name": "x"},
+    })];
+    all.extend_from_slice(layers);
+    json!({"class_name": "Sequential", "config": {"name": "m", "layers": all}})
+}
+
+#[test]
+fn all_that_is_missing_is_named_at_once() {
+    let config = sequential(&[
+        json!({"class_name": "Lambda", "config": {"name": "f", "function": "x"}}),
+        json!({
+            "class_name": "Dense",
+            "config": {
+                "name": "a",
+                "units": 3,
+                "activation": "sofmax",
+                "kernel_constraint": {"class_name": "NonNeg", "config": {}},
+                "lora_rank": 4,
+                "bias_constraint": null,
+                "kernel_regularizer": {"class_name": "OrthogonalRegularizer", "config": {}},
+                "dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}},
+            },
+        }),
+        json!({"class_name": "Conv2D", "config": {
+            "name": "c", "filters": 3, "kernel_size": [3, 3], "data_format": "channels_first",
+        }}),
+        json!({"class_name": "BatchNormalization", "config": {
+            "name": "b", "renorm": true, "renorm_momentum": 0.5, "synchronized": false,
+        }}),
+    ]);
+    assert_eq!(
+        read(&config).expect_err("much is missing").to_string(),
+        "the model asks for what does not exist here
+  missing: layer `f` (Lambda)
+  missing: layer `a` (Dense): dtype mixed_float16
+  missing: layer `a` (Dense): activation = \"sofmax\"
+  missing: layer `a` (Dense): kernel_regularizer = \
+         {\"class_name\":\"OrthogonalRegularizer\",\"config\":{}}
+  missing: layer `a` (Dense): kernel_constraint = {\"class_name\":\"NonNeg\",\"config\":{}}
+  missing: layer `a` (Dense): lora_rank = 4
+  missing: layer `c` (Conv2D): data_format = \"channels_first\"
+  missing: layer `b` (BatchNormalization): renorm = true
+  missing: layer `b` (BatchNormalization): renorm_momentum = 0.5"
+    );
+}
+
+#[test]
+fn harmless_arguments_are_passed_over() -> Result<()> {
+    let config = sequential(&[
+        json!({"class_name": "Reshape", "config": {"name": "r", "target_shape": [2, 2]}}),
+        json!({"class_name": "LSTM", "config": {
+            "name": "l", "units": 2, "unroll": true, "use_cudnn": "auto", "seed": null,
+            "kernel_constraint": null, "implementation": 2, "time_major": false,
+        }}),
+        json!({"class_name": "BatchNormalization", "config": {
+            "name": "b", "renorm": false, "renorm_clipping": null, "renorm_momentum": 0.99,
+            "synchronized": false,
+        }}),
+    ]);
+    assert_eq!(read(&config)?.layers().len(), 4);
+    Ok(())
+}
+
+/// A layer that the registry does not know by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Twice {}
+
+impl Layer for Twice {
+    fn class_name(&self) -> &'static str {
+        "Twice"
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        Ok(inputs.to_vec())
+    }
+
+    fn build(&self, _: &[Shape], _: &mut Init<'_>) -> Result<Box<dyn Built>> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn module(&self) -> &'static str {
+        ""
+    }
+}
+
+impl Built for Twice {
+    fn call(
+        &self,
+        inputs: &crate::Inputs,
+        _: &mut crate::Call<'_>,
+    ) -> Result<Vec<deckle_autograd::Var>> {
+        Ok(vec![inputs.only()?.mul(2.0)?])
+    }
+}
+
+#[test]
+fn custom_layers_are_known_where_they_are_registered() -> Result<()> {
+    let config = Sequential::new([4]).add(Twice {}).build()?.config()?;
+    let layer = &config["config"]["layers"][1];
+    assert_eq!(layer["registered_name"], "Custom>Twice");
+    assert_eq!(layer["module"], Value::Null);
+    assert!(matches!(read(&config), Err(Error::Unsupported { .. })));
+    let registry = Registry::empty().register::<Twice>("Twice");
+    let model = Model::from_config(&config, &registry, 0, &Device::reference())?;
+    assert_eq!(model.layers()[1].class_name(), "Twice");
+    Ok(())
+}
+
+#[test]
+fn a_mask_that_keras_wrote_out_is_read() -> Result<()> {
+    let words = Symbol::typed_input("w", [None], DType::I32);
+    let e = Embedding::new(10, 4).apply(&words)?;
+    let mask = layers::NotEqual::new(0.0).apply(&words)?;
+    let h = LSTM::new(2).shared().call(&[e], &[("mask", &mask)])?;
+    let model = Model::new([&words], [&h[0]])?;
+    let config = model.config()?;
+    let layers = config["config"]["layers"].as_array().expect("a list");
+    let operation =
+        layers.iter().find(|l| l["class_name"] == "NotEqual").expect("NotEqual");
+    assert_eq!(operation["config"], json!({"name": "not_equal"}));
+    assert_eq!(operation["inbound_nodes"][0]["args"][1], 0.0);
+    round_trip(&model);
+    Ok(())
+}
+
+#[track_caller]
+fn fails(config: &Value, expected: &str) {
+    let error = read(config).expect_err("this is wrong").to_string();
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn what_is_no_model_is_named() -> Result<()> {
+    fails(&json!({}), "expected: an object with `class_name`\n       got: {}");
+    fails(
+        &json!({"class_name": "Tree", "config": {}}),
+        "missing: class `Tree` of a model",
+    );
+    fails(&json!({"class_name": "Sequential", "config": {}}), "a list of layers");
+    fails(
+        &json!({"class_name": "Sequential", "config": {"layers": []}}),
+        "expected: an InputLayer first, or a `build_input_shape`",
+    );
+    let mut config = branches()?.config()?;
+    config["config"]["output_layers"] = json!(["nobody", 0, 0]);
+    fails(&config, "got: output 0 of call 0 of layer `nobody`");
+    let mut config = branches()?.config()?;
+    let layers = config["config"]["layers"].as_array_mut().expect("a list");
+    layers.retain(|layer| layer["name"] != "embedding");
+    fails(&config, "expected: layers whose inputs other layers make");
+    fails(
+        &sequential(&[json!({"class_name": "Dense", "config": {"name": "d"}})]),
+        "missing: layer `d` (Dense): missing field `units`",
+    );
+    fails(
+        &sequential(&[json!({"class_name": "Dense", "config": {
+            "name": "d", "units": 9_007_199_254_740_992_u64,
+        }})]),
+        "layer `d` (Dense): initializer GlorotUniform cannot fill this weight",
+    );
+    Ok(())
+}
+
+/// All places in a JSON value, as pointers.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Array(values) => {
+            for (i, value) in values.iter().enumerate() {
+                places(value, &format!("{at}/{i}"), found);
+            }
+        }
+        Value::Object(map) => {
+            for (key, value) in map {
+                places(value, &format!("{at}/{key}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn damage() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        Just(json!([])),
+        Just(json!({})),
+        Just(json!(true)),
+        Just(json!("same")),
+        Just(json!(-1)),
+        Just(json!(0)),
+        Just(json!(1)),
+        Just(json!(3)),
+        Just(json!(0.5)),
+        Just(json!([null, 2, 2])),
+        Just(json!(1e300)),
+        Just(json!(u64::MAX)),
+        Just(json!([1, 2, 3, 4, 5])),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is damaged in a configuration: an error or a model, never a panic.
+    #[test]
+    fn damaged_configurations_never_panic(
+        which in any::<bool>(),
+        damages in prop::collection::vec((any::<prop::sample::Index>(), damage()), 1..4),
+    ) {
+        let mut config = if which { convnet() } else { branches() }.unwrap().config().unwrap();
+        for (at, value) in damages {
+            let mut found = Vec::new();
+            places(&config, "", &mut found);
+            *config.pointer_mut(at.get(&found[..]).as_str()).unwrap() = value;
+        }
+        let _ = read(&config);
+    }
+}
