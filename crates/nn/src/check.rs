@@ -143,7 +143,7 @@ impl Checked {
             let name = format!("input_{i}");
             symbols.push(Symbol::typed_input(&name, KerasShape(lens), input.dtype()));
         }
-        let outputs = handle.call(&symbols, &[])?;
+        let outputs = handle.call(&symbols, [])?;
         let model = Functional::new(&symbols, &outputs).seed(seed).build()?;
         let inputs =
             model.inputs().map(|(name, shape, dtype)| Var::input(name, shape, dtype));

@@ -29,7 +29,7 @@ pub enum Error {
         /// Its class.
         class: String,
         /// What failed.
-        error: Box<Error>,
+        error: Box<Self>,
     },
     /// A name that nothing is known by.
     Unknown {
@@ -59,6 +59,7 @@ impl Error {
     }
 
     /// An [`Error::Unknown`], with the most similar of the known names.
+    #[must_use]
     pub fn unknown(what: &'static str, name: &str, known: &[&str]) -> Self {
         let suggestion = did_you_mean(name, known).unwrap_or_default().to_owned();
         Self::Unknown { what, name: name.to_owned(), suggestion }

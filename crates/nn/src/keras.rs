@@ -5,12 +5,10 @@ use serde_json::{Map, Value, json};
 /// An object as Keras writes it.
 #[must_use]
 pub fn keras_object(module: &str, class_name: &str, config: Value) -> Value {
-    json!({
-        "module": module,
-        "class_name": class_name,
-        "config": config,
-        "registered_name": null,
-    })
+    let mut object = json!({ "module": module, "class_name": class_name });
+    object["config"] = config;
+    object["registered_name"] = Value::Null;
+    object
 }
 
 /// Class name and configuration of an object as Keras writes it; a bare name has no

@@ -195,8 +195,7 @@ impl LayerHandle {
         &self,
         inputs: impl IntoIterator<Item = &'a Symbol>,
     ) -> Result<Symbol> {
-        let inputs: Vec<_> = inputs.into_iter().cloned().collect();
-        let mut outputs = self.call(&inputs, &[])?;
+        let mut outputs = self.call(inputs, [])?;
         if outputs.len() != 1 {
             let error = Error::invalid("has several outputs", "a layer with one output");
             return Err(
@@ -220,13 +219,14 @@ impl LayerHandle {
     /// # Errors
     ///
     /// If the layer cannot take them.
-    pub fn call(
+    pub fn call<'a>(
         &self,
-        inputs: &[Symbol],
-        named: &[(&str, &Symbol)],
+        inputs: impl IntoIterator<Item = &'a Symbol>,
+        named: impl IntoIterator<Item = (&'a str, &'a Symbol)>,
     ) -> Result<Vec<Symbol>> {
-        let named = named.iter().map(|&(name, symbol)| (name.to_owned(), symbol.clone()));
-        Symbol::call(self, inputs.to_vec(), named.collect())
+        let named =
+            named.into_iter().map(|(name, symbol)| (name.to_owned(), symbol.clone()));
+        Symbol::call(self, inputs.into_iter().cloned().collect(), named.collect())
     }
 }
 

@@ -103,13 +103,13 @@ pub fn align(y_true: &Var, y_pred: &Var) -> Result<(Var, Var)> {
         if t.rank() == 1 {
             t = t.expand_dims(-1)?;
         } else {
-            p = p.squeeze(&[-1])?;
+            p = p.squeeze([-1])?;
         }
     } else if t.rank() == p.rank() + 1 && ends_in_one(&t) {
         if p.rank() == 1 {
             p = p.expand_dims(-1)?;
         } else {
-            t = t.squeeze(&[-1])?;
+            t = t.squeeze([-1])?;
         }
     }
     Ok((t, p))

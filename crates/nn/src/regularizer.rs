@@ -76,7 +76,7 @@ impl Regularizer {
     ///
     /// If the output is not floating point.
     pub fn add_activity(&self, output: &Var, call: &mut Call<'_>) -> Result<()> {
-        let batch = output.count_of(&[0], DType::F32)?.cast(output.dtype())?;
+        let batch = output.count_of([0], DType::F32)?.cast(output.dtype())?;
         call.add_loss(self.penalty(output)?.div(&batch)?);
         Ok(())
     }

@@ -282,7 +282,7 @@ Model: \"sequential\"
         let a = Symbol::input("right_hand_side", [3]);
         let b = Symbol::typed_input("left", [None], deckle_tensor::DType::I32);
         let words = Embedding::new(10, 4).apply(&b)?;
-        let states = LSTM::new(4).return_state(true).shared().call(&[words], &[])?;
+        let states = LSTM::new(4).return_state(true).shared().call([&words], [])?;
         let d = Dense::new(4).trainable(false).apply(&a)?;
         let y = Add::new().join([&d, &states[2]])?;
         let model = Model::new([&a, &b], [&y])?;

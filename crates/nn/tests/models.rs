@@ -94,7 +94,8 @@ fn layers_get_kerass_names() -> Result<()> {
         .add(Dense::new(4).named("dense_1"))
         .add(Dense::new(4))
         .build()?;
-    let names: Vec<_> = model.layers().iter().skip(1).map(|layer| layer.name()).collect();
+    let names: Vec<_> =
+        model.layers().iter().skip(1).map(deckle_nn::ModelLayer::name).collect();
     assert_eq!(names, ["embedding", "lstm", "dense", "dense_1", "dense_2"]);
     text(model.layer("dens"), "unknown layer `dens`\n      help: did you mean `dense`?");
     Ok(())
@@ -204,7 +205,7 @@ fn a_layer_with_several_outputs_says_so() {
         "layer `memory` (LSTM): has several outputs\n  expected: a layer with one output\n       \
          got: 3\n      help: use LayerHandle::call",
     );
-    assert_eq!(states.call(&[x], &[]).unwrap().len(), 3);
+    assert_eq!(states.call([&x], []).unwrap().len(), 3);
 }
 
 #[test]

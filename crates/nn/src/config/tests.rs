@@ -47,10 +47,10 @@ fn branches() -> Result<Model> {
         (Symbol::input("a", [4]), Symbol::typed_input("w", [None], DType::I32));
     let e = Embedding::new(10, 4).mask_zero(true).apply(&words)?;
     let encoder = LSTM::new(4).return_state(true).named("encoder");
-    let states = encoder.call(&[e.clone()], &[])?;
+    let states = encoder.call([&e], [])?;
     let decoder = LSTM::new(4).named("decoder");
-    let d = decoder.call(&[e.clone(), states[1].clone(), states[2].clone()], &[])?;
-    let g = GRU::new(4).shared().call(&[e.clone()], &[("initial_state", &states[1])])?;
+    let d = decoder.call([&e, &states[1], &states[2]], [])?;
+    let g = GRU::new(4).shared().call([&e], [("initial_state", &states[1])])?;
     let r = SimpleRNN::new(4).apply(&e)?;
     let shared = Dense::new(4).named("shared");
     let (x, y) = (shared.apply(&a)?, shared.apply(&d[0])?);
@@ -306,7 +306,7 @@ fn a_mask_that_keras_wrote_out_is_read() -> Result<()> {
     let words = Symbol::typed_input("w", [None], DType::I32);
     let e = Embedding::new(10, 4).apply(&words)?;
     let mask = layers::NotEqual::new(0.0).apply(&words)?;
-    let h = LSTM::new(2).shared().call(&[e], &[("mask", &mask)])?;
+    let h = LSTM::new(2).shared().call([&e], [("mask", &mask)])?;
     let model = Model::new([&words], [&h[0]])?;
     let config = model.config()?;
     let layers = config["config"]["layers"].as_array().expect("a list");

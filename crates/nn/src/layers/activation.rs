@@ -288,7 +288,7 @@ mod tests {
         let x = Symbol::input("x", [3]);
         let mask = Symbol::typed_input("mask", [3], deckle_tensor::DType::Bool);
         let y = crate::LayerExt::shared(Softmax::new())
-            .call(&[x.clone()], &[("mask", &mask)])?
+            .call([&x], [("mask", &mask)])?
             .remove(0);
         let model = Functional::new([&x, &mask], [&y]).build()?;
         let x =

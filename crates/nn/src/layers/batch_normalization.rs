@@ -387,7 +387,7 @@ mod tests {
         let x = Symbol::input("x", [2, 1]);
         let mask = Symbol::typed_input("mask", [2], DType::Bool);
         let layer = BatchNormalization::new().momentum(0.0).shared();
-        let y = layer.call(&[x.clone()], &[("mask", &mask)])?.remove(0);
+        let y = layer.call([&x], [("mask", &mask)])?.remove(0);
         let model = Model::new([&x, &mask], [&y])?;
         let x = Tensor::new(vec![1.0f32, 9.0, 3.0, -7.0], [2, 2, 1])?;
         step(&model, &[x, Tensor::new(vec![true, false, true, false], [2, 2])?])?;

@@ -411,7 +411,7 @@ mod tests {
         let layer = ones::<1>(2).padding(Padding::Same).strides(2);
         let model = Sequential::new([None, Some(1)]).add(layer).build()?;
         let x = Var::input("x", [None, None, Some(1)], deckle_tensor::DType::F32);
-        let y = model.call(&[x.clone()], &mut Call::inference())?;
+        let y = model.call(std::slice::from_ref(&x), &mut Call::inference())?;
         let function = deckle_autograd::Function::new([&x], &y);
         let function = function.compile(&deckle_autograd::Device::reference())?;
         for len in [1, 4, 5] {

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn keeps_the_promises_of_a_layer() -> Result<()> {
         let ids = Tensor::new(vec![0i32, 3, 1, 3, 2, 0], [2, 3])?;
-        check_layer_on(&Embedding::new(4, 2), &[ids.clone()])?;
+        check_layer_on(&Embedding::new(4, 2), std::slice::from_ref(&ids))?;
         check_layer_on(&Embedding::new(4, 3).mask_zero(true), &[ids.cast(DType::U8)])
     }
 

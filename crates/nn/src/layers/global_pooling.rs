@@ -138,7 +138,7 @@ mod tests {
         let x = Symbol::input("x", [3, 1]);
         let mask = Symbol::typed_input("mask", [3], deckle_tensor::DType::Bool);
         let layer = GlobalAveragePooling1D::new().shared();
-        let y = layer.call(&[x.clone()], &[("mask", &mask)])?.remove(0);
+        let y = layer.call([&x], [("mask", &mask)])?.remove(0);
         let model = Model::new([&x, &mask], [&y])?;
         let x = Var::constant(&Tensor::new(vec![1.0f32, 3.0, f32::NAN], [1, 3, 1])?);
         let mask = Var::constant(&Tensor::new(vec![true, true, false], [1, 3])?);

@@ -67,7 +67,6 @@ impl BinaryCrossentropy {
 
     /// Sets whether predictions are logits instead of probabilities; false by default.
     #[must_use]
-    #[expect(clippy::wrong_self_convention, reason = "Keras's name")]
     pub fn from_logits(mut self, from_logits: bool) -> Self {
         self.from_logits = from_logits;
         self
@@ -110,7 +109,7 @@ impl Loss for BinaryCrossentropy {
                 0.0 - yes.add(&no)?
             }
         };
-        Ok(values.mean(&[self.axis])?)
+        Ok(values.mean([self.axis])?)
     }
 
     fn reduction(&self) -> Reduction {

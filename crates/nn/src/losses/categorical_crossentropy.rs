@@ -62,7 +62,6 @@ impl CategoricalCrossentropy {
 
     /// Sets whether predictions are logits instead of probabilities; false by default.
     #[must_use]
-    #[expect(clippy::wrong_self_convention, reason = "Keras's name")]
     pub fn from_logits(mut self, from_logits: bool) -> Self {
         self.from_logits = from_logits;
         self

@@ -54,7 +54,7 @@ impl Loss for MeanAbsoluteError {
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
         let difference = y_pred.sub(&as_float(y_true, y_pred)?)?;
-        Ok(difference.abs()?.mean(&[-1])?)
+        Ok(difference.abs()?.mean([-1])?)
     }
 
     fn reduction(&self) -> Reduction {

@@ -60,7 +60,6 @@ impl SparseCategoricalCrossentropy {
 
     /// Sets whether predictions are logits instead of probabilities; false by default.
     #[must_use]
-    #[expect(clippy::wrong_self_convention, reason = "Keras's name")]
     pub fn from_logits(mut self, from_logits: bool) -> Self {
         self.from_logits = from_logits;
         self
@@ -86,7 +85,7 @@ impl SparseCategoricalCrossentropy {
         if labels.rank() == y_pred.rank()
             && labels.shape().dims().last() == Some(&Dim::Known(1))
         {
-            labels = labels.squeeze(&[-1])?;
+            labels = labels.squeeze([-1])?;
         }
         if labels.rank() + 1 != y_pred.rank() {
             return Err(Error::invalid(
@@ -111,7 +110,7 @@ impl SparseCategoricalCrossentropy {
             return Ok(x.sparse_softmax_cross_entropy(labels)?);
         }
         let p = y_pred.div(&y_pred.sum(keep(-1))?)?.clip(EPSILON, 1.0 - EPSILON)?;
-        let picked = p.gather_along(-1, &labels.expand_dims(-1)?)?.squeeze(&[-1])?;
+        let picked = p.gather_along(-1, &labels.expand_dims(-1)?)?.squeeze([-1])?;
         Ok(0.0 - picked.log()?)
     }
 }

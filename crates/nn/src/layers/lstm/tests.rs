@@ -159,14 +159,16 @@ fn layer_is_plain(model: &Model) -> bool {
 fn masked(layer: LSTM, words: &Tensor) -> Result<Vec<Tensor>> {
     let x = Symbol::typed_input("words", [None], DType::I32);
     let vectors = Embedding::new(5, 3).mask_zero(true).apply(&x)?;
-    let model = Model::new([&x], &layer.shared().call(&[vectors], &[])?)?;
+    let model = Model::new([&x], &layer.shared().call([&vectors], [])?)?;
     for variable in model.variables() {
         let value = lin(variable.shape()).mul(3.0f32)?;
         variable.set(&value)?;
     }
     let x = Var::input("words", [None, None], DType::I32);
-    let y = model.call(&[x.clone()], &mut Call::inference())?;
-    Ok(Function::new([&x], &y).compile(&Device::reference())?.call(&[words.clone()])?)
+    let y = model.call(std::slice::from_ref(&x), &mut Call::inference())?;
+    Ok(Function::new([&x], &y)
+        .compile(&Device::reference())?
+        .call(std::slice::from_ref(words))?)
 }
 
 #[test]
@@ -211,16 +213,13 @@ fn states_can_be_given() -> Result<()> {
     let x = Symbol::input("x", [3, 2]);
     let first = LSTM::new(2).return_sequences(true).return_state(true).shared();
     let by_name = |x: &Symbol, states: &[Symbol]| -> Result<Vec<Symbol>> {
-        first.call(
-            &[x.clone()],
-            &[("initial_state", &states[0]), ("initial_state", &states[1])],
-        )
+        first.call([x], states.iter().map(|state| ("initial_state", state)))
     };
-    let a = first.call(&[x.clone()], &[])?;
+    let a = first.call([&x], [])?;
     let b = by_name(&x, &a[1..])?;
-    let c = first.call(&[x.clone(), a[1].clone(), a[2].clone()], &[])?;
+    let c = first.call([&x, &a[1], &a[2]], [])?;
     let twice = Symbol::input("twice", [6, 2]);
-    let d = first.call(&[twice.clone()], &[])?;
+    let d = first.call([&twice], [])?;
     let model = Model::new([&x, &twice], [&b[1], &c[1], &d[1]])?;
     set_lin(&model)?;
     let x = lin(&[1, 3, 2]);
