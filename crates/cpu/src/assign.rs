@@ -53,7 +53,7 @@ pub(crate) fn assign(graph: &mut Graph, lowered: &mut Lowered) -> Assignment {
         }
     }
     if !copies.is_empty() {
-        let mut copy = pass(copies, Vec::new(), Arc::from("update"));
+        let mut copy = pass(graph, copies, Vec::new(), Arc::from("update"));
         copy.in_place.clear();
         lowered.instructions.push(copy);
     }

@@ -2,14 +2,14 @@
 //!
 //! Composites without a kernel are replaced by their bodies; equal instructions become one;
 //! instructions that change nothing go away, as do those whose results nobody reads; sums of
-//! half-precision numbers are taken in `F32`; a reduction goes over one run of axes. All of it
-//! is exact: no result changes by a bit.
+//! half-precision numbers are taken in `F32`; a reduction goes over one run of axes; what
+//! follows from small constants is computed.
 
 use std::collections::BTreeMap;
 
 use deckle_tensor::{
-    Binary, Builder, Composite, DType, Element, Operation, Primitive, Program, Reduction,
-    Result, SliceAxis, Tensor, Value, with_element,
+    Backend, Binary, Builder, Composite, DType, Element, Operation, Primitive, Program,
+    Reduction, Reference, Result, SliceAxis, Tensor, Value, with_element,
 };
 
 /// The program to plan, which computes the same.
@@ -81,6 +81,22 @@ fn simplified(program: &Program) -> Result<Program> {
     }
     copy.builder = simplifier.builder;
     copy.finish()
+}
+
+/// The outputs of a program without inputs.
+fn evaluate(program: &Program) -> Result<Vec<Tensor>> {
+    let reference = Reference::new();
+    let specs = program.output_specs();
+    let buffers: Vec<_> =
+        specs.iter().map(|spec| reference.allocate(spec)).collect::<Result<_>>()?;
+    reference.compile(program)?.run(&[], &[], &buffers)?;
+    let mut tensors = Vec::with_capacity(specs.len());
+    for (spec, buffer) in specs.iter().zip(&buffers) {
+        let mut tensor = Tensor::zeros(spec.dtype, &spec.shape);
+        reference.read(buffer, &mut tensor)?;
+        tensors.push(tensor);
+    }
+    Ok(tensors)
 }
 
 /// A program on its way into another builder.
@@ -202,9 +218,13 @@ impl Simplifier {
             return Ok(outputs.clone());
         }
         let outputs = match &operation {
-            Operation::Primitive(primitive) => {
-                self.builder.push_all(primitive.clone(), inputs)?
-            }
+            Operation::Primitive(primitive) => match self.folded(primitive, inputs) {
+                Some(tensors) => {
+                    let constants = tensors.into_iter().map(Primitive::Constant);
+                    return constants.map(|constant| self.push(constant, &[])).collect();
+                }
+                None => self.builder.push_all(primitive.clone(), inputs)?,
+            },
             Operation::Composite(composite) => {
                 self.builder.push_composite(composite.clone(), inputs)?
             }
@@ -214,6 +234,39 @@ impl Simplifier {
         }
         self.known.entry(key).or_default().push((operation, outputs.clone()));
         Ok(outputs)
+    }
+
+    /// What a primitive makes of small constants.
+    fn folded(&self, primitive: &Primitive, inputs: &[Value]) -> Option<Vec<Tensor>> {
+        /// Constants up to this size are computed once and for all.
+        const SMALL: usize = 64;
+        let view = matches!(
+            primitive,
+            Primitive::Reshape { .. }
+                | Primitive::Transpose { .. }
+                | Primitive::Broadcast { .. }
+                | Primitive::Slice(_)
+                | Primitive::Scan(_)
+        );
+        if view || inputs.is_empty() {
+            return None;
+        }
+        let mut builder = Builder::new();
+        let mut constants = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            match self.made.get(input)? {
+                (Primitive::Constant(tensor), _) if tensor.size() <= SMALL => {
+                    constants.push(builder.constant(tensor));
+                }
+                _ => return None,
+            }
+        }
+        let outputs = builder.push_all(primitive.clone(), &constants).ok()?;
+        if outputs.iter().any(|&value| builder.spec(value).size() > SMALL) {
+            return None;
+        }
+        // An index out of range stays an error of the run.
+        evaluate(&builder.finish(outputs, []).ok()?).ok()
     }
 
     /// A value that is equal to the primitive's output, if there is a simpler way to it.

@@ -12,7 +12,8 @@ use deckle_tensor::Primitive;
 
 use crate::{
     graph::{Access, Graph, Id, Kind},
-    view::refine,
+    tile::rows_fit,
+    view::View,
 };
 
 /// The most nodes that one pass runs, so that its registers stay in the first-level cache.
@@ -30,30 +31,33 @@ pub(crate) struct Group {
     /// Whether nothing but new values of variables depends on it.
     pub(crate) tail: bool,
     pub(crate) space: Space,
+    /// Whether what is reduced is used within the pass, which then goes row by row.
+    rows: bool,
 }
 
 /// The elements that a pass goes over.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Space {
     pub(crate) size: usize,
-    /// Lengths of axes, such that each value is read with one stride along each.
-    pub(crate) shape: Vec<usize>,
     /// The lengths before, along and after reduced axes, if anything is reduced.
     pub(crate) frame: Option<[usize; 3]>,
 }
 
 impl Space {
     /// The elements of both, if one pass can go over them.
+    ///
+    /// The other one may go over the rows of this one's frame, if these have no inner axes.
     fn join(&self, other: &Self) -> Option<Self> {
-        let frames = match (self.frame, other.frame) {
+        if let (Some(frame @ [rows, _, 1]), None) = (self.frame, other.frame) {
+            if other.size == rows && rows > 0 {
+                return Some(Self { size: self.size, frame: Some(frame) });
+            }
+        }
+        let frame = match (self.frame, other.frame) {
             (Some(a), Some(b)) if a != b => return None,
             (a, b) => a.or(b),
         };
-        if self.size != other.size || self.size == 0 {
-            return None;
-        }
-        let shape = refine(&self.shape, &other.shape)?;
-        Some(Self { size: self.size, shape, frame: frames })
+        (self.size == other.size && self.size > 0).then_some(Self { size: self.size, frame })
     }
 }
 
@@ -103,24 +107,15 @@ impl<'a> Fusion<'a> {
     /// The elements that a node goes over; none for a heavy one.
     fn space(&self, number: usize) -> Option<Space> {
         let node = &self.graph.nodes[number];
-        let (size, frame) = match node.kind {
-            Kind::Map(_) => (self.graph.size(node.results[0]), None),
-            Kind::Reduce { frame, .. } => (frame.iter().product(), Some(frame)),
-            _ => return None,
-        };
-        if size == 0 {
-            return Some(Space { size, shape: vec![0], frame });
-        }
-        let mut shape = vec![size];
-        if let Some(frame) = frame {
-            shape = frame.to_vec();
-        }
-        for operand in &node.operands {
-            if operand.view.size() == size {
-                shape = refine(&shape, &operand.view.collapsed().shape)?;
+        match node.kind {
+            Kind::Map(_) => {
+                Some(Space { size: self.graph.size(node.results[0]), frame: None })
             }
+            Kind::Reduce { frame, .. } => {
+                Some(Space { size: frame.iter().product(), frame: Some(frame) })
+            }
+            _ => None,
         }
-        Some(Space { size, shape, frame })
     }
 
     /// Whether a read value can be passed on element by element.
@@ -143,8 +138,6 @@ impl<'a> Fusion<'a> {
                 cluster.nodes.push(number);
                 cluster.space = Some(joined);
             } else {
-                // A map or reduction whose own operands do not go together has no space; the
-                // graph copies nothing for that, so a pass of its own reads them slowly.
                 clusters[number] = Some(Cluster { nodes: vec![number], space });
             }
         }
@@ -169,6 +162,9 @@ impl<'a> Fusion<'a> {
         let users = &self.users[id];
         let root = of[*users.first()?];
         let cluster = clusters[root].as_ref()?;
+        if cluster.space.as_ref().is_none_or(|to| to.size != space.size) {
+            return None;
+        }
         let inside = |&user: &usize| {
             let reads = self.graph.nodes[user].operands.iter();
             of[user] == root
@@ -213,13 +209,15 @@ impl<'a> Fusion<'a> {
             let mut candidates: Vec<_> = latest.into_iter().collect();
             candidates.extend(self.siblings(&cluster, &of).filter(|&g| Some(g) > latest));
             let joined = candidates.into_iter().find_map(|number| {
-                let space = self.joined(&groups[number], number, &cluster, &of)?;
-                Some((number, space))
+                let joined = self.joined(&groups[number], number, &cluster, &of)?;
+                Some((number, joined))
             });
             let number = match joined {
-                Some((number, space)) => {
-                    groups[number].nodes.extend(&cluster.nodes);
-                    groups[number].space = space;
+                Some((number, (space, rows))) => {
+                    let group = &mut groups[number];
+                    group.nodes.extend(&cluster.nodes);
+                    group.space = space;
+                    group.rows = rows;
                     number
                 }
                 None => {
@@ -240,13 +238,10 @@ impl<'a> Fusion<'a> {
     fn group(&self, cluster: &Cluster) -> Group {
         let first = &self.graph.nodes[cluster.nodes[0]];
         let heavy = !matches!(first.kind, Kind::Map(_) | Kind::Reduce { .. });
-        let shape = &self.graph.values[first.results[0]].spec.shape;
-        let space = cluster.space.clone().unwrap_or_else(|| {
-            // Fits the operands of one node only if they are read as they are.
-            Space { size: shape.iter().product(), shape: shape.clone(), frame: None }
-        });
+        let size = self.graph.size(first.results[0]);
+        let space = cluster.space.clone().unwrap_or(Space { size, frame: None });
         let tail = self.tail[cluster.nodes[0]];
-        Group { nodes: cluster.nodes.clone(), heavy, tail, space }
+        Group { nodes: cluster.nodes.clone(), heavy, tail, space, rows: false }
     }
 
     /// The group of the latest value that a cluster reads.
@@ -271,14 +266,15 @@ impl<'a> Fusion<'a> {
         groups.into_iter()
     }
 
-    /// The elements of a group with a cluster, if that can join.
+    /// The elements of a group with a cluster, if that can join, and whether the pass then
+    /// has to go row by row.
     fn joined(
         &self,
         group: &Group,
         number: usize,
         cluster: &Cluster,
         of: &[Option<usize>],
-    ) -> Option<Space> {
+    ) -> Option<(Space, bool)> {
         let space = cluster.space.as_ref()?;
         let nodes = group.nodes.iter().chain(&cluster.nodes);
         let fits = group.tail == self.tail[cluster.nodes[0]]
@@ -287,7 +283,9 @@ impl<'a> Fusion<'a> {
         if !fits {
             return None;
         }
+        let joined = group.space.join(space)?;
         let mut within = 0;
+        let mut by_rows = group.rows || space.size != joined.size;
         for &node in &cluster.nodes {
             for operand in &self.graph.nodes[node].operands {
                 let Some(maker) = self.graph.maker(operand.id) else { continue };
@@ -297,10 +295,24 @@ impl<'a> Fusion<'a> {
                 within += 1;
                 let heavy = group.heavy && maker == group.nodes[0];
                 let whole = self.graph.is_whole(operand);
-                if !(whole && (heavy || self.passes_on(operand))) {
+                let same = self.space(maker).is_some_and(|made| made.size == space.size);
+                if whole && (heavy || same && self.passes_on(operand)) {
+                    continue;
+                }
+                // What is one number a row is read by rows, or along them.
+                let row = self.graph.size(operand.id) != joined.size;
+                if !(row && repeats_rows(&operand.view, space.size, joined.frame?)) {
                     return None;
                 }
+                by_rows = true;
             }
+        }
+        if space.size != joined.size && within == 0 {
+            return None;
+        }
+        let nodes = group.nodes.iter().chain(&cluster.nodes);
+        if by_rows && !self.rows_fit(nodes, joined.frame?) {
+            return None;
         }
         if group.heavy {
             let first = &self.graph.nodes[group.nodes[0]].kind;
@@ -309,8 +321,32 @@ impl<'a> Fusion<'a> {
                 return None;
             }
         }
-        group.space.join(space)
+        Some((joined, by_rows))
     }
+
+    fn rows_fit<'n>(
+        &self,
+        nodes: impl Iterator<Item = &'n usize> + Clone,
+        frame: [usize; 3],
+    ) -> bool {
+        let operands: usize =
+            nodes.clone().map(|&node| self.graph.nodes[node].operands.len()).sum();
+        rows_fit(frame, nodes.count() + operands)
+    }
+}
+
+/// Whether a view of the results of a reduction gives each row its own: once, to nodes that go
+/// over rows, or repeated along the row.
+fn repeats_rows(view: &View, size: usize, [rows, len, inner]: [usize; 3]) -> bool {
+    if inner != 1 || view.offset != 0 || view.size() != size {
+        return false;
+    }
+    let view = view.collapsed();
+    if size == rows {
+        return view.is_whole(rows);
+    }
+    let expected = View::contiguous(&[rows, 1]).broadcast(&[rows, len]).collapsed();
+    view == expected
 }
 
 #[derive(Clone, Debug)]

@@ -56,6 +56,15 @@ impl Cpu {
         let threads = Arc::new(Threads::new(count.max(1)));
         Self { options: Options { threads, simd: Simd::detect() } }
     }
+
+    /// Sets the vector instructions; by default, the best ones that the machine has.
+    ///
+    /// Instructions that the machine lacks are replaced by the best ones that it has.
+    #[must_use]
+    pub fn simd(mut self, simd: Simd) -> Self {
+        self.options.simd = simd.or_detected();
+        self
+    }
 }
 
 impl Default for Cpu {

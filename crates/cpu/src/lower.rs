@@ -97,7 +97,7 @@ impl Lowering<'_> {
                 scratch.push(id);
             }
         }
-        self.instructions.push(pass(tiles, scratch, path));
+        self.instructions.push(pass(self.graph, tiles, scratch, path));
     }
 
     /// Groups that nothing but variables depend on: as few instructions as there are levels.
@@ -372,7 +372,12 @@ impl Lowering<'_> {
 }
 
 /// The instruction of tile programs that do not depend on each other.
-pub(crate) fn pass(tiles: Vec<Tile>, scratch: Vec<Id>, path: Arc<str>) -> Instruction {
+pub(crate) fn pass(
+    graph: &Graph,
+    tiles: Vec<Tile>,
+    scratch: Vec<Id>,
+    path: Arc<str>,
+) -> Instruction {
     let mut reads: Vec<_> = tiles.iter().flat_map(Tile::reads).collect();
     reads.sort_unstable();
     reads.dedup();
@@ -382,7 +387,9 @@ pub(crate) fn pass(tiles: Vec<Tile>, scratch: Vec<Id>, path: Arc<str>) -> Instru
     let in_place = pairs.filter(|&(read, _)| count(read) == 1).collect();
     let name = match &tiles[..] {
         [tile] => {
-            format!("{}: {}", tile.names().join(" + "), shape_text(&tile.space.shape))
+            let specs = tile.writes().map(|id| graph.values[id].spec.to_string());
+            let specs: Vec<_> = specs.collect();
+            format!("{} -> {}", tile.names().join(" + "), specs.join(", "))
         }
         _ => {
             let elements: usize = tiles.iter().map(|tile| tile.space.size).sum();

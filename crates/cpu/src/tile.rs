@@ -26,16 +26,29 @@ use crate::{
     graph::{Graph, Id, Kind, Map},
     view::View,
 };
-use layout::Layout;
+use layout::{FRAME, Layout};
+
+/// The longest rows that are reduced within a tile.
+const LONGEST_ROW: usize = 1024;
 
 /// The number of a value within a tile program: loads first, then the results of steps.
 type Local = usize;
+
+/// How many elements a value has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    /// One for each element of the space.
+    Full,
+    /// One for each row of the frame.
+    Row,
+}
 
 /// Reads a value along the space.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
     pub(crate) id: Id,
     pub(crate) dtype: DType,
+    level: Level,
     /// Over the space, with as few axes as possible.
     view: View,
 }
@@ -53,13 +66,25 @@ impl Load {
     }
 }
 
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Op {
+    Map(Map),
+    /// Reduces each row to one element.
+    Fold(Reduction),
+    /// Repeats the element of each row along it.
+    Expand,
+}
+
 /// Computes one value from others.
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    map: Map,
+    op: Op,
     /// Of the operands; of the second one for `Select`.
     dtype: DType,
     inputs: [Local; 3],
+    /// Of the result.
+    level: Level,
 }
 
 /// Writes a value.
@@ -112,8 +137,14 @@ impl Tile {
             folds: Vec::new(),
             layout: Layout::default(),
         };
-        let mut build =
-            Build { graph, tile: &mut tile, known: BTreeMap::new(), results: 0 };
+        let rows = space.frame.filter(|_| tile.fits_rows(graph, nodes));
+        let mut build = Build {
+            graph,
+            tile: &mut tile,
+            known: BTreeMap::new(),
+            expanded: BTreeMap::new(),
+            rows,
+        };
         build.loads(nodes);
         for &number in nodes {
             build.node(number, stored);
@@ -124,9 +155,8 @@ impl Tile {
     /// The program that copies a view of a value into part of another one.
     pub(crate) fn copy(from: (Id, DType, &View), to: Id, region: Option<&View>) -> Self {
         let (id, dtype, view) = from;
-        let shape = view.shape.clone();
-        let space = Space { size: view.size(), shape, frame: None };
-        let load = Load { id, dtype, view: view.collapsed() };
+        let space = Space { size: view.size(), frame: None };
+        let load = Load { id, dtype, level: Level::Full, view: view.collapsed() };
         let region = region.map(View::collapsed);
         let store = Store { local: 0, id: to, dtype, region };
         Self {
@@ -152,19 +182,56 @@ impl Tile {
 
     /// What a run costs, roughly in vector operations on one element.
     pub(crate) fn cost(&self) -> usize {
-        let steps: usize = self.steps.iter().map(|step| step.map.cost()).sum();
+        let steps: usize = self.steps.iter().map(|step| step.op.cost()).sum();
         self.space.size * (1 + steps + self.folds.len() + self.loads.len() / 2)
     }
 
     /// What the program does, in a few words: the names of its operations.
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        let steps = self.steps.iter().map(|step| step.map.name());
+        let steps = self.steps.iter().filter_map(|step| step.op.name());
         let mut names: Vec<_> =
             steps.chain(self.folds.iter().map(|fold| fold.reduction.name())).collect();
         if names.is_empty() {
             names.push("copy");
         }
         names
+    }
+}
+
+impl Tile {
+    /// Whether whole rows of all values fit into registers, so that what is reduced can be
+    /// used within the same tile.
+    fn fits_rows(&self, graph: &Graph, nodes: &[usize]) -> bool {
+        let operands: usize = nodes.iter().map(|&n| graph.nodes[n].operands.len()).sum();
+        self.space.frame.is_some_and(|frame| rows_fit(frame, nodes.len() + operands))
+    }
+
+    /// Whether values are reduced row by row within a tile.
+    fn by_rows(&self) -> bool {
+        self.space.frame.is_some() && self.folds.is_empty()
+    }
+}
+
+/// Whether whole rows of so many values fit into registers.
+pub(crate) fn rows_fit([outer, len, inner]: [usize; 3], values: usize) -> bool {
+    // Twice as many for what is repeated along rows.
+    outer > 0 && len > 0 && inner == 1 && len <= LONGEST_ROW && 2 * values * len * 8 <= FRAME
+}
+
+impl Op {
+    fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Map(map) => Some(map.name()),
+            Self::Fold(reduction) => Some(reduction.name()),
+            Self::Expand => None,
+        }
+    }
+
+    fn cost(&self) -> usize {
+        match self {
+            Self::Map(map) => map.cost(),
+            Self::Fold(_) | Self::Expand => 1,
+        }
     }
 }
 
@@ -203,70 +270,107 @@ struct Build<'a> {
     tile: &'a mut Tile,
     /// The local number of values that the nodes make.
     known: BTreeMap<Id, Local>,
-    /// How many steps there are so far.
-    results: usize,
+    /// The local number of a row's value, repeated along it.
+    expanded: BTreeMap<Local, Local>,
+    /// The frame, if values are reduced row by row.
+    rows: Option<[usize; 3]>,
 }
 
 impl Build<'_> {
     /// Finds all loads first, so that the numbers of steps follow theirs.
     fn loads(&mut self, nodes: &[usize]) {
-        let made: Vec<_> =
-            nodes.iter().flat_map(|&n| &self.graph.nodes[n].results).collect();
+        let made: Vec<_> = nodes.iter().flat_map(|&n| &self.graph.nodes[n].results).collect();
         for &number in nodes {
+            let level = self.level(number);
             for operand in &self.graph.nodes[number].operands {
                 if !made.contains(&&operand.id) {
-                    self.load(operand.id, &operand.view);
+                    self.load(operand.id, &operand.view, level);
                 }
             }
         }
     }
 
-    fn load(&mut self, id: Id, view: &View) -> Local {
-        let size = self.tile.space.size;
+    /// Of the elements that a node goes over.
+    fn level(&self, number: usize) -> Level {
+        let node = &self.graph.nodes[number];
+        let full = matches!(node.kind, Kind::Reduce { .. })
+            || self.graph.size(node.results[0]) == self.tile.space.size;
+        if full { Level::Full } else { Level::Row }
+    }
+
+    fn load(&mut self, id: Id, view: &View, level: Level) -> Local {
+        let size = match (level, self.rows) {
+            (Level::Row, Some([rows, ..])) => rows,
+            _ => self.tile.space.size,
+        };
         // Seed and step of random numbers are scalars beside a larger space.
-        let view =
-            if view.size() == size { view.clone() } else { view.broadcast(&[size]) };
+        let view = if view.size() == size { view.clone() } else { view.broadcast(&[size]) };
         let view = view.collapsed();
+        let same = |l: &Load| l.id == id && l.view == view && l.level == level;
         let loads = &mut self.tile.loads;
-        if let Some(known) = loads.iter().position(|l| l.id == id && l.view == view) {
+        if let Some(known) = loads.iter().position(same) {
             return known;
         }
-        loads.push(Load { id, dtype: self.graph.dtype(id), view });
+        loads.push(Load { id, dtype: self.graph.dtype(id), level, view });
         loads.len() - 1
+    }
+
+    fn step(&mut self, step: Step) -> Local {
+        self.tile.steps.push(step);
+        self.tile.loads.len() + self.tile.steps.len() - 1
+    }
+
+    /// Where a node finds its operand.
+    fn operand(&mut self, id: Id, view: &View, level: Level) -> Local {
+        let Some(&local) = self.known.get(&id) else { return self.load(id, view, level) };
+        let first = self.tile.loads.len();
+        let has = match local.checked_sub(first) {
+            Some(step) => self.tile.steps[step].level,
+            None => self.tile.loads[local].level,
+        };
+        if has == level {
+            return local;
+        }
+        if let Some(&expanded) = self.expanded.get(&local) {
+            return expanded;
+        }
+        let dtype = self.graph.dtype(id);
+        let op = Op::Expand;
+        let expanded = self.step(Step { op, dtype, inputs: [local; 3], level: Level::Full });
+        self.expanded.insert(local, expanded);
+        expanded
     }
 
     fn node(&mut self, number: usize, stored: &dyn Fn(Id) -> bool) {
         let graph = self.graph;
         let node = &graph.nodes[number];
+        let level = self.level(number);
         let mut inputs = [0; 3];
         for (local, operand) in inputs.iter_mut().zip(&node.operands) {
-            *local = match self.known.get(&operand.id) {
-                Some(&known) => known,
-                None => self.load(operand.id, &operand.view),
-            };
+            *local = self.operand(operand.id, &operand.view, level);
         }
         let id = node.results[0];
         let dtype = graph.dtype(id);
-        let map = match node.kind {
-            Kind::Map(map) => map,
+        let local = match node.kind {
+            Kind::Map(Map::Copy) => inputs[0],
+            Kind::Map(map) => {
+                let dtype = match map {
+                    Map::Random { .. } => dtype,
+                    Map::Select => graph.dtype(node.operands[1].id),
+                    _ => graph.dtype(node.operands[0].id),
+                };
+                self.step(Step { op: Op::Map(map), dtype, inputs, level })
+            }
+            Kind::Reduce { reduction, .. } if self.rows.is_some() => {
+                let op = Op::Fold(reduction);
+                self.step(Step { op, dtype, inputs, level: Level::Row })
+            }
             Kind::Reduce { reduction, .. } => {
                 let fold = Fold { local: inputs[0], reduction, dtype, id, parts: None };
                 self.tile.folds.push(fold);
                 return;
             }
             _ => unreachable!("a pass runs maps and reductions"),
-        };
-        let local = if map == Map::Copy {
-            inputs[0]
-        } else {
-            let operand = usize::from(map == Map::Select);
-            let dtype = match map {
-                Map::Random { .. } => dtype,
-                _ => graph.dtype(node.operands[operand].id),
-            };
-            self.tile.steps.push(Step { map, dtype, inputs });
-            self.results += 1;
-            self.tile.loads.len() + self.results - 1
         };
         self.known.insert(id, local);
         if stored(id) {

@@ -121,33 +121,6 @@ impl View {
     }
 }
 
-/// The coarsest shape of which both are coarsenings: lengths of axes whose boundaries are those
-/// of both. The shapes have one size, which is not 0.
-pub(crate) fn refine(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
-    let ends = |shape: &[usize]| {
-        shape
-            .iter()
-            .rev()
-            .scan(1, |product, &len| {
-                *product *= len;
-                Some(*product)
-            })
-            .collect::<Vec<usize>>()
-    };
-    let mut bounds = [ends(a), ends(b), vec![1]].concat();
-    bounds.sort_unstable();
-    bounds.dedup();
-    let mut shape = Vec::with_capacity(bounds.len());
-    for pair in bounds.windows(2) {
-        if pair[1] % pair[0] != 0 {
-            return None;
-        }
-        shape.push(pair[1] / pair[0]);
-    }
-    shape.reverse();
-    Some(shape)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,13 +142,5 @@ mod tests {
         assert_eq!((back.offset, back.strides[0]), (3, -1));
         let bias = View::contiguous(&[4]).broadcast(&[2, 3, 4]).collapsed();
         assert_eq!((bias.shape, bias.strides), (vec![6, 4], vec![0, 1]));
-    }
-
-    #[test]
-    fn shapes_refine() {
-        assert_eq!(refine(&[6, 4], &[24]), Some(vec![6, 4]));
-        assert_eq!(refine(&[6, 4], &[2, 12]), Some(vec![2, 3, 4]));
-        assert_eq!(refine(&[6, 4], &[4, 6]), None);
-        assert_eq!(refine(&[], &[1]), Some(vec![]));
     }
 }

@@ -73,6 +73,28 @@ pub(crate) unsafe fn scatter(
     });
 }
 
+/// Repeats each of `rows` elements `len` times.
+///
+/// # Safety
+///
+/// `from` is valid for reads of `rows` elements of `size` bytes, `to` for writes of `len` times
+/// as many; they do not overlap.
+pub(super) unsafe fn expand(
+    from: *const u8,
+    to: *mut u8,
+    rows: usize,
+    len: usize,
+    size: usize,
+) {
+    with_width!(size, T => {
+        let (from, to) = (from.cast::<T>(), to.cast::<T>());
+        for row in 0..rows {
+            // SAFETY: the caller's promise.
+            unsafe { copy_run(from.add(row), 0, to.add(row * len), 1, len) };
+        }
+    });
+}
+
 /// The position in memory of element `at` of a view, if that and the next `len - 1` lie side by
 /// side.
 pub(super) fn side_by_side(view: &View, at: usize, len: usize) -> Option<isize> {

@@ -3,8 +3,8 @@
 use deckle_tensor::DType;
 
 use super::{
-    Local, Tile,
-    fold::{Accumulate, FoldRow, pick_accumulate, pick_fold_row},
+    Level, Load, Local, Op, Tile,
+    fold::{Accumulate, FoldRow, identity, pick_accumulate, pick_fold_row},
     function::{Loop, pick_loop},
 };
 use crate::{
@@ -13,11 +13,16 @@ use crate::{
 };
 
 /// The bytes of all registers of one program.
-pub(super) const FRAME: usize = 64 * 1024;
+pub(super) const FRAME: usize = 128 * 1024;
+/// The bytes of registers that a program takes if it can: they stay in the first-level cache.
+const NEAR: usize = 48 * 1024;
 /// The most elements of a tile.
 const WIDEST: usize = 1024;
 /// The most values of a program.
-pub(super) const MOST_VALUES: usize = 80;
+pub(super) const MOST_VALUES: usize = 128;
+
+/// The most loads of a program.
+pub(super) const MOST_LOADS: usize = 48;
 
 /// Where a value is while a tile is computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,9 +43,13 @@ pub(super) struct Call {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Runs {
-    Loop(Loop),
-    /// The map and the element type.
-    Random(Map, DType),
+    Loop(Loop, Level),
+    /// The map, the element type, and how many.
+    Random(Map, DType, Level),
+    /// What folds, what the fold of no elements is, and the bytes of an element.
+    Fold(FoldRow, [u8; 8], usize),
+    /// The bytes of an element.
+    Expand(usize),
 }
 
 /// Where all values of a program are, and what runs over a tile.
@@ -50,6 +59,7 @@ pub(super) struct Layout {
     pub(super) width: usize,
     pub(super) homes: Vec<Home>,
     pub(super) sizes: Vec<usize>,
+    pub(super) levels: Vec<Level>,
     /// The loads that are no pointer into memory.
     pub(super) filled: Vec<Local>,
     pub(super) calls: Vec<Call>,
@@ -66,12 +76,15 @@ impl Tile {
     pub(crate) fn lay_out(&mut self, same: &dyn Fn(Id, Id) -> bool, simd: Simd) {
         let loads = self.loads.len();
         let count = loads + self.steps.len();
-        assert!(count <= MOST_VALUES, "fusion keeps passes short");
+        let short = count <= MOST_VALUES && loads <= MOST_LOADS;
+        assert!(short, "fusion keeps passes short");
         let mut layout = Layout {
             sizes: self.loads.iter().map(|load| load.dtype.size()).collect(),
+            levels: self.loads.iter().map(|load| load.level).collect(),
             ..Layout::default()
         };
         layout.sizes.extend(self.steps.iter().map(|step| step.result().size()));
+        layout.levels.extend(self.steps.iter().map(|step| step.level));
         let mut homes = vec![None; count];
         for (local, load) in self.loads.iter().enumerate() {
             if load.is_linear() {
@@ -84,7 +97,7 @@ impl Tile {
         for (number, store) in self.stores.iter().enumerate() {
             let made = store.local.checked_sub(loads);
             // A later step must not find its operand overwritten.
-            let overwrites = |(local, load): (usize, &super::Load)| {
+            let overwrites = |(local, load): (usize, &Load)| {
                 same(load.id, store.id)
                     && (!load.is_linear()
                         || made.is_none_or(|made| last[local] > made + 1))
@@ -99,13 +112,20 @@ impl Tile {
             }
         }
         let slots = self.assign(&mut homes, &last);
-        let wide = |local: &usize| homes[*local].is_some_and(|home| home_register(home));
-        let size = (0..count).filter(wide).map(|local| layout.sizes[local]).max();
+        let register = |&local: &usize| matches!(homes[local], Some(Home::Register(_)));
+        let size = (0..count).filter(register).map(|local| layout.sizes[local]).max();
         let folds = self.folds.iter().map(|fold| fold.dtype.size()).max();
         let size = size.into_iter().chain(folds).max().unwrap_or(1);
-        let slots_and_folds = (slots + self.folds.len()).max(1);
-        layout.width = (FRAME / (slots_and_folds * size)).min(WIDEST) & !63;
-        assert!(layout.width >= 64, "fusion keeps passes short");
+        let registers = (slots + self.folds.len()).max(1);
+        layout.width = (NEAR / (registers * size)).min(WIDEST);
+        match self.space.frame {
+            // Whole rows.
+            Some([_, len, _]) if self.by_rows() => {
+                layout.width = (layout.width / len).max(1) * len;
+            }
+            _ => layout.width = (layout.width & !63).max(64),
+        }
+        assert!(layout.width * registers * size <= FRAME, "fusion keeps passes short");
         let slot = layout.width * size;
         for (number, fold) in self.folds.iter().enumerate() {
             layout.folds.push((
@@ -114,7 +134,9 @@ impl Tile {
                 pick_fold_row(fold.reduction, fold.dtype, simd),
             ));
         }
-        self.fit_width(&mut layout.width);
+        if !self.by_rows() {
+            self.fit_width(&mut layout.width);
+        }
         layout.homes = homes
             .into_iter()
             .map(|home| match home.expect("each value has a place") {
@@ -123,9 +145,17 @@ impl Tile {
             })
             .collect();
         for (number, step) in self.steps.iter().enumerate() {
-            let run = match pick_loop(step.map, step.dtype, simd) {
-                Some(run) => Runs::Loop(run),
-                None => Runs::Random(step.map, step.dtype),
+            let run = match step.op {
+                Op::Map(map) => match pick_loop(map, step.dtype, simd) {
+                    Some(run) => Runs::Loop(run, step.level),
+                    None => Runs::Random(map, step.dtype, step.level),
+                },
+                Op::Fold(reduction) => Runs::Fold(
+                    pick_fold_row(reduction, step.dtype, simd),
+                    identity(reduction, step.dtype),
+                    step.dtype.size(),
+                ),
+                Op::Expand => Runs::Expand(step.dtype.size()),
             };
             layout.calls.push(Call { run, inputs: step.inputs, out: loads + number });
         }
@@ -141,7 +171,8 @@ impl Tile {
             let Some(made) = store.local.checked_sub(self.loads.len()) else { continue };
             for (local, load) in self.loads.iter().enumerate() {
                 let alone = self.loads.iter().filter(|l| l.id == load.id).count() == 1;
-                let same = load.dtype.size() == store.dtype.size();
+                let same = load.dtype.size() == store.dtype.size()
+                    && load.level == self.steps[made].level;
                 if load.is_linear() && alone && same && last[local] <= made + 1 {
                     pairs.push((load.id, store.id));
                 }
@@ -152,7 +183,7 @@ impl Tile {
 
     /// Makes tiles whole periods, so that what repeats is loaded once.
     fn fit_width(&self, width: &mut usize) {
-        let periods = self.loads.iter().filter_map(super::Load::period);
+        let periods = self.loads.iter().filter_map(Load::period);
         let longest = periods.filter(|&period| period > 1 && period <= *width).max();
         if let Some(period) = longest {
             *width -= *width % period;
@@ -164,7 +195,7 @@ impl Tile {
     fn last_reads(&self) -> Vec<usize> {
         let mut last = vec![0; self.loads.len() + self.steps.len()];
         for (number, step) in self.steps.iter().enumerate() {
-            for &input in &step.inputs[..step.map.arity()] {
+            for &input in &step.inputs[..step.op.arity()] {
                 last[input] = number + 1;
             }
         }
@@ -194,7 +225,7 @@ impl Tile {
             *home = Some(Home::Register(take(&mut free)));
         }
         for (number, step) in self.steps.iter().enumerate() {
-            let mut dying: Vec<usize> = step.inputs[..step.map.arity()]
+            let mut dying: Vec<usize> = step.inputs[..step.op.arity()]
                 .iter()
                 .copied()
                 .filter(|&input| input >= loads && last[input] == number + 1)
@@ -206,9 +237,14 @@ impl Tile {
                 _ => None,
             };
             let size = step.result().size();
-            let (same, other): (Vec<usize>, Vec<usize>) = dying
-                .into_iter()
-                .partition(|&local| self.steps[local - loads].result().size() == size);
+            // Only a map reads each element before it writes that place.
+            let in_place = |&local: &usize| {
+                let from = &self.steps[local - loads];
+                let map = matches!(step.op, Op::Map(_));
+                map && from.level == step.level && from.result().size() == size
+            };
+            let (same, other): (Vec<usize>, Vec<usize>) =
+                dying.into_iter().partition(in_place);
             let same: Vec<_> = same.into_iter().filter_map(register).collect();
             let other: Vec<_> = other.into_iter().filter_map(register).collect();
             free.extend(same);
@@ -227,24 +263,31 @@ impl Tile {
     }
 }
 
-fn home_register(home: Home) -> bool {
-    matches!(home, Home::Register(_))
-}
-
 impl super::Step {
     /// The element type of the result.
     fn result(&self) -> DType {
         use deckle_tensor::Unary;
-        match self.map {
-            Map::Cast(to) => to,
-            Map::Compare(_) | Map::Unary(Unary::IsFinite | Unary::IsNan) => DType::Bool,
+        match self.op {
+            Op::Map(Map::Cast(to)) => to,
+            Op::Map(Map::Compare(_) | Map::Unary(Unary::IsFinite | Unary::IsNan)) => {
+                DType::Bool
+            }
             _ => self.dtype,
         }
     }
 }
 
+impl Op {
+    const fn arity(self) -> usize {
+        match self {
+            Self::Map(map) => map.arity(),
+            Self::Fold(_) | Self::Expand => 1,
+        }
+    }
+}
+
 impl Map {
-    fn arity(self) -> usize {
+    const fn arity(self) -> usize {
         match self {
             Self::Copy | Self::Unary(_) | Self::Cast(_) => 1,
             Self::Binary(_) | Self::Compare(_) | Self::Random { .. } => 2,

@@ -6,10 +6,10 @@ use std::mem::MaybeUninit;
 use deckle_tensor::random::Draw;
 
 use super::{
-    Fold, Tile,
-    fill::{gather, scatter, side_by_side},
+    Fold, Level, Tile,
+    fill::{expand, gather, scatter, side_by_side},
     fold::identity,
-    layout::{FRAME, Home, MOST_VALUES, Runs},
+    layout::{Call, FRAME, Home, MOST_LOADS, MOST_VALUES, Runs},
 };
 use crate::{
     graph::{Id, Map},
@@ -53,12 +53,10 @@ impl Frame {
 /// A tile program on its way over some elements.
 pub(crate) struct Worker<'a> {
     tile: &'a Tile,
-    /// Where values in memory start, and sources of filled loads.
-    bases: [*mut u8; MOST_VALUES],
     /// Where the values of the current tile are.
     pointers: [*mut u8; MOST_VALUES],
     /// Of filled loads, which part of their period is in the register, and how much.
-    loaded: [(usize, usize); MOST_VALUES],
+    loaded: [(usize, usize); MOST_LOADS],
     registers: *mut u8,
     places: Places<'a>,
     /// The start of a value, and where its elements of the current tile are.
@@ -71,20 +69,16 @@ impl<'a> Worker<'a> {
         let registers = frame.0.as_mut_ptr().cast();
         let mut worker = Self {
             tile,
-            bases: [registers; MOST_VALUES],
             pointers: [registers; MOST_VALUES],
-            loaded: [(0, 0); MOST_VALUES],
+            loaded: [(0, 0); MOST_LOADS],
             registers,
             places,
             given: None,
         };
         for (local, home) in tile.layout.homes.iter().enumerate() {
-            match *home {
-                Home::Moving(id) => worker.bases[local] = places.pointer(id),
+            if let Home::Register(start) = *home {
                 // SAFETY: registers lie within the frame.
-                Home::Register(start) => unsafe {
-                    worker.pointers[local] = registers.add(start);
-                },
+                worker.pointers[local] = unsafe { registers.add(start) };
             }
         }
         worker
@@ -101,8 +95,24 @@ impl<'a> Worker<'a> {
         while at < end {
             let len = width.min(end - at);
             // SAFETY: the caller's promise.
-            unsafe { self.advance(at, len) };
+            unsafe { self.advance((at, len), (0, 0)) };
             at += len;
+        }
+    }
+
+    /// Computes whole rows of the frame.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Worker::range`].
+    unsafe fn whole_rows(&mut self, start: usize, end: usize, len: usize) {
+        let together = (self.tile.layout.width / len).max(1);
+        let mut row = start;
+        while row < end {
+            let rows = together.min(end - row);
+            // SAFETY: the caller's promise.
+            unsafe { self.advance((row * len, rows * len), (row, rows)) };
+            row += rows;
         }
     }
 
@@ -130,7 +140,7 @@ impl<'a> Worker<'a> {
             let here = unsafe { part.as_mut_ptr().add((at - start) * size) };
             self.given = Some((base, here));
             // SAFETY: the caller's promise.
-            unsafe { self.advance(at, len) };
+            unsafe { self.advance((at, len), (0, 0)) };
             at += len;
         }
     }
@@ -144,47 +154,34 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Computes one tile.
+    /// Computes one tile: elements of the space, and rows of the frame, from and how many.
     ///
     /// # Safety
     ///
-    /// As for [`Worker::range`]; `len` is at most the layout's width.
-    unsafe fn advance(&mut self, at: usize, len: usize) {
+    /// As for [`Worker::range`]; there are at most as many as the layout's width.
+    unsafe fn advance(&mut self, full: (usize, usize), row: (usize, usize)) {
         let layout = &self.tile.layout;
+        let part = |level: Level| if level == Level::Full { full } else { row };
         for (local, home) in layout.homes.iter().enumerate() {
-            if let Home::Moving(_) = home {
-                self.pointers[local] =
-                    self.element(self.bases[local], at, layout.sizes[local]);
+            if let Home::Moving(id) = *home {
+                let (at, _) = part(layout.levels[local]);
+                let base = self.places.pointer(id);
+                self.pointers[local] = self.element(base, at, layout.sizes[local]);
             }
         }
         for &local in &layout.filled {
+            let (at, len) = part(layout.levels[local]);
             // SAFETY: the caller's promise.
             unsafe { self.fill(local, at, len) };
         }
         for call in &layout.calls {
-            let [a, b, c] = call.inputs.map(|local| self.pointers[local]);
-            let out = self.pointers[call.out];
-            match call.run {
-                // SAFETY: each value has room for `len` elements of its type.
-                Runs::Loop(run) => unsafe { run(a, b, c, out, len) },
-                Runs::Random(map, dtype) => {
-                    let Map::Random { distribution, stream } = map else {
-                        unreachable!("all other maps have loops");
-                    };
-                    // SAFETY: seed and step are loaded `I64`s; `out` has room.
-                    unsafe {
-                        let (seed, step) =
-                            (a.cast::<i64>().read(), b.cast::<i64>().read());
-                        let numbers =
-                            Draw::new(seed.cast_unsigned(), stream, step.cast_unsigned());
-                        super::random::draw(numbers, distribution, dtype, at, len, out);
-                    }
-                }
-            }
+            // SAFETY: each value has room for its elements of this tile.
+            unsafe { self.call(call, full, row) };
         }
         for &number in &layout.copied {
             let store = &self.tile.stores[number];
             let size = store.dtype.size();
+            let (at, len) = part(layout.levels[store.local]);
             let from = self.pointers[store.local];
             let base = self.places.pointer(store.id);
             // SAFETY: the region, or these elements, lie within the value.
@@ -193,6 +190,49 @@ impl<'a> Worker<'a> {
                     Some(region) => scatter(region, base, at, len, from, size),
                     None => from.copy_to(self.element(base, at, size), len * size),
                 }
+            }
+        }
+    }
+
+    /// Runs one step over a tile.
+    #[inline(always)]
+    unsafe fn call(&self, call: &Call, (at, len): (usize, usize), row: (usize, usize)) {
+        let [a, b, c] = call.inputs.map(|local| self.pointers[local]);
+        let out = self.pointers[call.out];
+        let (_, rows) = row;
+        match call.run {
+            Runs::Loop(run, level) => {
+                let len = if level == Level::Full { len } else { rows };
+                // SAFETY: the caller's promise.
+                unsafe { run(a, b, c, out, len) };
+            }
+            Runs::Random(map, dtype, level) => {
+                let (at, len) = if level == Level::Full { (at, len) } else { row };
+                let Map::Random { distribution, stream } = map else {
+                    unreachable!("all other maps have loops");
+                };
+                // SAFETY: seed and step are loaded `I64`s; `out` has room.
+                unsafe {
+                    let (seed, step) = (a.cast::<i64>().read(), b.cast::<i64>().read());
+                    let numbers =
+                        Draw::new(seed.cast_unsigned(), stream, step.cast_unsigned());
+                    super::random::draw(numbers, distribution, dtype, at, len, out);
+                }
+            }
+            Runs::Fold(fold, identity, size) => {
+                let each = len / rows;
+                for row in 0..rows {
+                    // SAFETY: `a` has `len` elements, `out` one for each row.
+                    unsafe {
+                        let to = out.add(row * size);
+                        identity.as_ptr().copy_to_nonoverlapping(to, size);
+                        fold(a.add(row * each * size), each, to);
+                    }
+                }
+            }
+            Runs::Expand(size) => {
+                // SAFETY: `a` has an element for each row, `out` has `len`.
+                unsafe { expand(a, out, rows, len / rows, size) };
             }
         }
     }
@@ -258,7 +298,7 @@ impl<'a> Worker<'a> {
             while at < to {
                 let n = if together > 1 { count * len } else { width.min(to - at) };
                 // SAFETY: the caller's promise.
-                unsafe { self.advance(row * len + at, n) };
+                unsafe { self.advance((row * len + at, n), (0, 0)) };
                 for (fold, &(_, _, fold_row)) in tile.folds.iter().zip(&tile.layout.folds)
                 {
                     let size = fold.dtype.size();
@@ -300,7 +340,10 @@ impl<'a> Worker<'a> {
         while row < to {
             let rows = together.min(to - row);
             // SAFETY: the caller's promise. Several rows are whole ones.
-            unsafe { self.advance((outer * len + row) * inner + first, rows * count) };
+            unsafe {
+                let at = (outer * len + row) * inner + first;
+                self.advance((at, rows * count), (0, 0));
+            }
             for (fold, &(register, accumulate, _)) in
                 tile.folds.iter().zip(&tile.layout.folds)
             {
@@ -365,6 +408,10 @@ impl Tile {
                 (size.div_ceil(each), 1)
             }
             Some(_) if size == 0 => (1, 1),
+            Some([outer, len, _]) if self.by_rows() => {
+                let together = (width / len).max(1);
+                (outer, (PART / len).max(1).next_multiple_of(together))
+            }
             Some([outer, len, 1]) => {
                 let (segments, _) = segments([outer, len, 1]);
                 if segments > 1 {
@@ -408,6 +455,10 @@ impl Tile {
                     unsafe { fill_identity(fold, to, outer * inner) };
                 }
             }
+            // SAFETY: as above.
+            Some([_, len, _]) if self.by_rows() => unsafe {
+                worker.whole_rows(first, last, len);
+            },
             Some([outer, len, 1]) => {
                 let (segments, _) = segments([outer, len, 1]);
                 if segments > 1 {
