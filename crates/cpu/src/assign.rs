@@ -115,6 +115,12 @@ fn writes_in_place(
         && !later.iter().any(|i| i.fallible || i.reads.contains(&variable))
 }
 
+/// A value's bytes, and the first and the last instruction that uses it.
+type Block = (Id, usize, (usize, usize));
+
+/// What blocks are sorted by before they are placed.
+type Order = fn(&Block) -> (usize, usize);
+
 /// When the values in the arena live.
 struct Lives<'a> {
     graph: &'a Graph,
@@ -186,7 +192,7 @@ impl<'a> Lives<'a> {
     }
 
     /// The bytes, and span, of each place in the arena.
-    fn blocks(&self) -> Vec<(Id, usize, (usize, usize))> {
+    fn blocks(&self) -> Vec<Block> {
         let live =
             self.spans.iter().enumerate().filter_map(|(id, span)| Some((id, (*span)?)));
         live.map(|(id, span)| (id, padded(self.graph.values[id].spec.bytes()), span))
@@ -209,8 +215,7 @@ impl<'a> Lives<'a> {
 
     /// Offsets of all places, and the bytes of the arena: the best of some greedy orders.
     fn pack(&self) -> (Vec<usize>, usize) {
-        type Block = (Id, usize, (usize, usize));
-        let orders: [fn(&Block) -> (usize, usize); 3] = [
+        let orders: [Order; 3] = [
             |&(_, bytes, (first, _))| (usize::MAX - bytes, first),
             |&(_, bytes, (first, last))| {
                 (usize::MAX - (last - first), usize::MAX - bytes)
@@ -226,7 +231,7 @@ impl<'a> Lives<'a> {
     }
 
     /// Puts each block into the smallest gap that is large enough for as long as it lives.
-    fn place_all(&self, blocks: &[(Id, usize, (usize, usize))]) -> (Vec<usize>, usize) {
+    fn place_all(&self, blocks: &[Block]) -> (Vec<usize>, usize) {
         let mut offsets = vec![0; self.graph.values.len()];
         // By offset: start, end, span.
         let mut placed: Vec<(usize, usize, (usize, usize))> = Vec::new();

@@ -193,6 +193,7 @@ impl Simplifier {
         sorted.into_iter().map(|value| self.push(turn.clone(), &[value])).collect()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "all callers have just made it")]
     fn push(&mut self, primitive: Primitive, inputs: &[Value]) -> Result<Value> {
         Ok(self.primitive(&primitive, inputs)?[0])
     }
@@ -379,14 +380,13 @@ impl Simplifier {
         let (a, b) = (inputs[0], inputs[1]);
         let neutral = |value: f64, side: Value| match binary {
             Binary::Mul => value == 1.0,
-            Binary::Div => value == 1.0 && side == b,
+            Binary::Div | Binary::Pow => value == 1.0 && side == b,
             Binary::Sub => value.to_bits() == 0 && side == b,
             // x + 0 is not x for x = -0.
             Binary::Add if self.dtype(a).is_float() => {
                 value.to_bits() == (-0.0f64).to_bits()
             }
             Binary::Add => value == 0.0,
-            Binary::Pow => value == 1.0 && side == b,
             _ => false,
         };
         let shape =

@@ -48,16 +48,18 @@ impl Space {
     ///
     /// The other one may go over the rows of this one's frame, if these have no inner axes.
     fn join(&self, other: &Self) -> Option<Self> {
-        if let (Some(frame @ [rows, _, 1]), None) = (self.frame, other.frame) {
-            if other.size == rows && rows > 0 {
-                return Some(Self { size: self.size, frame: Some(frame) });
-            }
+        if let (Some(frame @ [rows, _, 1]), None) = (self.frame, other.frame)
+            && other.size == rows
+            && rows > 0
+        {
+            return Some(Self { size: self.size, frame: Some(frame) });
         }
         let frame = match (self.frame, other.frame) {
             (Some(a), Some(b)) if a != b => return None,
             (a, b) => a.or(b),
         };
-        (self.size == other.size && self.size > 0).then_some(Self { size: self.size, frame })
+        (self.size == other.size && self.size > 0)
+            .then_some(Self { size: self.size, frame })
     }
 }
 

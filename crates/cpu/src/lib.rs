@@ -1,4 +1,64 @@
 //! The fast CPU backend: fusion, memory plan, vector kernels, threads.
+//!
+//! ```
+//! use deckle_cpu::Cpu;
+//! use deckle_tensor::{Backend, Binary, Builder, DType, Primitive, Spec, Tensor};
+//!
+//! // A program: y = (x + 1) · 2.
+//! let mut builder = Builder::new();
+//! let x = builder.input(Spec::new(DType::F32, [3]));
+//! let (one, two) = (Tensor::scalar(1.0_f32), Tensor::scalar(2.0_f32));
+//! let (one, two) = (builder.constant(&one), builder.constant(&two));
+//! let sum = builder.push(Primitive::Binary(Binary::Add), &[x, one])?;
+//! let y = builder.push(Primitive::Binary(Binary::Mul), &[sum, two])?;
+//! let program = builder.finish([y], [])?;
+//!
+//! // Compiled once, it runs any number of times on any number of threads.
+//! let cpu = Cpu::with_threads(2);
+//! let executable = cpu.compile(&program)?;
+//! let (x, y) = (cpu.allocate(program.spec(x))?, cpu.allocate(program.spec(y))?);
+//! cpu.write(&Tensor::new([1.0_f32, 2.0, 3.0], [3])?, &x)?;
+//! executable.run(&[x], &[], &[y.clone()])?;
+//! let mut result = Tensor::scalar(0.0_f32);
+//! cpu.read(&y, &mut result)?;
+//! assert_eq!(result.to_vec::<f32>()?, [4.0, 6.0, 8.0]);
+//!
+//! // Both operations are one pass over memory.
+//! assert!(executable.plan().starts_with("  0  add + multiply -> float32 (3,)  @ output 0"));
+//! # Ok::<(), deckle_tensor::Error>(())
+//! ```
+//!
+//! # What compiling does
+//!
+//! A [`Program`] becomes a *plan*: a list of instructions, each with its operands' places in
+//! memory. All decisions are made then; a run executes the list and allocates nothing.
+//!
+//! 1. The program is simplified: equal instructions become one, dead ones go, constants fold.
+//! 2. Reshaping, transposing, slicing and broadcasting become strides of whoever reads them.
+//! 3. Element-wise operations over the same elements become *tile programs*, which go over
+//!    memory once, some hundred elements at a time. Reductions join them; where rows are short,
+//!    what was reduced is used in the same pass, so that a softmax reads its input once.
+//! 4. Bias and activation run in the finished block of a matrix product.
+//! 5. What only changes variables, as all of an optimizer's step, is one instruction at the end.
+//! 6. Values that do not live at the same time share one arena; outputs and new values of
+//!    variables are made in place where all reads come before.
+//!
+//! [`Executable::plan`] shows the result, one line per instruction; with `DECKLE_PLAN=1` in the
+//! environment every compilation prints it to standard error.
+//!
+//! # Promises
+//!
+//! - Results are the same bits on any number of threads. Work is cut by shape alone; a sum has
+//!   one order. Between instruction sets ([`Simd`]) the last bits may differ.
+//! - All reads of variables see the values from before the run. A run that returns an error,
+//!   as for an index out of range, has changed no variable.
+//! - A buffer that a run writes is used by nobody else meanwhile: whoever tries gets an error.
+//! - Subnormal numbers count as zero during a run, on every thread alike.
+//!
+//! # The parts
+//!
+//! [`Cpu`] is the backend. [`Threads`] are its persistent workers, [`gemm`] its matrix
+//! products, [`math`] its vector functions; all three can be used alone.
 
 mod assign;
 mod canonical;
@@ -30,7 +90,19 @@ pub use threads::Threads;
 
 use memory::Memory;
 
-/// The fast CPU backend.
+/// The fast CPU backend: compiles programs to static plans.
+///
+/// Clones are not needed: executables keep what they use alive. See the [crate](crate) for what
+/// compiling does.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_cpu::Cpu;
+/// use deckle_tensor::Backend;
+///
+/// assert_eq!(Cpu::with_threads(1).name(), "cpu");
+/// ```
 pub struct Cpu {
     options: Options,
 }
@@ -89,7 +161,7 @@ impl Backend for Cpu {
         let plan = plan::Plan::compile(program, &self.options)?;
         if std::env::var("DECKLE_PLAN").is_ok_and(|value| value == "1") {
             // Whether somebody reads it changes nothing.
-            let _ = write!(io_error(), "{}", plan.text());
+            let _ = write!(std::io::stderr(), "{}", plan.text());
         }
         let threads = Arc::clone(&self.options.threads);
         Ok(Box::new(run::Runner::new(plan, threads, self.options.simd)?))
@@ -121,10 +193,6 @@ impl Backend for Cpu {
         let copied = with_element!(spec.dtype, T => memory.read_into(to.make_mut::<T>()));
         if copied { Ok(()) } else { Err(in_use("read")) }
     }
-}
-
-fn io_error() -> impl Write {
-    std::io::stderr()
 }
 
 fn memory<'a>(buffer: &'a Buffer, op: &'static str) -> Result<&'a Memory> {

@@ -54,7 +54,7 @@ impl Memory {
 
     /// Joins the readers, unless there is a writer; ends with [`Memory::release_read`].
     pub(crate) fn acquire_read(&self) -> bool {
-        let more = |readers: usize| (readers < WRITER - 1).then_some(readers + 1);
+        let more = |readers: usize| (readers < WRITER - 1).then(|| readers + 1);
         self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).is_ok()
     }
 

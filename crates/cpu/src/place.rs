@@ -87,7 +87,6 @@ impl<'a> Context<'a> {
     }
 
     /// The elements that an instruction writes; each kernel asks for each of them once.
-    #[expect(clippy::mut_from_ref, reason = "a kernel asks for each value once")]
     pub(crate) fn write<T: Plain>(&self, to: &Dense) -> &'a mut [T] {
         assert_eq!(size_of::<T>(), to.width, "elements of another size");
         // SAFETY: as in `read`; nobody else reads or writes the value at that time.

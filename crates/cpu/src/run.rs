@@ -1,7 +1,7 @@
 //! Running plans on buffers: [`Runner`].
 #![expect(unsafe_code, reason = "hands the memory of borrowed buffers to a plan")]
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use deckle_tensor::{Buffer, Error, Executable, Result, Spec};
 
@@ -18,7 +18,7 @@ pub(crate) struct Runner {
     threads: Arc<Threads>,
     simd: Simd,
     /// What no run uses just now.
-    idle: Mutex<Vec<Box<Workspace>>>,
+    idle: Mutex<Vec<Workspace>>,
 }
 
 /// The memory of one run.
@@ -35,16 +35,16 @@ impl Runner {
         Ok(runner)
     }
 
-    fn workspace(&self) -> Result<Box<Workspace>> {
+    fn workspace(&self) -> Result<Workspace> {
         let arena = Memory::zeroed(self.plan.arena_bytes())?;
         let count = 2
             + self.plan.inputs.len()
             + self.plan.variables.len()
             + self.plan.outputs.len();
-        Ok(Box::new(Workspace { arena, bases: Vec::with_capacity(count) }))
+        Ok(Workspace { arena, bases: Vec::with_capacity(count) })
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Box<Workspace>>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Workspace>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -10,12 +10,13 @@ mod fold;
 mod function;
 mod layout;
 pub(crate) mod number;
+mod parts;
 mod random;
 mod run;
 
 use std::collections::BTreeMap;
 
-use deckle_tensor::{DType, Reduction};
+use deckle_tensor::{Binary, DType, Reduction, Unary};
 
 pub(crate) use fill::with_width;
 pub(crate) use function::with_number;
@@ -215,7 +216,11 @@ impl Tile {
 /// Whether whole rows of so many values fit into registers.
 pub(crate) fn rows_fit([outer, len, inner]: [usize; 3], values: usize) -> bool {
     // Twice as many for what is repeated along rows.
-    outer > 0 && len > 0 && inner == 1 && len <= LONGEST_ROW && 2 * values * len * 8 <= FRAME
+    outer > 0
+        && len > 0
+        && inner == 1
+        && len <= LONGEST_ROW
+        && 2 * values * len * 8 <= FRAME
 }
 
 impl Op {
@@ -249,20 +254,21 @@ impl Map {
     }
 
     fn cost(&self) -> usize {
-        use deckle_tensor::{Binary, Unary};
         match self {
-            Self::Unary(
-                Unary::Neg | Unary::Abs | Unary::Square | Unary::Not | Unary::Sign,
-            ) => 1,
-            Self::Unary(Unary::Sqrt | Unary::Reciprocal | Unary::Rsqrt) => 3,
+            Self::Unary(Unary::Sqrt | Unary::Reciprocal | Unary::Rsqrt)
+            | Self::Binary(Binary::Div) => 3,
+            Self::Unary(unary) if is_cheap(*unary) => 1,
             Self::Unary(_) | Self::Binary(Binary::Pow | Binary::Atan2 | Binary::Rem) => {
                 12
             }
-            Self::Binary(Binary::Div) => 3,
             Self::Random { .. } => 20,
             _ => 1,
         }
     }
+}
+
+const fn is_cheap(unary: Unary) -> bool {
+    matches!(unary, Unary::Neg | Unary::Abs | Unary::Square | Unary::Not | Unary::Sign)
 }
 
 struct Build<'a> {
@@ -279,7 +285,8 @@ struct Build<'a> {
 impl Build<'_> {
     /// Finds all loads first, so that the numbers of steps follow theirs.
     fn loads(&mut self, nodes: &[usize]) {
-        let made: Vec<_> = nodes.iter().flat_map(|&n| &self.graph.nodes[n].results).collect();
+        let made: Vec<_> =
+            nodes.iter().flat_map(|&n| &self.graph.nodes[n].results).collect();
         for &number in nodes {
             let level = self.level(number);
             for operand in &self.graph.nodes[number].operands {
@@ -304,7 +311,8 @@ impl Build<'_> {
             _ => self.tile.space.size,
         };
         // Seed and step of random numbers are scalars beside a larger space.
-        let view = if view.size() == size { view.clone() } else { view.broadcast(&[size]) };
+        let view =
+            if view.size() == size { view.clone() } else { view.broadcast(&[size]) };
         let view = view.collapsed();
         let same = |l: &Load| l.id == id && l.view == view && l.level == level;
         let loads = &mut self.tile.loads;
@@ -336,7 +344,8 @@ impl Build<'_> {
         }
         let dtype = self.graph.dtype(id);
         let op = Op::Expand;
-        let expanded = self.step(Step { op, dtype, inputs: [local; 3], level: Level::Full });
+        let expanded =
+            self.step(Step { op, dtype, inputs: [local; 3], level: Level::Full });
         self.expanded.insert(local, expanded);
         expanded
     }

@@ -52,9 +52,9 @@ fn positions<T: Plain + PartialOrd>(
     });
 }
 
-#[expect(clippy::eq_op, reason = "NaN alone is unequal to itself")]
-pub(super) fn is_nan<T: PartialOrd>(value: T) -> bool {
-    value != value
+pub(super) fn is_nan<T: PartialOrd + Copy>(value: T) -> bool {
+    // NaN alone is not comparable to itself.
+    value.partial_cmp(&value).is_none()
 }
 
 pub(crate) fn cumulative_sum(

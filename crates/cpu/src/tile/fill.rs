@@ -165,8 +165,8 @@ unsafe fn copy_run<T: Copy>(
     to_stride: isize,
     count: usize,
 ) {
-    // SAFETY (all blocks): the caller promises `count` elements at these strides.
     match (stride, to_stride) {
+        // SAFETY: the caller promises `count` elements at these strides.
         (1, 1) if count >= 16 => unsafe { from.copy_to_nonoverlapping(to, count) },
         (1, 1) => {
             for i in 0..count {

@@ -1,6 +1,6 @@
 //! Where a tile program keeps its values while it runs: [`Layout`].
 
-use deckle_tensor::DType;
+use deckle_tensor::{Binary, DType, Unary};
 
 use super::{
     Level, Load, Local, Op, Tile,
@@ -44,6 +44,9 @@ pub(super) struct Call {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Runs {
     Loop(Loop, Level),
+    /// A function of the vector mathematics.
+    Function(Unary, DType, Level),
+    Power(DType, Level),
     /// The map, the element type, and how many.
     Random(Map, DType, Level),
     /// What folds, what the fold of no elements is, and the bytes of an element.
@@ -57,6 +60,7 @@ pub(super) enum Runs {
 pub(super) struct Layout {
     /// The elements of a tile.
     pub(super) width: usize,
+    pub(super) simd: Option<Simd>,
     pub(super) homes: Vec<Home>,
     pub(super) sizes: Vec<usize>,
     pub(super) levels: Vec<Level>,
@@ -81,6 +85,7 @@ impl Tile {
         let mut layout = Layout {
             sizes: self.loads.iter().map(|load| load.dtype.size()).collect(),
             levels: self.loads.iter().map(|load| load.level).collect(),
+            simd: Some(simd),
             ..Layout::default()
         };
         layout.sizes.extend(self.steps.iter().map(|step| step.result().size()));
@@ -146,6 +151,12 @@ impl Tile {
             .collect();
         for (number, step) in self.steps.iter().enumerate() {
             let run = match step.op {
+                Op::Map(Map::Unary(unary)) if has_function(unary, step.dtype) => {
+                    Runs::Function(unary, step.dtype, step.level)
+                }
+                Op::Map(Map::Binary(Binary::Pow)) if is_wide(step.dtype) => {
+                    Runs::Power(step.dtype, step.level)
+                }
                 Op::Map(map) => match pick_loop(map, step.dtype, simd) {
                     Some(run) => Runs::Loop(run, step.level),
                     None => Runs::Random(map, step.dtype, step.level),
@@ -253,20 +264,46 @@ impl Tile {
             }
             free.extend(other);
             // Nobody reads it: its register is free at once.
-            if last[loads + number] == 0 {
-                if let Some(Home::Register(slot)) = homes[loads + number] {
-                    free.push(slot);
-                }
+            if last[loads + number] == 0
+                && let Some(Home::Register(slot)) = homes[loads + number]
+            {
+                free.push(slot);
             }
         }
         slots
     }
 }
 
+/// Types that the vector mathematics has functions for.
+const fn is_wide(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::F64)
+}
+
+/// Whether the vector mathematics is used for a function; the compiler makes good loops of the
+/// others.
+const fn has_function(unary: Unary, dtype: DType) -> bool {
+    let simple = matches!(
+        unary,
+        Unary::Neg
+            | Unary::Abs
+            | Unary::Sign
+            | Unary::Reciprocal
+            | Unary::Square
+            | Unary::Sqrt
+            | Unary::Rsqrt
+            | Unary::Floor
+            | Unary::Ceil
+            | Unary::Round
+            | Unary::Not
+            | Unary::IsFinite
+            | Unary::IsNan
+    );
+    is_wide(dtype) && !simple
+}
+
 impl super::Step {
     /// The element type of the result.
     fn result(&self) -> DType {
-        use deckle_tensor::Unary;
         match self.op {
             Op::Map(Map::Cast(to)) => to,
             Op::Map(Map::Compare(_) | Map::Unary(Unary::IsFinite | Unary::IsNan)) => {

@@ -1,6 +1,8 @@
 //! The functions of numbers that programs are made of: [`Number`].
 
-use deckle_tensor::{bf16, f16, random::erfinv};
+use deckle_tensor::{bf16, f16};
+
+use crate::math::double::{erf, erfinv};
 
 /// What a primitive computes for elements of one type.
 ///
@@ -267,18 +269,4 @@ halves! {
         binary add sub mul div rem pow maximum minimum;
         float reciprocal sqrt rsqrt exp expm1 log log1p sin cos tan asin acos atan sinh cosh
             asinh acosh atanh tanh sigmoid softplus erf erfinv floor ceil round
-}
-
-/// The error function, by a series of positive terms (Abramowitz and Stegun, 7.1.6).
-fn erf(x: f64) -> f64 {
-    if x.abs() > 6.0 {
-        return x.signum();
-    }
-    let (mut term, mut sum, mut n) = (x, x, 1.0);
-    while term.abs() > sum.abs() * 1e-17 {
-        n += 2.0;
-        term *= 2.0 * x * x / n;
-        sum += term;
-    }
-    std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
 }

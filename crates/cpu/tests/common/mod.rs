@@ -2,14 +2,15 @@
 #![allow(
     dead_code,
     clippy::allow_attributes,
+    clippy::unwrap_used,
     reason = "each test is a crate of its own and uses some of these"
 )]
 
 use std::sync::Arc;
 
 use deckle_tensor::{
-    Backend, Binary, Buffer, Builder, Compare, DType, Distribution, Pool, Primitive, Program,
-    Reduction, Scan, Spec, Tensor, Unary, Value, random::Draw,
+    Backend, Binary, Buffer, Builder, Compare, DType, Distribution, Pool, Primitive,
+    Program, Reduction, Scan, Spec, Tensor, Unary, Value, random::Draw,
 };
 
 pub(crate) fn add(b: &mut Builder, op: Binary, x: Value, y: Value) -> Value {
@@ -20,7 +21,7 @@ pub(crate) fn scalar(b: &mut Builder, value: f32) -> Value {
     b.constant(&Tensor::scalar(value))
 }
 
-/// One step of a network (inputs, hidden relu, classes) with softmax cross-entropy and RMSprop.
+/// One step of a network (inputs, hidden relu, classes) with softmax cross-entropy and `RMSprop`.
 pub(crate) fn mlp(batch: usize, inputs: usize, hidden: usize, classes: usize) -> Program {
     let mut b = Builder::new();
     let f = |shape: &[usize]| Spec::new(DType::F32, shape.to_vec());
@@ -128,9 +129,11 @@ pub(crate) fn mixed() -> Program {
     let flat = b.push(Primitive::Reshape { shape: vec![4, 27] }, &[pooled]).unwrap();
     let sorted = Primitive::Sort { axis: 1, descending: true };
     let sorted = b.push_all(sorted, &[flat]).unwrap();
-    let table = b.push(Primitive::Transpose { permutation: vec![1, 0] }, &[sorted[0]]).unwrap();
+    let table =
+        b.push(Primitive::Transpose { permutation: vec![1, 0] }, &[sorted[0]]).unwrap();
     let rows = b.push(Primitive::Gather { axis: 0 }, &[table, indices]).unwrap();
-    let back = b.push(Primitive::ScatterAdd { axis: 0, len: 27 }, &[indices, rows]).unwrap();
+    let back =
+        b.push(Primitive::ScatterAdd { axis: 0, len: 27 }, &[indices, rows]).unwrap();
     let joined = b.push(Primitive::Concat { axis: 1 }, &[back, table]).unwrap();
     let top = b.push_all(Primitive::TopK { k: 3 }, &[joined]).unwrap();
     let next = add(&mut b, Binary::Add, counter, one);

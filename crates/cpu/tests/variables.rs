@@ -1,0 +1,190 @@
+//! What a run does to variables, and who may use a buffer meanwhile.
+
+use std::sync::{
+    Barrier,
+    atomic::{AtomicBool, Ordering},
+};
+
+use deckle_cpu::Cpu;
+use deckle_tensor::{
+    Backend, Binary, Buffer, Builder, DType, Primitive, Reference, Spec, Tensor, Value,
+};
+
+mod common;
+
+fn buffer(cpu: &Cpu, tensor: &Tensor) -> Buffer {
+    let buffer = cpu.allocate(&tensor.spec()).unwrap();
+    cpu.write(tensor, &buffer).unwrap();
+    buffer
+}
+
+fn floats(values: &[f32]) -> Tensor {
+    Tensor::new(values, [values.len()]).unwrap()
+}
+
+fn spec(len: usize) -> Spec {
+    Spec::new(DType::F32, [len])
+}
+
+fn values(cpu: &Cpu, buffers: &[Buffer]) -> Vec<Vec<f32>> {
+    common::read(cpu, buffers).iter().map(|tensor| tensor.to_vec().unwrap()).collect()
+}
+
+#[test]
+fn variables_swap_and_the_output_sees_the_old_values() {
+    let cpu = Cpu::with_threads(2);
+    let mut b = Builder::new();
+    let (x, y) = (b.variable(spec(2)), b.variable(spec(2)));
+    let program = b.finish([x], [(0, y), (1, x)]).unwrap();
+    let executable = cpu.compile(&program).unwrap();
+    let variables =
+        [buffer(&cpu, &floats(&[1.0, 2.0])), buffer(&cpu, &floats(&[3.0, 4.0]))];
+    let output = [cpu.allocate(&spec(2)).unwrap()];
+    executable.run(&[], &variables, &output).unwrap();
+    assert_eq!(values(&cpu, &variables), [[3.0, 4.0], [1.0, 2.0]]);
+    assert_eq!(values(&cpu, &output), [[1.0, 2.0]]);
+}
+
+#[test]
+fn new_values_read_the_old_ones_in_any_order() {
+    // x <- x + y, y <- x·y, z <- the reverse of x: element-wise and not.
+    let cpu = Cpu::with_threads(1);
+    let mut b = Builder::new();
+    let [x, y, z] = [0; 3].map(|_| b.variable(spec(3)));
+    let sum = common::add(&mut b, Binary::Add, x, y);
+    let product = common::add(&mut b, Binary::Mul, x, y);
+    let back = deckle_tensor::SliceAxis { start: 2, len: 3, step: -1 };
+    let reverse = b.push(Primitive::Slice(vec![back]), &[x]).unwrap();
+    let program = b.finish([sum], [(0, sum), (1, product), (2, reverse)]).unwrap();
+    let executable = cpu.compile(&program).unwrap();
+    let variables = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [0.0; 3]];
+    let variables = variables.map(|v| buffer(&cpu, &floats(&v)));
+    let output = [cpu.allocate(&spec(3)).unwrap()];
+    executable.run(&[], &variables, &output).unwrap();
+    let expected = [[5.0, 7.0, 9.0], [4.0, 10.0, 18.0], [3.0, 2.0, 1.0]];
+    assert_eq!(values(&cpu, &variables), expected);
+    assert_eq!(values(&cpu, &output), [[5.0, 7.0, 9.0]]);
+}
+
+#[test]
+fn an_index_out_of_range_changes_no_variable() {
+    let cpu = Cpu::with_threads(2);
+    let mut b = Builder::new();
+    let indices = b.input(Spec::new(DType::I64, [1]));
+    let (x, y) = (b.variable(spec(2)), b.variable(spec(1)));
+    let one = common::scalar(&mut b, 1.0);
+    let next = common::add(&mut b, Binary::Add, x, one);
+    b.set_path(&"embedding".into());
+    let found = b.push(Primitive::Gather { axis: 0 }, &[next, indices]).unwrap();
+    let program = b.finish([], [(0, next), (1, found)]).unwrap();
+    let executable = cpu.compile(&program).unwrap();
+    let variables = [buffer(&cpu, &floats(&[1.0, 2.0])), buffer(&cpu, &floats(&[0.0]))];
+    let index = buffer(&cpu, &Tensor::new([2_i64], [1]).unwrap());
+    let error = executable.run(&[index.clone()], &variables, &[]).unwrap_err();
+    let text = "`gather` in `embedding`: index out of range\n  expected: 0 <= index < 2\n       got: 2";
+    assert_eq!(error.to_string(), text);
+    assert_eq!(values(&cpu, &variables), [vec![1.0, 2.0], vec![0.0]]);
+    cpu.write(&Tensor::new([1_i64], [1]).unwrap(), &index).unwrap();
+    executable.run(&[index], &variables, &[]).unwrap();
+    assert_eq!(values(&cpu, &variables), [vec![2.0, 3.0], vec![3.0]]);
+}
+
+/// `y = x + v`, and `v <- y` if `update`.
+fn sum(update: bool) -> (deckle_tensor::Program, Value) {
+    let mut b = Builder::new();
+    let (x, v) = (b.input(spec(3)), b.variable(spec(3)));
+    let y = common::add(&mut b, Binary::Add, x, v);
+    let updates: &[_] = if update { &[(0, y)] } else { &[] };
+    (b.finish([y], updates).unwrap(), y)
+}
+
+#[test]
+fn a_buffer_is_read_twice_but_never_written_and_read() {
+    let cpu = Cpu::with_threads(1);
+    let both = buffer(&cpu, &floats(&[1.0, 2.0, 3.0]));
+    let output = cpu.allocate(&spec(3)).unwrap();
+    let reading = cpu.compile(&sum(false).0).unwrap();
+    reading.run(&[both.clone()], &[both.clone()], &[output.clone()]).unwrap();
+    assert_eq!(values(&cpu, &[output.clone()]), [[2.0, 4.0, 6.0]]);
+    let in_use = "`run`: cannot take this input\n  expected: buffers of this backend that \
+                  nobody uses\n       got: a buffer in use as output 0\n      help: wait for \
+                  the other run, or give each output a buffer of its own";
+    let error = reading.run(&[both.clone()], &[output.clone()], &[both.clone()]);
+    assert_eq!(error.unwrap_err().to_string(), in_use);
+    let updating = cpu.compile(&sum(true).0).unwrap();
+    assert!(updating.run(&[both.clone()], &[both.clone()], &[output.clone()]).is_err());
+    // An error gives back what was taken before it.
+    updating
+        .run(&[output.clone()], &[both.clone()], &[buffer(&cpu, &floats(&[0.0; 3]))])
+        .unwrap();
+    assert_eq!(values(&cpu, &[both]), [[3.0, 6.0, 9.0]]);
+}
+
+#[test]
+fn buffers_of_others_and_of_other_shapes_are_refused() {
+    let cpu = Cpu::with_threads(1);
+    let executable = cpu.compile(&sum(false).0).unwrap();
+    let good = || cpu.allocate(&spec(3)).unwrap();
+    let foreign = Reference::new().allocate(&spec(3)).unwrap();
+    assert!(executable.run(&[foreign.clone()], &[good()], &[good()]).is_err());
+    assert!(cpu.write(&floats(&[1.0; 3]), &foreign).is_err());
+    let short = cpu.allocate(&spec(2)).unwrap();
+    let error = executable.run(&[short], &[good()], &[good()]).unwrap_err().to_string();
+    assert!(error.contains("expected: float32 (3,) as input 0"), "{error}");
+    assert!(executable.run(&[], &[good()], &[good()]).is_err());
+}
+
+#[test]
+fn runs_at_once_do_not_disturb_each_other() {
+    let cpu = Cpu::with_threads(2);
+    let program = common::recurrent(6, 4, 16);
+    let expected = common::run(&cpu, &program, 1);
+    let executable = cpu.compile(&program).unwrap();
+    let shared = common::Buffers::new(&cpu, &program);
+    let barrier = Barrier::new(4);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let own = common::Buffers::new(&cpu, &program);
+                barrier.wait();
+                for _ in 0..50 {
+                    let inputs = &shared.inputs;
+                    executable.run(inputs, &shared.variables, &own.outputs).unwrap();
+                    let got = common::read(&cpu, &own.outputs);
+                    assert_eq!(got, expected[..got.len()]);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn nobody_sees_a_half_written_variable() {
+    let cpu = Cpu::with_threads(2);
+    let len = 100_000;
+    let mut b = Builder::new();
+    let v = b.variable(spec(len));
+    let one = common::scalar(&mut b, 1.0);
+    let next = common::add(&mut b, Binary::Add, v, one);
+    let program = b.finish([], [(0, next)]).unwrap();
+    let executable = cpu.compile(&program).unwrap();
+    let variable = [cpu.allocate(&spec(len)).unwrap()];
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut runs = 0;
+            while runs < 200 {
+                // In use while the other thread reads.
+                runs += u32::from(executable.run(&[], &variable, &[]).is_ok());
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        let mut seen = Tensor::scalar(0.0_f32);
+        while !done.load(Ordering::SeqCst) {
+            if cpu.read(&variable[0], &mut seen).is_ok() {
+                let seen = seen.to_vec::<f32>().unwrap();
+                assert!(seen.iter().all(|&x| x.to_bits() == seen[0].to_bits()));
+            }
+        }
+    });
+}
