@@ -92,7 +92,7 @@ use memory::Memory;
 
 /// The fast CPU backend: compiles programs to static plans.
 ///
-/// Clones are not needed: executables keep what they use alive. See the [crate](crate) for what
+/// Clones are not needed: executables keep what they use alive. See the [crate] for what
 /// compiling does.
 ///
 /// # Examples

@@ -1,4 +1,5 @@
 //! What a run does to variables, and who may use a buffer meanwhile.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::{
     Barrier,
@@ -7,7 +8,7 @@ use std::sync::{
 
 use deckle_cpu::Cpu;
 use deckle_tensor::{
-    Backend, Binary, Buffer, Builder, DType, Primitive, Reference, Spec, Tensor, Value,
+    Backend, Binary, Buffer, Builder, DType, Primitive, Program, Reference, Spec, Tensor,
 };
 
 mod common;
@@ -50,7 +51,7 @@ fn new_values_read_the_old_ones_in_any_order() {
     // x <- x + y, y <- x·y, z <- the reverse of x: element-wise and not.
     let cpu = Cpu::with_threads(1);
     let mut b = Builder::new();
-    let [x, y, z] = [0; 3].map(|_| b.variable(spec(3)));
+    let [x, y, _] = [0; 3].map(|_| b.variable(spec(3)));
     let sum = common::add(&mut b, Binary::Add, x, y);
     let product = common::add(&mut b, Binary::Mul, x, y);
     let back = deckle_tensor::SliceAxis { start: 2, len: 3, step: -1 };
@@ -71,7 +72,7 @@ fn an_index_out_of_range_changes_no_variable() {
     let cpu = Cpu::with_threads(2);
     let mut b = Builder::new();
     let indices = b.input(Spec::new(DType::I64, [1]));
-    let (x, y) = (b.variable(spec(2)), b.variable(spec(1)));
+    let (x, _) = (b.variable(spec(2)), b.variable(spec(1)));
     let one = common::scalar(&mut b, 1.0);
     let next = common::add(&mut b, Binary::Add, x, one);
     b.set_path(&"embedding".into());
@@ -79,54 +80,55 @@ fn an_index_out_of_range_changes_no_variable() {
     let program = b.finish([], [(0, next), (1, found)]).unwrap();
     let executable = cpu.compile(&program).unwrap();
     let variables = [buffer(&cpu, &floats(&[1.0, 2.0])), buffer(&cpu, &floats(&[0.0]))];
-    let index = buffer(&cpu, &Tensor::new([2_i64], [1]).unwrap());
-    let error = executable.run(&[index.clone()], &variables, &[]).unwrap_err();
+    let index = [buffer(&cpu, &Tensor::new([2_i64], [1]).unwrap())];
+    let error = executable.run(&index, &variables, &[]).unwrap_err();
     let text = "`gather` in `embedding`: index out of range\n  expected: 0 <= index < 2\n       got: 2";
     assert_eq!(error.to_string(), text);
     assert_eq!(values(&cpu, &variables), [vec![1.0, 2.0], vec![0.0]]);
-    cpu.write(&Tensor::new([1_i64], [1]).unwrap(), &index).unwrap();
-    executable.run(&[index], &variables, &[]).unwrap();
+    cpu.write(&Tensor::new([1_i64], [1]).unwrap(), &index[0]).unwrap();
+    executable.run(&index, &variables, &[]).unwrap();
     assert_eq!(values(&cpu, &variables), [vec![2.0, 3.0], vec![3.0]]);
 }
 
 /// `y = x + v`, and `v <- y` if `update`.
-fn sum(update: bool) -> (deckle_tensor::Program, Value) {
+fn sum(update: bool) -> Program {
     let mut b = Builder::new();
     let (x, v) = (b.input(spec(3)), b.variable(spec(3)));
     let y = common::add(&mut b, Binary::Add, x, v);
     let updates: &[_] = if update { &[(0, y)] } else { &[] };
-    (b.finish([y], updates).unwrap(), y)
+    b.finish([y], updates).unwrap()
 }
 
 #[test]
 fn a_buffer_is_read_twice_but_never_written_and_read() {
     let cpu = Cpu::with_threads(1);
-    let both = buffer(&cpu, &floats(&[1.0, 2.0, 3.0]));
-    let output = cpu.allocate(&spec(3)).unwrap();
-    let reading = cpu.compile(&sum(false).0).unwrap();
-    reading.run(&[both.clone()], &[both.clone()], &[output.clone()]).unwrap();
-    assert_eq!(values(&cpu, &[output.clone()]), [[2.0, 4.0, 6.0]]);
+    let both = [buffer(&cpu, &floats(&[1.0, 2.0, 3.0]))];
+    let output = [cpu.allocate(&spec(3)).unwrap()];
+    let reading = cpu.compile(&sum(false)).unwrap();
+    reading.run(&both, &both, &output).unwrap();
+    assert_eq!(values(&cpu, &output), [[2.0, 4.0, 6.0]]);
     let in_use = "`run`: cannot take this input\n  expected: buffers of this backend that \
                   nobody uses\n       got: a buffer in use as output 0\n      help: wait for \
                   the other run, or give each output a buffer of its own";
-    let error = reading.run(&[both.clone()], &[output.clone()], &[both.clone()]);
-    assert_eq!(error.unwrap_err().to_string(), in_use);
-    let updating = cpu.compile(&sum(true).0).unwrap();
-    assert!(updating.run(&[both.clone()], &[both.clone()], &[output.clone()]).is_err());
+    let error = reading.run(&both, &output, &both).unwrap_err();
+    assert_eq!(error.to_string(), in_use);
+    let updating = cpu.compile(&sum(true)).unwrap();
+    assert!(updating.run(&both, &both, &output).is_err());
     // An error gives back what was taken before it.
-    updating
-        .run(&[output.clone()], &[both.clone()], &[buffer(&cpu, &floats(&[0.0; 3]))])
-        .unwrap();
-    assert_eq!(values(&cpu, &[both]), [[3.0, 6.0, 9.0]]);
+    let other = [cpu.allocate(&spec(3)).unwrap()];
+    updating.run(&output, &both, &other).unwrap();
+    assert_eq!(values(&cpu, &both), [[3.0, 6.0, 9.0]]);
 }
 
 #[test]
 fn buffers_of_others_and_of_other_shapes_are_refused() {
     let cpu = Cpu::with_threads(1);
-    let executable = cpu.compile(&sum(false).0).unwrap();
+    let executable = cpu.compile(&sum(false)).unwrap();
     let good = || cpu.allocate(&spec(3)).unwrap();
     let foreign = Reference::new().allocate(&spec(3)).unwrap();
-    assert!(executable.run(&[foreign.clone()], &[good()], &[good()]).is_err());
+    assert!(
+        executable.run(std::slice::from_ref(&foreign), &[good()], &[good()]).is_err()
+    );
     assert!(cpu.write(&floats(&[1.0; 3]), &foreign).is_err());
     let short = cpu.allocate(&spec(2)).unwrap();
     let error = executable.run(&[short], &[good()], &[good()]).unwrap_err().to_string();
