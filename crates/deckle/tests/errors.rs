@@ -90,7 +90,7 @@ fn a_wrong_shape_names_the_input() {
         "input `input_layer` of the model got data of another shape
   expected: (batch, 4)
        got: (batch, 5)
-      help: reshape the data, or build the model for examples of that shape",
+      help: reshape the data, or build the model for examples of shape (5,)",
     );
 }
 

@@ -1,3 +1,5 @@
+//! Convolutions against naive loops.
+
 use deckle_tensor::{Convolution, random::Draw};
 
 use super::Conv;

@@ -1,3 +1,5 @@
+//! Matrix products against naive loops.
+
 use super::*;
 
 /// Numbers in [-1, 1) that depend on the position alone.

@@ -1,3 +1,5 @@
+//! Vector functions against exact values, and their errors in ULP.
+
 #![expect(clippy::float_cmp, reason = "special values are met exactly")]
 
 use std::ops::RangeInclusive;

@@ -1,3 +1,5 @@
+//! Poolings against naive loops.
+
 use deckle_tensor::{Pool, random::Draw};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! IDX files, whole and damaged.
+
 use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};

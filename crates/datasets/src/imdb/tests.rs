@@ -1,3 +1,5 @@
+//! IMDB's pipeline of ids, and damaged files.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Where MNIST is found, and damaged files.
+
 use std::io::Write;
 
 use deckle_tensor::DType;

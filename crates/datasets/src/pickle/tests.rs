@@ -1,3 +1,5 @@
+//! Pickled lists that are read, and all else that is refused.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Reuters's split, and damaged files.
+
 use super::*;
 use crate::scratch::{Scratch, labels, lists, npz, real_data};
 

@@ -1,3 +1,5 @@
+//! The reference backend's primitives: element-wise.
+
 use deckle_tensor::{
     Binary, Compare, DType, Distribution, Primitive, Tensor, Unary, bf16, f16,
     random::Draw,

@@ -1,3 +1,5 @@
+//! The reference backend's primitives: index.
+
 use deckle_tensor::{DType, Error, Primitive, Tensor};
 
 use super::{check, run_all, tensor};

@@ -1,3 +1,5 @@
+//! The reference backend's primitives: layout.
+
 use deckle_tensor::{DType, Primitive, SliceAxis, Tensor};
 
 use super::{check, tensor};

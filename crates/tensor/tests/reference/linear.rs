@@ -1,3 +1,5 @@
+//! The reference backend's primitives: linear.
+
 use deckle_tensor::{Convolution, DType, Primitive, Tensor, bf16};
 
 use super::{check, run, tensor};

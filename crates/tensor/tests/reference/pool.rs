@@ -1,3 +1,5 @@
+//! The reference backend's primitives: pool.
+
 use deckle_tensor::{DType, Pool, Primitive, Tensor};
 
 use super::{check, run, tensor};

@@ -1,3 +1,5 @@
+//! The reference backend's primitives: reduce.
+
 use deckle_tensor::{DType, Primitive, Reduction, Tensor, bf16, f16};
 
 use super::{check, run, run_all, tensor};

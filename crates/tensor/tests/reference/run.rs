@@ -1,3 +1,5 @@
+//! The reference backend's primitives: run.
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use deckle_tensor::{

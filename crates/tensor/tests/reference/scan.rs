@@ -1,3 +1,5 @@
+//! The reference backend's primitives: scan.
+
 use std::sync::Arc;
 
 use deckle_tensor::{
