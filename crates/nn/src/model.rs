@@ -246,14 +246,14 @@ impl Model {
         self.layers().iter().map(ModelLayer::count_params).sum()
     }
 
-    /// The sum of the penalties on weights, if there is any.
+    /// The sum of the penalties on weights that are trained, if there is any.
     ///
     /// # Errors
     ///
     /// If a penalty cannot be computed.
     pub fn regularization(&self) -> Result<Option<Var>> {
         let mut total: Option<Var> = None;
-        for weight in self.weights() {
+        for weight in self.trainable_weights() {
             if let Some(regularizer) = weight.regularizer() {
                 let penalty = regularizer.penalty(&weight.variable().read())?;
                 total = Some(match total {
