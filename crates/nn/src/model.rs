@@ -351,9 +351,23 @@ impl ModelLayer {
             }
             Ok(output)
         })?;
-        let outputs = call.within(&self.name, handle.is_trainable(), dtype, |call| {
-            self.built.call(&inputs, call)
-        })?;
+        let mut outputs =
+            call.within(&self.name, handle.is_trainable(), dtype, |call| {
+                self.built.call(&inputs, call)
+            })?;
+        if !handle.layer().passes_mask() {
+            for output in &mut outputs {
+                let is_input =
+                    inputs.positional().iter().any(|input| input.is_same(output));
+                if is_input
+                    && call.mask(output).is_some()
+                    && output.dtype() != DType::Bool
+                {
+                    // The same numbers, but another tensor, to which the mask does not belong.
+                    *output = output.mul(1.0)?;
+                }
+            }
+        }
         let all: Vec<_> = inputs.positional().to_vec();
         Var::set_path(&outputs, &all, &self.name);
         if handle.layer().passes_mask() {

@@ -156,7 +156,11 @@ impl Built for BuiltMerge {
                 *input = input.expand_dims(1)?;
             }
         }
-        let y = (self.0)(&widened)?;
+        let mut y = (self.0)(&widened)?;
+        if given.len() == 1 {
+            // A tensor of its own, to which the mask belongs.
+            y = y.mul(1.0)?;
+        }
         let masks: Option<Vec<Var>> =
             given.iter().map(|input| call.mask(input).cloned()).collect();
         if let Some(masks) = masks {

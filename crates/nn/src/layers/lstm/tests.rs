@@ -200,8 +200,8 @@ fn no_step_at_all_leaves_the_states() -> Result<()> {
 
 #[test]
 fn backwards_is_the_reversed_input() -> Result<()> {
-    let forward = Tensor::new(vec![1i32, 0, 3], [1, 3])?;
-    let backward = Tensor::new(vec![3i32, 0, 1], [1, 3])?;
+    let forward = Tensor::new(vec![1i32, 0, 3, 0, 0], [1, 5])?;
+    let backward = Tensor::new(vec![0i32, 0, 3, 0, 1], [1, 5])?;
     let layer = LSTM::new(2).return_sequences(true).return_state(true);
     let expected = masked(layer.clone(), &forward)?;
     assert_eq!(masked(layer.go_backwards(true), &backward)?, expected);
