@@ -65,8 +65,8 @@ pub use error::{Error, Result};
 /// What most programs need: `use deckle::prelude::*;`.
 ///
 /// `Softmax` and `Activation` are the functions here; the layers of these names are
-/// [`nn::layers::Softmax`](crate::nn::layers::Softmax) and
-/// [`nn::layers::Activation`](crate::nn::layers::Activation).
+/// [`layers::Softmax`](struct@crate::nn::layers::Softmax) and
+/// [`layers::Activation`](struct@crate::nn::layers::Activation) of the module `nn`.
 pub mod prelude {
     pub use deckle_autograd::{Device, Function, Var, Variable, grad};
     pub use deckle_cpu::Cpu;
