@@ -1,6 +1,6 @@
 //! Vectorized functions of slices: [`unary`], [`pow`], [`uniform`].
 //!
-//! The functions in [`single`] and [`double`] are plain Rust without branches, which the
+//! The functions in `single` and `double` are plain Rust without branches, which the
 //! compiler turns into vector code for each instruction set. An element's bits depend on its
 //! value and the instruction set, not on its place or its neighbours.
 #![expect(unsafe_code, reason = "loops compiled for instruction sets that are detected")]
