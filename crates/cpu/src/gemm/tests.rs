@@ -42,11 +42,11 @@ impl<T: Float> Case<T> {
     }
 
     #[track_caller]
-    fn check(&self, simd: Simd, epsilon: f64) {
+    fn check(&self, simd: Simd, threads: &[Threads], epsilon: f64) {
         let gemm = &self.gemm;
         let mut first: Option<Vec<T>> = None;
-        for count in [1, 2, 3, 5] {
-            let threads = Threads::new(count);
+        for threads in threads {
+            let count = threads.count();
             let mut c = self.c.clone();
             let mut scratch = numbers(gemm.scratch::<T>(simd, count), 4);
             scratch.fill(T::from_f64(f64::NAN));
@@ -107,11 +107,12 @@ fn variants(m: usize, n: usize, k: usize) -> Vec<Gemm> {
 }
 
 fn check_all(shapes: &[(usize, usize, usize)]) {
+    let threads = [1, 2, 3, 5].map(Threads::new);
     for simd in Simd::available() {
         for &(m, n, k) in shapes {
             for gemm in variants(m, n, k) {
-                Case::<f32>::new(gemm).check(simd, f64::from(f32::EPSILON));
-                Case::<f64>::new(gemm).check(simd, f64::EPSILON);
+                Case::<f32>::new(gemm).check(simd, &threads, f64::from(f32::EPSILON));
+                Case::<f64>::new(gemm).check(simd, &threads, f64::EPSILON);
             }
         }
     }
@@ -150,12 +151,16 @@ fn shapes_that_are_cut_into_tasks_agree_with_the_definition() {
 #[test]
 fn long_sums_are_cut_into_slices() {
     let gemm = Gemm::new(60, 40, 2100);
+    let threads = [1, 2, 3, 5].map(Threads::new);
     for simd in Simd::available() {
         let plan = Plan::new(&gemm, f32::kernels(simd));
         assert!(matches!(plan, Plan::Blocks(blocks) if blocks.slices > 1));
-        Case::<f32>::new(gemm).check(simd, f64::from(f32::EPSILON));
-        Case::<f32>::new(gemm.transpose_a(true).accumulate(true))
-            .check(simd, f64::from(f32::EPSILON));
+        Case::<f32>::new(gemm).check(simd, &threads, f64::from(f32::EPSILON));
+        Case::<f32>::new(gemm.transpose_a(true).accumulate(true)).check(
+            simd,
+            &threads,
+            f64::from(f32::EPSILON),
+        );
     }
 }
 
