@@ -58,7 +58,9 @@ pub(crate) struct Instruction {
 }
 
 pub(crate) use arrange::{arg_reduce, cumulative_sum};
-pub(crate) use convolution::{convolution, convolution_to_input, convolution_to_kernel};
+pub(crate) use convolution::{
+    Convolve, convolution, convolution_to_input, convolution_to_kernel,
+};
 pub(crate) use index::{Indices, gather, gather_along, scatter_add, scatter_add_along};
 pub(crate) use pooling::{
     average_pool, average_pool_to_input, max_pool, max_pool_gather, max_pool_scatter,

@@ -148,6 +148,9 @@ impl Lowering<'_> {
         let Kind::Primitive(primitive) = &node.kind else {
             unreachable!("composites without a kernel are replaced by their bodies");
         };
+        if self.convolve(&node, primitive) {
+            return Ok(());
+        }
         let dense = |i: usize| Dense::new(self.graph, &node.operands[i]);
         let whole = |i: usize| {
             let id = node.results[i];
@@ -227,6 +230,25 @@ impl Lowering<'_> {
         );
         self.push(kernel, &node, fallible);
         Ok(())
+    }
+
+    /// Whether it is a convolution that the fast kernels take.
+    fn convolve(&mut self, node: &Node, primitive: &Primitive) -> bool {
+        let Some(mut kernel) = kernel::Convolve::new(self.graph, node, primitive) else {
+            return false;
+        };
+        let bytes = kernel.scratch(self.options.simd, self.options.threads.count());
+        let mut scratch = Vec::new();
+        if bytes > 0 {
+            let id = self.graph.scratch(Spec::new(DType::U8, [bytes]));
+            kernel.set_scratch(id, bytes);
+            scratch.push(id);
+        }
+        self.push(Box::new(kernel), node, false);
+        if let Some(instruction) = self.instructions.last_mut() {
+            instruction.scratch = scratch;
+        }
+        true
     }
 
     fn matmul(&mut self, group: &Group, node: &Node, transpose: [bool; 2]) {

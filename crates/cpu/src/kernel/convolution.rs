@@ -1,12 +1,107 @@
-//! Convolutions of any rank, strides, dilation and groups, by their definition.
+//! Convolutions: up to three spatial axes by the fast kernels, more by their definition.
 
-use deckle_tensor::{Convolution, DType};
+use deckle_tensor::{Convolution, DType, Primitive, Result};
 
 use super::{Kernel, matmul::rows, pooling::Windows};
 use crate::{
+    Simd,
+    conv::Conv,
+    graph::{Graph, Id, Node},
     place::{Context, Dense, Plain},
     simd::Float,
 };
+
+/// A convolution, or an adjoint of one, of up to three spatial axes.
+pub(crate) struct Convolve {
+    conv: Conv,
+    part: Part,
+    a: Dense,
+    b: Dense,
+    out: Dense,
+    scratch: Option<Dense>,
+}
+
+/// Which of a convolution's three tensors is computed.
+#[derive(Clone, Copy)]
+enum Part {
+    Forward,
+    ToInput,
+    ToKernel,
+}
+
+impl Convolve {
+    /// `None` if the primitive is no convolution, or one of more axes.
+    pub(crate) fn new(graph: &Graph, node: &Node, primitive: &Primitive) -> Option<Self> {
+        let (settings, part) = match primitive {
+            Primitive::Convolution(settings) => (settings, Part::Forward),
+            Primitive::ConvolutionToInput { convolution, .. } => {
+                (convolution, Part::ToInput)
+            }
+            Primitive::ConvolutionToKernel { convolution, .. } => {
+                (convolution, Part::ToKernel)
+            }
+            _ => return None,
+        };
+        if settings.strides.len() > 3 {
+            return None;
+        }
+        let [a, b] = [0, 1].map(|i| Dense::new(graph, &node.operands[i]));
+        let out = Dense::whole(node.results[0], &graph.values[node.results[0]].spec);
+        let (x, kernel) = match part {
+            Part::Forward => (a.shape(), b.shape()),
+            Part::ToInput => (out.shape(), b.shape()),
+            Part::ToKernel => (a.shape(), out.shape()),
+        };
+        let conv = Conv::new(settings, x, kernel);
+        Some(Self { conv, part, a, b, out, scratch: None })
+    }
+
+    /// The bytes of scratch memory that it needs.
+    pub(crate) fn scratch(&self, simd: Simd, threads: usize) -> usize {
+        match self.out.spec.dtype {
+            DType::F64 => 8 * self.elements::<f64>(simd, threads),
+            _ => 4 * self.elements::<f32>(simd, threads),
+        }
+    }
+
+    fn elements<T: Float>(&self, simd: Simd, threads: usize) -> usize {
+        match self.part {
+            Part::Forward => self.conv.forward_scratch::<T>(simd, threads),
+            Part::ToInput => self.conv.to_input_scratch::<T>(simd, threads),
+            Part::ToKernel => self.conv.to_kernel_scratch::<T>(simd, threads),
+        }
+    }
+
+    pub(crate) fn set_scratch(&mut self, id: Id, bytes: usize) {
+        let width = self.out.spec.dtype.size();
+        self.scratch = Some(Dense::scratch(id, bytes / width, width));
+    }
+
+    fn compute<T: Float + Plain>(&self, context: &Context<'_>) {
+        let (a, b) = (context.read::<T>(&self.a), context.read::<T>(&self.b));
+        let out = context.write::<T>(&self.out);
+        let scratch: &mut [T] = match &self.scratch {
+            Some(scratch) => context.write(scratch),
+            None => &mut [],
+        };
+        let (simd, threads) = (context.simd, context.threads);
+        match self.part {
+            Part::Forward => self.conv.forward(simd, threads, a, b, out, scratch, None),
+            Part::ToInput => self.conv.to_input(simd, threads, a, b, out, scratch),
+            Part::ToKernel => self.conv.to_kernel(simd, threads, a, b, out, scratch),
+        }
+    }
+}
+
+impl Kernel for Convolve {
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        match self.out.spec.dtype {
+            DType::F64 => self.compute::<f64>(context),
+            _ => self.compute::<f32>(context),
+        }
+        Ok(())
+    }
+}
 
 /// The shapes of one convolution.
 struct Shapes {

@@ -1,10 +1,11 @@
 //! Largest elements and means of windows.
 
-use deckle_tensor::{Element, Pool};
+use deckle_tensor::{DType, Element, Pool};
 
 use super::{Kernel, arrange::is_nan, matmul::rows};
 use crate::{
     place::{Context, Dense, Plain},
+    pool::Pooling,
     tile::{number::Number, with_number},
 };
 
@@ -82,7 +83,42 @@ fn largest_cell<T: Plain + PartialOrd>(
     best.map(|(cell, _)| cell)
 }
 
+/// Runs the fast kernel of a pooling of floats with up to three spatial axes, if it is one.
+macro_rules! fast {
+    (
+        $pool:ident of $shape:expr, $first:expr,
+        |$pooling:ident, $context:ident| $T:ident => $body:expr
+    ) => {
+        if $pool.window.len() <= 3 {
+            let $pooling = Pooling::new($pool, $shape);
+            match $first.spec.dtype {
+                DType::F32 => {
+                    return Box::new(move |$context: &Context<'_>| {
+                        type $T = f32;
+                        $body;
+                        Ok(())
+                    });
+                }
+                DType::F64 => {
+                    return Box::new(move |$context: &Context<'_>| {
+                        type $T = f64;
+                        $body;
+                        Ok(())
+                    });
+                }
+                _ => {}
+            }
+        }
+    };
+}
+
 pub(crate) fn max_pool(x: Dense, out: Dense, pool: &Pool) -> Box<dyn Kernel> {
+    fast!(pool of x.shape(), x, |pooling, context| T => pooling.max::<T>(
+        context.simd,
+        context.threads,
+        context.read(&x),
+        context.write(&out),
+    ));
     let windows = Windows::pool(pool, x.shape(), out.shape());
     let channels = x.shape()[x.shape().len() - 1];
     with_number!(x.spec.dtype, T => Box::new(move |context: &Context<'_>| {
@@ -106,6 +142,15 @@ pub(crate) fn max_pool_gather(
     out: Dense,
     pool: &Pool,
 ) -> Box<dyn Kernel> {
+    if values.spec.dtype == x.spec.dtype {
+        fast!(pool of x.shape(), x, |pooling, context| T => pooling.max_gather::<T>(
+            context.simd,
+            context.threads,
+            context.read(&x),
+            context.read(&values),
+            context.write(&out),
+        ));
+    }
     let windows = Windows::pool(pool, x.shape(), out.shape());
     let channels = x.shape()[x.shape().len() - 1];
     with_number!(x.spec.dtype, T => with_number!(values.spec.dtype, V => {
@@ -131,6 +176,15 @@ pub(crate) fn max_pool_scatter(
     out: Dense,
     pool: &Pool,
 ) -> Box<dyn Kernel> {
+    if dy.spec.dtype == x.spec.dtype {
+        fast!(pool of x.shape(), x, |pooling, context| T => pooling.max_scatter::<T>(
+            context.simd,
+            context.threads,
+            context.read(&x),
+            context.read(&dy),
+            context.write(&out),
+        ));
+    }
     let windows = Windows::pool(pool, x.shape(), dy.shape());
     let channels = x.shape()[x.shape().len() - 1];
     with_number!(x.spec.dtype, T => with_number!(dy.spec.dtype, V => {
@@ -158,6 +212,12 @@ pub(crate) fn max_pool_scatter(
 }
 
 pub(crate) fn average_pool(x: Dense, out: Dense, pool: &Pool) -> Box<dyn Kernel> {
+    fast!(pool of x.shape(), x, |pooling, context| T => pooling.average::<T>(
+        context.simd,
+        context.threads,
+        context.read(&x),
+        context.write(&out),
+    ));
     let windows = Windows::pool(pool, x.shape(), out.shape());
     let channels = x.shape()[x.shape().len() - 1];
     with_number!(x.spec.dtype, T => Box::new(move |context: &Context<'_>| {
@@ -187,6 +247,12 @@ pub(crate) fn average_pool_to_input(
     out: Dense,
     pool: &Pool,
 ) -> Box<dyn Kernel> {
+    fast!(pool of out.shape(), dy, |pooling, context| T => pooling.average_to_input::<T>(
+        context.simd,
+        context.threads,
+        context.read(&dy),
+        context.write(&out),
+    ));
     let windows = Windows::pool(pool, out.shape(), dy.shape());
     let channels = dy.shape()[dy.shape().len() - 1];
     with_number!(dy.spec.dtype, T => Box::new(move |context: &Context<'_>| {
