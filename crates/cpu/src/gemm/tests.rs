@@ -60,7 +60,7 @@ impl<T: Float> Case<T> {
             };
             gemm.run(
                 simd,
-                &threads,
+                threads,
                 &self.a,
                 &self.b,
                 &mut c,
