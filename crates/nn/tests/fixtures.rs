@@ -6,6 +6,7 @@ use std::{
 };
 
 use deckle_autograd::{Device, Function, Var};
+use deckle_cpu::Cpu;
 use deckle_formats::{KerasArchive, json};
 use deckle_nn::{Call, Error, Model, Registry, snake_case};
 use deckle_tensor::{Npz, Tensor};
@@ -115,12 +116,18 @@ fn models_of_keras_compute_the_same() -> Result<()> {
         let settings = json::read(case.join("case.json"))?;
         let tolerance = settings["tolerance"].as_f64().ok_or("no tolerance")?;
         let npz = Npz::open(case.join("data.npz"))?;
-        let made = predict(&model, &tensors(&npz, 'x'))?;
-        let expected = tensors(&npz, 'y');
-        assert_eq!(made.len(), expected.len(), "{name}");
-        for (made, expected) in made.iter().zip(&expected) {
-            let error = error(made, expected)?;
-            assert!(error <= tolerance, "{name}: {error:e} is more than {tolerance:e}");
+        let (inputs, expected) = (tensors(&npz, 'x'), tensors(&npz, 'y'));
+        for device in [Device::reference(), Device::new(Cpu::new())] {
+            model.group().move_to(&device)?;
+            let made = predict(&model, &inputs)?;
+            assert_eq!(made.len(), expected.len(), "{name}");
+            for (made, expected) in made.iter().zip(&expected) {
+                let (error, device) = (error(made, expected)?, device.name());
+                assert!(
+                    error <= tolerance,
+                    "{name}, {device}: {error:e} > {tolerance:e}"
+                );
+            }
         }
     }
     Ok(())

@@ -99,8 +99,10 @@ fn the_composites_mean_their_bodies() -> Result<()> {
                 text.contains("= lstm(") && text.contains("= lstm_backward("),
                 "{text}"
             );
-            let backend = deckle_tensor::Reference::new();
-            conformance::check_composite(&backend, &program, &given).unwrap();
+            let reference = deckle_tensor::Reference::new();
+            conformance::check_composite(&reference, &program, &given).unwrap();
+            let cpu = deckle_cpu::Cpu::with_threads(2);
+            conformance::check_composite(&cpu, &program, &given).unwrap();
         }
     }
     Ok(())
