@@ -72,9 +72,11 @@ pub fn check_rejections(
 ) -> Result<()> {
     let graph = Graph::new(function, inputs)?;
     let mut noticed = BTreeMap::new();
-    graph.notice(&graph.value, 0, &mut noticed)?;
+    graph.notice(&graph.value, &graph.results, 0, &mut noticed)?;
     if let Some(first) = graph.along(&graph.value, 0)? {
-        graph.notice(&first, 100, &mut noticed)?;
+        let found: Vec<_> =
+            graph.by_inputs(&graph.value)?.into_iter().flatten().collect();
+        graph.notice(&first, &found, 100, &mut noticed)?;
     }
     match noticed.into_iter().find(|(_, noticed)| !noticed) {
         None => Ok(()),
@@ -89,6 +91,8 @@ pub fn check_rejections(
 struct Graph {
     inputs: Vec<Var>,
     at: Vec<Tensor>,
+    /// What the function makes.
+    results: Vec<Var>,
     value: Var,
 }
 
@@ -122,7 +126,7 @@ impl Graph {
                 value = value.add(&result.mul(&weights)?.sum(..)?)?;
             }
         }
-        Ok(Self { inputs: vars, at: inputs.to_vec(), value })
+        Ok(Self { inputs: vars, at: inputs.to_vec(), results, value })
     }
 
     fn floats(&self) -> Vec<usize> {
@@ -134,22 +138,30 @@ impl Graph {
             return Err(Error::Independent { wrt: "any input".to_owned() });
         };
         self.compare("first", &self.value, &first, 0)?;
-        // What is linear has no second derivative to check.
-        match self.along(&first, 100)? {
-            Some(second) => self.compare("second", &first, &second, 100),
-            None => Ok(()),
-        }
+        // What is linear has no second derivative: it has to be 0.
+        let zero = || Var::scalar(DType::F64, 0.0);
+        let second = self.along(&first, 100)?.unwrap_or_else(zero);
+        self.compare("second", &first, &second, 100)
+    }
+
+    /// The gradients of `value` by the inputs that are floating point.
+    fn by_inputs(&self, value: &Var) -> Result<Vec<Option<Var>>> {
+        let floats = self.floats();
+        let wrt: Vec<_> = floats.iter().map(|&i| &self.inputs[i]).collect();
+        let one = Var::scalar(DType::F64, 1.0);
+        crate::gradients(std::slice::from_ref(value), &[Some(one)], &wrt)
     }
 
     /// The derivative of `value` along the direction that `stream` names, as graph; `None` if it
     /// depends on no input.
     fn along(&self, value: &Var, stream: u64) -> Result<Option<Var>> {
-        let floats = self.floats();
-        let wrt: Vec<_> = floats.iter().map(|&i| &self.inputs[i]).collect();
-        let one = Var::scalar(DType::F64, 1.0);
-        let found = crate::gradients(std::slice::from_ref(value), &[Some(one)], &wrt)?;
+        self.towards(&self.by_inputs(value)?, stream)
+    }
+
+    /// The derivative along a direction from the gradients by the inputs.
+    fn towards(&self, gradients: &[Option<Var>], stream: u64) -> Result<Option<Var>> {
         let mut sum: Option<Var> = None;
-        for (&i, gradient) in floats.iter().zip(found) {
+        for (&i, gradient) in self.floats().iter().zip(gradients) {
             let Some(gradient) = gradient else { continue };
             let direction = Var::constant(&noise(&self.at[i], stream + i as u64));
             let part = gradient.mul(&direction)?.sum(..)?;
@@ -182,11 +194,25 @@ impl Graph {
         Ok(Line { graph: self, function, directions: Vec::new() })
     }
 
-    /// Tries wrong rules for the operations between the inputs and `value`, and enters whether
-    /// the derivative along the direction of `stream` shows them.
-    fn notice(&self, value: &Var, stream: u64, noticed: &mut Noticed) -> Result<()> {
+    /// Tries wrong rules for the operations between the inputs and `results`, of which `value`
+    /// is made, and enters whether the derivative of that along the direction of `stream` shows
+    /// them.
+    fn notice(
+        &self,
+        value: &Var,
+        results: &[Var],
+        stream: u64,
+        noticed: &mut Noticed,
+    ) -> Result<()> {
         let numeric = Numeric::new(self.compile(value)?.towards(stream)?)?;
-        for (place, name, faults) in self.faults(value)? {
+        let own: BTreeSet<_> =
+            topological(results, |_| false).iter().map(|node| node.key()).collect();
+        for (place, node, faults) in self.faults(value)? {
+            let Kind::Op(op) = &node.kind else { continue };
+            if !own.contains(&node.key()) {
+                continue;
+            }
+            let name = op.name().to_owned();
             for fault in faults {
                 let seen = noticed.entry((name.clone(), fault)).or_insert(false);
                 if *seen {
@@ -204,9 +230,9 @@ impl Graph {
         Ok(())
     }
 
-    /// What can be wrong with each operation that a gradient of `value` reaches: its place in
-    /// topological order, its name, the faults.
-    fn faults(&self, value: &Var) -> Result<Vec<(usize, String, Vec<Fault>)>> {
+    /// What can be wrong with each operation that a gradient of `value` reaches, and the
+    /// operation's place in topological order.
+    fn faults(&self, value: &Var) -> Result<Vec<(usize, Arc<Node>, Vec<Fault>)>> {
         let order = topological(std::slice::from_ref(value), |_| false);
         let mut carries: BTreeSet<_> =
             self.floats().iter().map(|&i| self.inputs[i].key()).collect();
@@ -228,7 +254,6 @@ impl Graph {
         let mut reached = BTreeSet::from([value.node().key()]);
         let mut found = Vec::new();
         for (place, (node, through)) in order.iter().zip(carried).enumerate().rev() {
-            let Kind::Op(op) = &node.kind else { continue };
             if through.is_empty() || !reached.contains(&node.key()) {
                 continue;
             }
@@ -242,7 +267,7 @@ impl Graph {
                     faults.push(Fault::Averaged(i));
                 }
             }
-            found.push((place, op.name().to_owned(), faults));
+            found.push((place, Arc::clone(node), faults));
         }
         Ok(found)
     }

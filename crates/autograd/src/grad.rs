@@ -110,8 +110,8 @@ fn reverse(
     let forward: BTreeSet<_> = order.iter().map(|node| node.key()).collect();
     let depends = dependents(&order, |var| targets.contains(&var.key()));
     let leads = |var: &Var| {
-        targets.contains(&var.key())
-            || !stops.contains(&var.key()) && depends.contains(&var.node().key())
+        let key = var.key();
+        targets.contains(&key) || !stops.contains(&key) && depends.contains(&key)
     };
     let mut sums = Sums::new();
     for (output, cotangent) in outputs.iter().zip(cotangents) {
@@ -120,16 +120,17 @@ fn reverse(
         }
     }
     for node in order.iter().rev() {
-        let leads_on = depends.contains(&node.key());
         let Kind::Op(op) = &node.kind else { continue };
         let count = node.outputs.len();
         // What arrives at whole numbers has been looked at already.
         let grads: Vec<_> = (node.outputs.iter().enumerate())
             .map(|(output, made)| {
-                sums.get(&(node.key(), output)).filter(|_| made.dtype.is_float()).cloned()
+                let key = (node.key(), output);
+                let is_asked = made.dtype.is_float() && depends.contains(&key);
+                sums.get(&key).filter(|_| is_asked).cloned()
             })
             .collect();
-        if !leads_on || grads.iter().all(Option::is_none) {
+        if grads.iter().all(Option::is_none) {
             continue;
         }
         let made: Vec<_> = (0..count).map(|i| Var::of(Arc::clone(node), i)).collect();
@@ -166,17 +167,23 @@ fn reverse(
     Ok(sums)
 }
 
-/// The nodes of `order` that depend on what `is_target`.
-pub(crate) fn dependents(
+/// The outputs of the nodes of `order` that depend on what `is_target`.
+fn dependents(
     order: &[Arc<Node>],
     is_target: impl Fn(&Var) -> bool,
-) -> BTreeSet<usize> {
+) -> BTreeSet<(usize, usize)> {
     let mut depends = BTreeSet::new();
     for node in order {
-        let leads = |var: &Var| is_target(var) || depends.contains(&var.node().key());
-        if node.inputs.iter().any(leads) {
-            depends.insert(node.key());
-        }
+        let Kind::Op(op) = &node.kind else { continue };
+        let leading: Vec<_> = (0..node.inputs.len())
+            .filter(|&i| {
+                let input = &node.inputs[i];
+                is_target(input) || depends.contains(&input.key())
+            })
+            .collect();
+        let outputs = 0..node.outputs.len();
+        let outputs = outputs.filter(|&o| leading.iter().any(|&i| op.depends(o, i)));
+        depends.extend(outputs.map(|output| (node.key(), output)));
     }
     depends
 }
@@ -190,7 +197,10 @@ pub(crate) fn stepped(var: &Var, leads: impl Fn(&Var) -> bool) -> Result<()> {
     while let Some(var) = stack.pop() {
         let node = var.node();
         let Kind::Op(op) = &node.kind else { continue };
-        for input in node.inputs.iter().filter(|input| leads(input)) {
+        for (i, input) in node.inputs.iter().enumerate() {
+            if !leads(input) || !op.depends(var.output(), i) {
+                continue;
+            }
             if input.dtype().is_float() {
                 let (op, path) = (op.name().to_owned(), node.path().to_owned());
                 return Err(Error::NoGradient { op, path });

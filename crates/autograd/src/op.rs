@@ -25,6 +25,14 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     /// If the operation cannot take these inputs.
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>>;
 
+    /// Whether an output's values depend on an input's values, not on its shape alone.
+    ///
+    /// No gradient is asked for where it is `false`. The default is `true`.
+    fn depends(&self, output: usize, input: usize) -> bool {
+        let _ = (output, input);
+        true
+    }
+
     /// Writes the operation as primitives.
     ///
     /// # Errors

@@ -1,12 +1,16 @@
 //! Loops over the steps of sequences: [`scan`].
 
-use std::{any::Any, collections::BTreeSet, sync::Arc};
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use deckle_tensor::{DType, Dim, Primitive, Scan, Shape, Value};
 
 use crate::{
     Error, Lower, Op, Result, Rule, Signature, Var,
-    grad::{dependents, gradients_between, stepped},
+    grad::{gradients_between, stepped},
     lower::topological,
     ops::{Add, MatMul},
     var::Kind,
@@ -111,6 +115,8 @@ struct ScanOp {
     carries: usize,
     /// The body's outputs: the next carries, the results, the carries from before.
     outputs: Vec<Var>,
+    /// For each output, which of the inputs it depends on in any number of steps.
+    depends: Vec<BTreeSet<usize>>,
     reverse: bool,
 }
 
@@ -128,7 +134,8 @@ impl ScanOp {
         let constants = free(&outputs, &own);
         let (count, carried) = (constants.len(), carries.len());
         let inputs = [constants, carries, steps].concat();
-        Self { inputs, constants: count, carries: carried, outputs, reverse }
+        let depends = dependencies(&inputs, &outputs, count, carried);
+        Self { inputs, constants: count, carries: carried, outputs, depends, reverse }
     }
 
     fn constants(&self) -> &[Var] {
@@ -143,29 +150,10 @@ impl ScanOp {
     /// inputs do, and carries that are made of such.
     fn needed(&self, of_inputs: &[bool]) -> Vec<bool> {
         let mut needed = of_inputs.to_vec();
-        loop {
-            let carries: Vec<_> = (0..self.carries)
-                .filter(|&i| !needed[self.constants + i])
-                .filter(|&i| self.leads(&self.outputs[i], &needed))
-                .collect();
-            for &i in &carries {
-                needed[self.constants + i] = true;
-            }
-            if carries.is_empty() {
-                return needed;
-            }
+        for i in 0..self.carries {
+            needed[self.constants + i] |= self.depends[i].iter().any(|&on| of_inputs[on]);
         }
-    }
-
-    /// Whether a value of the body depends on one of its inputs that are needed.
-    fn leads(&self, var: &Var, needed: &[bool]) -> bool {
-        let place = |var: &Var| self.inputs.iter().position(|input| input.is_same(var));
-        if let Some(place) = place(var) {
-            return needed[place];
-        }
-        let order = topological(std::slice::from_ref(var), |var| place(var).is_some());
-        let is_target = |var: &Var| place(var).is_some_and(|place| needed[place]);
-        dependents(&order, is_target).contains(&var.node().key())
+        needed
     }
 
     /// Applies the loop to its carries' first values and its sequences.
@@ -201,12 +189,63 @@ fn free(outputs: &[Var], own: &BTreeSet<(usize, usize)>) -> Vec<Var> {
     let mut found: Vec<Var> = Vec::new();
     for var in read {
         let is_inside = own.contains(&var.key()) || inside.contains(&var.node().key());
-        let is_constant = matches!(var.node().kind, Kind::Constant(_));
-        if !is_inside && !is_constant && !found.iter().any(|known| known.is_same(var)) {
+        if !is_inside && !found.iter().any(|known| known.is_same(var)) {
             found.push(var.clone());
         }
     }
     found
+}
+
+/// For each value of a body, which of the body's inputs it depends on in one step.
+fn direct(inputs: &[Var], values: &[Var]) -> Vec<BTreeSet<usize>> {
+    let mut known: BTreeMap<_, _> = inputs
+        .iter()
+        .enumerate()
+        .map(|(place, input)| (input.key(), BTreeSet::from([place])))
+        .collect();
+    let own: BTreeSet<_> = known.keys().copied().collect();
+    for node in topological(values, |var| own.contains(&var.key())) {
+        let Kind::Op(op) = &node.kind else { continue };
+        for output in (0..node.outputs.len()).filter(|&o| !own.contains(&(node.key(), o)))
+        {
+            let read = node.inputs.iter().enumerate();
+            let read = read.filter(|(input, _)| op.depends(output, *input));
+            let on = read.filter_map(|(_, var)| known.get(&var.key())).flatten();
+            let on = on.copied().collect::<BTreeSet<_>>();
+            known.insert((node.key(), output), on);
+        }
+    }
+    values
+        .iter()
+        .map(|value| known.get(&value.key()).cloned().unwrap_or_default())
+        .collect()
+}
+
+/// For each output of a loop, which of its inputs it depends on in any number of steps.
+fn dependencies(
+    inputs: &[Var],
+    outputs: &[Var],
+    constants: usize,
+    carries: usize,
+) -> Vec<BTreeSet<usize>> {
+    let mut depends = direct(inputs, outputs);
+    // With no step at all, a carry is the one given.
+    for (i, on) in depends.iter_mut().take(carries).enumerate() {
+        on.insert(constants + i);
+    }
+    loop {
+        let before = depends.clone();
+        for on in &mut depends {
+            for (i, through) in before.iter().take(carries).enumerate() {
+                if on.contains(&(constants + i)) {
+                    on.extend(through);
+                }
+            }
+        }
+        if depends == before {
+            return depends;
+        }
+    }
 }
 
 impl Op for ScanOp {
@@ -237,9 +276,23 @@ impl Op for ScanOp {
         Ok(carries.iter().cloned().chain(stacked).collect())
     }
 
+    fn depends(&self, output: usize, input: usize) -> bool {
+        self.depends[output].contains(&input)
+    }
+
     fn lower(&self, inputs: &[Value], lower: &mut Lower<'_>) -> Result<Vec<Value>> {
-        let fixed = self.constants + self.carries;
-        let length = lower.shape(inputs[fixed])[0];
+        let length = lower.shape(inputs[self.constants + self.carries])[0];
+        // What is the same in every run becomes part of the body.
+        let given: Vec<_> = (0..inputs.len())
+            .filter(|&i| {
+                let is_constant = matches!(self.inputs[i].node().kind, Kind::Constant(_));
+                i >= self.constants || !is_constant
+            })
+            .collect();
+        let constants = given.iter().filter(|&&i| i < self.constants).count();
+        let own: Vec<_> = given.iter().map(|&i| self.inputs[i].clone()).collect();
+        let inputs: Vec<_> = given.iter().map(|&i| inputs[i]).collect();
+        let fixed = constants + self.carries;
         let mut specs: Vec<_> =
             inputs.iter().map(|&value| lower.spec(value).clone()).collect();
         for spec in &mut specs[fixed..] {
@@ -251,11 +304,11 @@ impl Op for ScanOp {
             .collect();
         let outputs: Vec<_> =
             kept.iter().map(|&output| self.outputs[output].clone()).collect();
-        let body = Arc::new(lower.sub_program(&self.inputs, &specs, &outputs)?);
-        let (constants, carries, reverse) = (self.constants, self.carries, self.reverse);
+        let body = Arc::new(lower.sub_program(&own, &specs, &outputs)?);
+        let (carries, reverse) = (self.carries, self.reverse);
         let primitive =
             Primitive::Scan(Scan { body, constants, carries, length, reverse });
-        let made = lower.push_all(primitive, inputs)?;
+        let made = lower.push_all(primitive, &inputs)?;
         let place = |output| kept.iter().position(|&kept| kept == output);
         Ok((0..self.outputs.len())
             .map(|output| place(output).map_or(inputs[fixed], |place| made[place]))
@@ -302,7 +355,10 @@ impl Op for ScanOp {
         let mut stepped_carries = vec![false; self.carries];
         for (i, carry) in own_carries.iter().enumerate() {
             if !carry.dtype().is_float() && found[self.constants + i].is_some() {
-                stepped(&self.outputs[i], |var| self.leads(var, &needed))?;
+                stepped(&self.outputs[i], |var| {
+                    let on = direct(&self.inputs, std::slice::from_ref(var)).remove(0);
+                    on.iter().any(|&on| needed[on])
+                })?;
                 stepped_carries[i] = true;
             }
         }

@@ -90,6 +90,11 @@ impl Var {
         &self.node
     }
 
+    /// Which of its node's outputs it is.
+    pub(crate) fn output(&self) -> usize {
+        self.output
+    }
+
     /// A value that is given when a function is called.
     ///
     /// # Examples

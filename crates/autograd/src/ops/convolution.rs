@@ -353,6 +353,10 @@ impl Op for ConvToInput {
         "conv_to_input"
     }
 
+    fn depends(&self, _output: usize, input: usize) -> bool {
+        input < 2
+    }
+
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         let (dy, kernel, like) = (&inputs[0], &inputs[1], &inputs[2]);
         let x = Signature::new(dy.dtype, &like.shape);
@@ -387,6 +391,10 @@ struct ConvToKernel(Settings);
 impl Op for ConvToKernel {
     fn name(&self) -> &str {
         "conv_to_kernel"
+    }
+
+    fn depends(&self, _output: usize, input: usize) -> bool {
+        input < 2
     }
 
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {

@@ -200,6 +200,10 @@ impl Op for Positions {
         "positions"
     }
 
+    fn depends(&self, _output: usize, _input: usize) -> bool {
+        false
+    }
+
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         if self.dtype == DType::Bool {
             return Err(TensorError::invalid("positions", "a number type")
@@ -235,6 +239,10 @@ struct Random {
 impl Op for Random {
     fn name(&self) -> &str {
         "random"
+    }
+
+    fn depends(&self, _output: usize, input: usize) -> bool {
+        input < 2
     }
 
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {

@@ -203,6 +203,10 @@ impl Op for ScatterAdd {
         "scatter_add"
     }
 
+    fn depends(&self, _output: usize, input: usize) -> bool {
+        input < 2
+    }
+
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         let (indices, updates) = (&inputs[0], &inputs[1]);
         integers("scatter_add", indices)?;
@@ -290,6 +294,10 @@ struct ScatterAddAlong {
 impl Op for ScatterAddAlong {
     fn name(&self) -> &str {
         "scatter_add_along"
+    }
+
+    fn depends(&self, _output: usize, input: usize) -> bool {
+        input < 2
     }
 
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {

@@ -303,6 +303,10 @@ impl Op for ConcatenatePart {
         "concatenate_part"
     }
 
+    fn depends(&self, _output: usize, input: usize) -> bool {
+        input == 0
+    }
+
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         Ok(vec![Signature::new(inputs[0].dtype, &inputs[self.place + 1].shape)])
     }

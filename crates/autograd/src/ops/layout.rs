@@ -194,6 +194,10 @@ impl Op for Reshape {
         "reshape"
     }
 
+    fn depends(&self, _output: usize, input: usize) -> bool {
+        input == 0
+    }
+
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         let (x, like) = (&inputs[0], &inputs[1]);
         let mut lens = self.lens(&like.shape)?;
@@ -289,6 +293,10 @@ impl Op for SumToLike {
         "sum_to_like"
     }
 
+    fn depends(&self, _output: usize, input: usize) -> bool {
+        input == 0
+    }
+
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         let (x, like) = (&inputs[0], &inputs[1]);
         let fits =
@@ -332,6 +340,10 @@ impl Op for BroadcastLike {
         "broadcast_like"
     }
 
+    fn depends(&self, _output: usize, input: usize) -> bool {
+        input == 0
+    }
+
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         let (x, like) = (&inputs[0], &inputs[1]);
         let fits = x
@@ -369,6 +381,10 @@ impl Op for FullLike {
         "full_like"
     }
 
+    fn depends(&self, _output: usize, _input: usize) -> bool {
+        false
+    }
+
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         Ok(inputs.to_vec())
     }
@@ -391,6 +407,10 @@ struct StopGradient;
 impl Op for StopGradient {
     fn name(&self) -> &str {
         "stop_gradient"
+    }
+
+    fn depends(&self, _output: usize, _input: usize) -> bool {
+        false
     }
 
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {

@@ -243,6 +243,10 @@ impl Op for AveragePoolToInput {
         "average_pool_to_input"
     }
 
+    fn depends(&self, _output: usize, input: usize) -> bool {
+        input == 0
+    }
+
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         let (dy, like) = (&inputs[0], &inputs[1]);
         let x = Signature::new(dy.dtype, &like.shape);

@@ -384,6 +384,10 @@ impl Op for CountOf {
         "count_of"
     }
 
+    fn depends(&self, _output: usize, _input: usize) -> bool {
+        false
+    }
+
     fn infer(&self, _inputs: &[Signature]) -> Result<Vec<Signature>> {
         Ok(vec![Signature::new(self.dtype, Shape::new(<[Dim; 0]>::default()))])
     }

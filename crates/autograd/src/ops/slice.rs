@@ -222,6 +222,10 @@ impl Op for SliceBack {
         "slice_back"
     }
 
+    fn depends(&self, _output: usize, input: usize) -> bool {
+        input == 0
+    }
+
     fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         Ok(vec![Signature::new(inputs[0].dtype, &inputs[1].shape)])
     }
