@@ -371,7 +371,9 @@ pub(crate) fn checked_size(shape: &[usize]) -> Result<usize> {
 pub(crate) fn contiguous_strides(shape: &[usize]) -> Vec<isize> {
     let mut strides = vec![1; shape.len()];
     for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis].max(1).cast_signed();
+        // It cannot saturate, unless the tensor is empty and has no use for strides.
+        let len = isize::try_from(shape[axis]).unwrap_or(isize::MAX).max(1);
+        strides[axis - 1] = isize::saturating_mul(strides[axis], len);
     }
     strides
 }
