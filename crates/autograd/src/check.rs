@@ -73,10 +73,10 @@ pub fn check_rejections(
     let graph = Graph::new(function, inputs)?;
     let mut noticed = BTreeMap::new();
     graph.notice(&graph.value, &graph.results, 0, &mut noticed)?;
-    if let Some(first) = graph.along(&graph.value, 0)? {
-        let found: Vec<_> =
-            graph.by_inputs(&graph.value)?.into_iter().flatten().collect();
-        graph.notice(&first, &found, 100, &mut noticed)?;
+    let gradients = graph.by_inputs(&graph.value)?;
+    if let Some(first) = graph.towards(&gradients, 0)? {
+        let gradients: Vec<_> = gradients.into_iter().flatten().collect();
+        graph.notice(&first, &gradients, 100, &mut noticed)?;
     }
     match noticed.into_iter().find(|(_, noticed)| !noticed) {
         None => Ok(()),
@@ -230,9 +230,8 @@ impl Graph {
         Ok(())
     }
 
-    /// What can be wrong with each operation that a gradient of `value` reaches, and the
-    /// operation's place in topological order.
-    fn faults(&self, value: &Var) -> Result<Vec<(usize, Arc<Node>, Vec<Fault>)>> {
+    /// The operations that a gradient of `value` reaches.
+    fn faults(&self, value: &Var) -> Result<Vec<Suspect>> {
         let order = topological(std::slice::from_ref(value), |_| false);
         let mut carries: BTreeSet<_> =
             self.floats().iter().map(|&i| self.inputs[i].key()).collect();
@@ -395,6 +394,10 @@ fn gradients(node: &Arc<Node>, needed: &[bool]) -> Result<Vec<bool>> {
         Err(error) => Err(error),
     }
 }
+
+/// An operation whose rule may be wrong: its place in topological order, the operation, what can
+/// be wrong.
+type Suspect = (usize, Arc<Node>, Vec<Fault>);
 
 /// What is wrong with a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

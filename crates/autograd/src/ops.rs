@@ -15,6 +15,7 @@ mod layout;
 mod linear;
 mod operand;
 mod order;
+mod padding;
 mod pooling;
 mod reduce;
 mod slice;
@@ -24,8 +25,8 @@ mod testing;
 mod unary;
 
 pub(crate) use arithmetic::Add;
-pub use convolution::Padding;
 pub(crate) use element_wise::ElementWise;
 pub use layout::Axis;
 pub(crate) use linear::MatMul;
 pub use operand::Operand;
+pub use padding::Padding;

@@ -152,6 +152,9 @@ impl Var {
         let signatures: Vec<_> =
             inputs.iter().map(|var| var.signature().clone()).collect();
         let outputs = op.infer(&signatures)?;
+        for output in &outputs {
+            check_size(&*op, output)?;
+        }
         let inputs = inputs.iter().copied().cloned().collect();
         let count = outputs.len();
         let node =
@@ -249,6 +252,21 @@ impl Var {
         let mut tensors = Function::new([], [self]).compile_anywhere()?.call(&[])?;
         Ok(tensors.swap_remove(0))
     }
+}
+
+/// Checks that what is known of a shape fits into memory.
+fn check_size(op: &dyn Op, made: &Signature) -> Result<()> {
+    let known = made.shape.dims().iter().filter_map(deckle_tensor::Dim::known);
+    // Strides have to fit too, even if an axis is empty.
+    let mut lens = known.map(|len| len.max(1));
+    let bytes = lens.try_fold(made.dtype.size(), usize::checked_mul);
+    if bytes.is_some_and(|bytes| isize::try_from(bytes).is_ok()) {
+        return Ok(());
+    }
+    let name = op.name().to_owned();
+    Err(deckle_tensor::Error::invalid(name, "a result that fits into memory")
+        .got(&made.shape)
+        .into())
 }
 
 impl Node {

@@ -12,16 +12,16 @@ use deckle_tensor::{
 };
 
 fn variable(name: &str, value: f64) -> Variable {
-    Variable::new(name, &Tensor::from(value)).unwrap()
+    Variable::new(name, &Tensor::from(value)).expect("room for a number")
 }
 
 #[track_caller]
 fn is(variable: &Variable, expected: f64) {
-    assert_eq!(variable.value().unwrap(), Tensor::from(expected));
+    assert_eq!(variable.value().expect("a value"), Tensor::from(expected));
 }
 
 fn text<T: std::fmt::Debug>(result: deckle_autograd::Result<T>) -> String {
-    result.unwrap_err().to_string()
+    result.expect_err("an error").to_string()
 }
 
 /// The reference under a name of its own.

@@ -9,7 +9,7 @@ use deckle_tensor::{DType, Dim, Tensor};
 fn ramp(shape: &[usize]) -> Tensor {
     let size = shape.iter().product::<usize>();
     let values = (0..size).map(|i| ((i * 37 + 11) % 64) as f64 / 32.0 - 0.98);
-    Tensor::new(values.collect::<Vec<_>>(), shape).unwrap()
+    Tensor::new(values.collect::<Vec<_>>(), shape).expect("as many elements")
 }
 
 /// A recurrent layer: `h = tanh(x · kernel + h · recurrent + bias)`. Inputs: sequence, first
@@ -139,7 +139,7 @@ fn the_number_of_steps_may_be_unknown() {
     };
     let x = time(&[2, 2]);
     let rest: Vec<_> = weights(1)[1..].iter().map(Var::constant).collect();
-    let inputs = [&[x.clone()], &rest[..]].concat();
+    let inputs = [std::slice::from_ref(&x), &rest[..]].concat();
     let states = recurrent(&inputs, false).unwrap().remove(0);
     assert_eq!(states.shape().to_string(), "(time, 2, 3)");
     let loss = states.square().unwrap().mean(..).unwrap();

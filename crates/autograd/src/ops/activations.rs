@@ -46,7 +46,7 @@ unary! {
     mish, 1.0 => 0.8650983882673103 on [-3.0..3.0], |x| x.mul(&x.softplus()?.tanh()?);
 
     /// `-ln(1 + e⁻ˣ)`, the logarithm of the sigmoid, element by element.
-    log_sigmoid, 0.0 => -0.6931471805599453 on [-3.0..3.0], |x| (-x).softplus()?.neg();
+    log_sigmoid, 0.0 => -0.6931471805599453 on [-3.0..3.0], |x| x.neg()?.softplus()?.neg();
 
     /// 0 below -1, `(x + 1)² / 4` up to 1, `x` above, element by element.
     sparse_plus, 0.0 => 0.25 on [-2.0..-1.1, -0.9..0.9, 1.1..2.0],

@@ -144,7 +144,9 @@ impl Var {
         shared: &[usize],
     ) -> Result<Self> {
         for &axis in shared {
-            resolve_axis("random", axis.cast_signed(), like.rank())?;
+            // What is beyond all axes must not become one that counts from the end.
+            let axis = isize::try_from(axis).unwrap_or(isize::MAX);
+            resolve_axis("random", axis, like.rank())?;
         }
         let dtype = match like.dtype() {
             _ if distribution == Distribution::Bits => DType::U32,

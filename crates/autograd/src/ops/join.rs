@@ -80,7 +80,7 @@ impl Var {
     /// ```
     pub fn split(&self, sections: usize, axis: isize) -> Result<Vec<Self>> {
         let (at, len) = self.known("split", axis)?;
-        if sections == 0 || len % sections != 0 {
+        if sections == 0 || sections > len.max(1) || len % sections != 0 {
             return Err(TensorError::invalid(
                 "split",
                 format_args!("sections that divide the axis' length {len}"),

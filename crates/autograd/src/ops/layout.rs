@@ -90,6 +90,14 @@ impl Var {
     ///
     /// If there are no such axes.
     pub fn merge_axes(&self, start: usize, end: usize) -> Result<Self> {
+        if start > end || end > self.rank() {
+            return Err(TensorError::invalid(
+                "merge_axes",
+                format_args!("axes of shape {}", self.shape()),
+            )
+            .got(format_args!("{start}..{end}"))
+            .into());
+        }
         let before = (0..start).map(Axis::Of);
         let after = (end..self.rank()).map(Axis::Of);
         let merged = std::iter::once(Axis::Product(start..end));

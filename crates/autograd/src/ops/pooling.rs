@@ -2,7 +2,7 @@
 
 use deckle_tensor::{Dim, Error as TensorError, Pool, Primitive, Value};
 
-use super::{Padding, convolution::positive};
+use super::{Padding, padding::positive};
 use crate::{Lower, Op, Result, Rule, Signature, Var};
 
 impl Var {

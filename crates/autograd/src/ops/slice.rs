@@ -120,6 +120,11 @@ impl Var {
                 .got(format_args!("{} for shape {}", padding.len(), self.shape()))
                 .into());
         }
+        if padding.iter().any(|&(low, high)| low.max(high) > isize::MAX.unsigned_abs()) {
+            return Err(TensorError::invalid("pad", "a result that fits into memory")
+                .got(format_args!("{padding:?}"))
+                .into());
+        }
         let value = value.into();
         let number = Self::constant(&value.to_tensor(self.dtype())?);
         if padding.iter().all(|pair| *pair == (0, 0)) {
@@ -132,7 +137,9 @@ impl Var {
 /// The first position and the number of elements of a range along an axis of known length, by
 /// Python's rule.
 fn resolve(part: Part, axis: usize, len: usize) -> Result<SliceAxis> {
-    let signed = len.cast_signed();
+    let signed = isize::try_from(len).map_err(|_| {
+        TensorError::invalid("slice", "an axis that fits into memory").got(len)
+    })?;
     let from_end = |at: isize| if at < 0 { at.saturating_add(signed) } else { at };
     match part {
         Part::Range { step: 0, .. } => Err(step_of_zero()),
