@@ -65,11 +65,26 @@ pub fn grad(loss: &Var, wrt: &[&Var]) -> Result<Vec<Var>> {
 
 /// The gradients of `outputs` by each of `wrt`, given the loss's gradient by each output.
 ///
-/// `None` among the results says that no output with a gradient depends on that one.
+/// `None` among the results says that no output with a gradient depends on that one, or that it
+/// is not floating point.
 ///
 /// # Errors
 ///
 /// If a path between them leads through an operation without a gradient.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_autograd::{Var, gradients};
+/// use deckle_tensor::Tensor;
+///
+/// let x = Var::constant(&Tensor::from([1.0, 2.0]));
+/// let y = x.square()?;
+/// let by_y = Var::constant(&Tensor::from([10.0, 100.0]));
+/// let by_x = gradients(&[y], &[Some(by_y)], &[&x])?.remove(0);
+/// assert_eq!(by_x.expect("y is made of x").eval()?, Tensor::from([20.0, 400.0]));
+/// # Ok::<(), deckle_autograd::Error>(())
+/// ```
 pub fn gradients(
     outputs: &[Var],
     cotangents: &[Option<Var>],
@@ -77,7 +92,11 @@ pub fn gradients(
 ) -> Result<Vec<Option<Var>>> {
     let targets: BTreeSet<_> = wrt.iter().map(|var| var.key()).collect();
     let sums = reverse(outputs, cotangents, &targets, &BTreeSet::new())?;
-    Ok(wrt.iter().map(|var| sums.get(&var.key()).cloned()).collect())
+    let found = wrt.iter().map(|var| {
+        let gradient = sums.get(&var.key()).cloned();
+        gradient.filter(|_| var.dtype().is_float())
+    });
+    Ok(found.collect())
 }
 
 /// The gradients of a piece of graph by those of its `inputs` that are `needed`: what lies

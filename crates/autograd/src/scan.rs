@@ -429,27 +429,31 @@ struct Parts {
 }
 
 impl Parts {
+    /// Sorts the terms of a gradient, which is a sum of any length, in their order.
     fn split(&mut self, gradient: &Var, results: &mut Vec<Var>) -> Result<()> {
-        let op = gradient.op().map(|op| op as &dyn Any);
-        let inputs = gradient.inputs();
-        if op.is_some_and(<dyn Any>::is::<Add>)
-            && inputs.iter().all(|input| input.shape() == gradient.shape())
-        {
-            self.split(&inputs[0], results)?;
-            return self.split(&inputs[1], results);
+        let mut terms = vec![gradient.clone()];
+        while let Some(term) = terms.pop() {
+            let op = term.op().map(|op| op as &dyn Any);
+            let inputs = term.inputs();
+            if op.is_some_and(<dyn Any>::is::<Add>)
+                && inputs.iter().all(|input| input.shape() == term.shape())
+            {
+                terms.extend(inputs.iter().rev().cloned());
+                continue;
+            }
+            let is_product = op
+                .and_then(|op| op.downcast_ref())
+                .is_some_and(|op: &MatMul| op.transpose_a && !op.transpose_b);
+            if is_product && inputs.iter().all(|input| input.rank() == 2) {
+                results.extend_from_slice(inputs);
+                self.products.push((results.len() - 2, results.len() - 1));
+                continue;
+            }
+            self.sum = Some(match &self.sum {
+                Some(sum) => sum.add(&term)?,
+                None => term,
+            });
         }
-        let is_product = op
-            .and_then(|op| op.downcast_ref())
-            .is_some_and(|op: &MatMul| op.transpose_a && !op.transpose_b);
-        if is_product && inputs.iter().all(|input| input.rank() == 2) {
-            results.extend_from_slice(inputs);
-            self.products.push((results.len() - 2, results.len() - 1));
-            return Ok(());
-        }
-        self.sum = Some(match &self.sum {
-            Some(sum) => sum.add(gradient)?,
-            None => gradient.clone(),
-        });
         Ok(())
     }
 

@@ -251,12 +251,16 @@ fn a_variable_is_one_node_however_often_it_is_read() {
 }
 
 #[test]
-fn a_chain_of_a_million_nodes_drops() {
-    let mut y = Var::scalar(DType::F32, 1.0);
+fn a_chain_of_a_million_nodes_is_differentiated_and_drops() {
+    let x = Var::scalar(DType::F32, 1.0);
+    let mut y = x.clone();
     for _ in 0..1_000_000 {
-        y = y.add(&y).unwrap();
+        y = y.add(&x).unwrap();
     }
-    drop(y);
+    // A stack of 1 MiB would not hold a frame for each node.
+    let small = thread::Builder::new().stack_size(1 << 20);
+    let done = small.spawn(move || drop((grad(&y, &[&x]).unwrap(), y)));
+    done.unwrap().join().unwrap();
 }
 
 #[test]

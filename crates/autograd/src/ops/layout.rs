@@ -65,6 +65,18 @@ impl Var {
     /// # Errors
     ///
     /// If the number of elements differs, or an axis does not exist.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::{Axis, Var};
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// let y = x.reshape_by(&x, [Axis::Of(0), Axis::Of(1), 1usize.into()])?;
+    /// assert_eq!(y.eval()?.shape(), [2, 2, 1]);
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
     pub fn reshape_by(&self, like: &Self, axes: impl Into<Vec<Axis>>) -> Result<Self> {
         let op = Reshape(axes.into());
         let made = op.infer(&[self.signature().clone(), like.signature().clone()])?;
@@ -80,6 +92,18 @@ impl Var {
     /// # Errors
     ///
     /// If the number of elements differs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// let y = Var::constant(&Tensor::from([1.0, 2.0, 3.0, 4.0])).reshape_like(&x)?;
+    /// assert_eq!(y.eval()?, x.eval()?);
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
     pub fn reshape_like(&self, like: &Self) -> Result<Self> {
         self.reshape_by(like, (0..like.rank()).map(Axis::Of).collect::<Vec<_>>())
     }
@@ -89,6 +113,17 @@ impl Var {
     /// # Errors
     ///
     /// If there are no such axes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// assert_eq!(x.merge_axes(0, 2)?.eval()?, Tensor::from([1.0, 2.0, 3.0, 4.0]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
     pub fn merge_axes(&self, start: usize, end: usize) -> Result<Self> {
         if start > end || end > self.rank() {
             return Err(TensorError::invalid(
@@ -109,6 +144,18 @@ impl Var {
     /// # Errors
     ///
     /// If `like` does not broadcast to this shape.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// let row = Var::constant(&Tensor::from([0.0, 0.0]));
+    /// assert_eq!(x.sum_to_like(&row)?.eval()?, Tensor::from([4.0, 6.0]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
     pub fn sum_to_like(&self, like: &Self) -> Result<Self> {
         if self.shape() == like.shape() && !self.shape().dims().contains(&Dim::Unknown) {
             return Ok(self.clone());
@@ -121,6 +168,18 @@ impl Var {
     /// # Errors
     ///
     /// If this shape does not broadcast to that of `like`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// let row = Var::constant(&Tensor::from([5.0, 6.0])).broadcast_like(&x)?;
+    /// assert_eq!(row.eval()?, Tensor::from([[5.0, 6.0], [5.0, 6.0]]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
     pub fn broadcast_like(&self, like: &Self) -> Result<Self> {
         if self.shape() == like.shape() && !self.shape().dims().contains(&Dim::Unknown) {
             return Ok(self.clone());
@@ -133,6 +192,17 @@ impl Var {
     /// # Errors
     ///
     /// Never today.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// assert_eq!(x.full_like(7.0)?.eval()?, Tensor::from([[7.0, 7.0], [7.0, 7.0]]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
     pub fn full_like(&self, value: f64) -> Result<Self> {
         Self::apply_one(FullLike(value), &[self])
     }
@@ -142,6 +212,17 @@ impl Var {
     /// # Errors
     ///
     /// Never today.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// assert_eq!(x.zeros_like()?.eval()?, Tensor::from([[0.0, 0.0], [0.0, 0.0]]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
     pub fn zeros_like(&self) -> Result<Self> {
         self.full_like(0.0)
     }
@@ -151,6 +232,18 @@ impl Var {
     /// # Errors
     ///
     /// Never today.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::{Var, grad};
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from(3.0));
+    /// let y = x.stop_gradient()?.mul(&x)?;
+    /// assert_eq!(grad(&y, &[&x])?[0].eval()?, Tensor::from(3.0));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
     pub fn stop_gradient(&self) -> Result<Self> {
         Self::apply_one(StopGradient, &[self])
     }

@@ -109,6 +109,18 @@ impl Var {
     /// # Errors
     ///
     /// As [`Var::matmul`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Var::constant(&Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// let gram = x.matmul_with(&x, true, false)?;
+    /// assert_eq!(gram.eval()?, Tensor::from([[10.0, 14.0], [14.0, 20.0]]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
     pub fn matmul_with(
         &self,
         other: &Self,
