@@ -20,6 +20,7 @@ mod pooling;
 mod reduce;
 mod slice;
 mod softmax;
+mod stop_gradient;
 #[cfg(test)]
 mod testing;
 mod unary;

@@ -418,7 +418,7 @@ mod tests {
         rejects(|x| Ok(vec![x[0].tile([2])?.glu(0)?]), &x);
     }
 
-    /// Values of Keras 3.15 at -2, -1, -0.3, 0, 0.3, 1, 2.
+    /// Values of the formulas at -2, -1, -0.3, 0, 0.3, 1, 2.
     #[track_caller]
     fn is(function: impl Fn(&Var) -> crate::Result<Var>, expected: [f64; 7]) {
         let x = Var::constant(&Tensor::from([-2.0, -1.0, -0.3, 0.0, 0.3, 1.0, 2.0]));

@@ -226,27 +226,6 @@ impl Var {
     pub fn zeros_like(&self) -> Result<Self> {
         self.full_like(0.0)
     }
-
-    /// The same value, by which no gradient flows back.
-    ///
-    /// # Errors
-    ///
-    /// Never today.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use deckle_autograd::{Var, grad};
-    /// use deckle_tensor::Tensor;
-    ///
-    /// let x = Var::constant(&Tensor::from(3.0));
-    /// let y = x.stop_gradient()?.mul(&x)?;
-    /// assert_eq!(grad(&y, &[&x])?[0].eval()?, Tensor::from(3.0));
-    /// # Ok::<(), deckle_autograd::Error>(())
-    /// ```
-    pub fn stop_gradient(&self) -> Result<Self> {
-        Self::apply_one(StopGradient, &[self])
-    }
 }
 
 /// Inputs: `x`, and a tensor whose shape is read.
@@ -497,32 +476,6 @@ impl Op for FullLike {
     }
 
     /// The values do not depend on the input's.
-    fn vjp(&self, _rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
-        Ok(vec![None])
-    }
-}
-
-#[derive(Debug)]
-struct StopGradient;
-
-impl Op for StopGradient {
-    fn name(&self) -> &str {
-        "stop_gradient"
-    }
-
-    fn depends(&self, _output: usize, _input: usize) -> bool {
-        false
-    }
-
-    fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
-        Ok(inputs.to_vec())
-    }
-
-    fn lower(&self, inputs: &[Value], _lower: &mut Lower<'_>) -> Result<Vec<Value>> {
-        Ok(inputs.to_vec())
-    }
-
-    /// None, on purpose.
     fn vjp(&self, _rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
         Ok(vec![None])
     }
