@@ -4,7 +4,7 @@
 //! use deckle::{datasets::mnist, prelude::*};
 //!
 //! fn main() -> Result<()> {
-//!     let data = mnist::load()?;
+//!     let (train, test) = mnist::load()?;
 //!     let model = Sequential::new([28, 28])
 //!         .add(Rescaling::new(1.0 / 255.0))
 //!         .add(Flatten::new())
@@ -16,8 +16,8 @@
 //!         Compile::new(RmsProp::new(), SparseCategoricalCrossentropy::new())
 //!             .metric(Accuracy::new()),
 //!     )?;
-//!     trainer.fit(&data.train, Fit::new().epochs(5).batch_size(128))?;
-//!     println!("{}", trainer.evaluate(&data.test)?);
+//!     trainer.fit(&train, Fit::new().epochs(5).batch_size(128))?;
+//!     println!("{}", trainer.evaluate(&test)?);
 //!     Ok(())
 //! }
 //! ```
