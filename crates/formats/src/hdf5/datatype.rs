@@ -154,6 +154,15 @@ impl Datatype {
         }
     }
 
+    /// Whether a tensor can have such elements.
+    pub(super) fn check_number(self) -> Result<()> {
+        match self {
+            Self::Number { .. } | Self::Bool => Ok(()),
+            Self::Opaque { .. } => Err(unsupported("opaque bytes")),
+            Self::Text { .. } | Self::HeapText => Err(unsupported("texts")),
+        }
+    }
+
     /// The type that h5py writes for tensors of `dtype`.
     pub(super) fn of(dtype: DType) -> Result<Self> {
         let number = match dtype {
@@ -222,8 +231,10 @@ impl Datatype {
         let (number, big_endian) = match self {
             Self::Number { number, big_endian } => (number, big_endian),
             Self::Bool => return Ok(Tensor::from_bytes(DType::Bool, shape, raw)?),
-            Self::Opaque { .. } => return Err(unsupported("opaque bytes")),
-            Self::Text { .. } | Self::HeapText => return Err(unsupported("texts")),
+            other => {
+                other.check_number()?;
+                return Err(unsupported("elements that are no numbers"));
+            }
         };
         let swapped: Vec<u8>;
         let raw = if big_endian && number.size() > 1 {
