@@ -182,7 +182,9 @@ impl Group {
         self.0.moves.load(Ordering::Acquire)
     }
 
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    /// Whether both are handles on the same group.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
@@ -293,8 +295,10 @@ impl Variable {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// A number that differs from that of every other variable that is alive.
-    pub(crate) fn key(&self) -> usize {
+    /// A number that differs from that of every other variable that is alive; for sets, never
+    /// for an order that shows.
+    #[must_use]
+    pub fn key(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
 

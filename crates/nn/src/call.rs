@@ -1,21 +1,36 @@
 //! What a layer sees when it builds graph: [`Call`], [`Inputs`].
 
+use std::sync::Arc;
+
 use deckle_autograd::{Var, Variable};
 use deckle_tensor::{DType, Distribution};
 
-use crate::{Error, Result};
+use crate::{Arguments, Error, Result};
 
 /// The tensors given to a layer.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     positional: Vec<Var>,
     named: Vec<(String, Var)>,
+    arguments: Option<Arc<Arguments>>,
 }
 
 impl Inputs {
     /// Positional inputs.
     pub fn new(positional: impl Into<Vec<Var>>) -> Self {
-        Self { positional: positional.into(), named: Vec::new() }
+        Self { positional: positional.into(), named: Vec::new(), arguments: None }
+    }
+
+    /// Says how the inputs are nested, and which constants are among them.
+    pub(crate) fn called_with(mut self, arguments: Option<&Arc<Arguments>>) -> Self {
+        self.arguments = arguments.cloned();
+        self
+    }
+
+    /// How a file nests the inputs, and the constants among them, if the call stems from one.
+    #[must_use]
+    pub fn arguments(&self) -> Option<&Arguments> {
+        self.arguments.as_deref()
     }
 
     /// Adds an input by name, as `mask` or `initial_state`.
@@ -57,7 +72,8 @@ impl Inputs {
             self.positional.iter().map(&mut change).collect::<Result<_>>()?;
         let named = self.named.iter();
         let named = named.map(|(name, value)| Ok((name.clone(), change(value)?)));
-        Ok(Self { positional, named: named.collect::<Result<_>>()? })
+        let (named, arguments) = (named.collect::<Result<_>>()?, self.arguments.clone());
+        Ok(Self { positional, named, arguments })
     }
 }
 
@@ -208,6 +224,19 @@ impl<'a> Call<'a> {
             own_seed.map_or_else(|| self.layer.path.clone(), |own| format!("seed {own}"));
         let stream = stream(&path, number);
         Ok(Var::random_like(like, distribution, stream, seed, step, shared)?)
+    }
+
+    /// Runs `action`, with all layers in it frozen if they are not to be trainable.
+    pub(crate) fn frozen_unless<T>(
+        &mut self,
+        trainable: bool,
+        action: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let outer = self.layer.trainable;
+        self.layer.trainable &= trainable;
+        let result = action(self);
+        self.layer.trainable = outer;
+        result
     }
 
     /// The numbers added to the loss.

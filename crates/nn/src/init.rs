@@ -41,6 +41,11 @@ impl Weight {
         self.trainable
     }
 
+    /// The same weight, trained or not.
+    pub(crate) fn trained(&self, trainable: bool) -> Self {
+        Self { trainable, ..self.clone() }
+    }
+
     /// What is added to the loss for it.
     #[must_use]
     pub const fn regularizer(&self) -> Option<&Regularizer> {

@@ -1,13 +1,23 @@
 //! What a layer is: [`Layer`] (its configuration), [`Built`] (with weights), [`LayerHandle`].
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
-use deckle_autograd::Var;
+use deckle_autograd::{Signature, Var};
 use deckle_tensor::{DType, Shape};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Call, Error, Init, Inputs, Result, Symbol, snake_case};
+use crate::{
+    Call, Error, Init, InputLayer, Inputs, Model, Result, Symbol, model::Nested,
+    snake_case,
+};
 
 /// The configuration of a layer: plain data, from which [`Layer::build`] makes weights.
 ///
@@ -48,6 +58,25 @@ pub trait Layer: fmt::Debug + Send + Sync {
     /// Keras then looks for under `Custom>` and its name.
     fn module(&self) -> &'static str {
         "keras.layers"
+    }
+
+    /// Shapes and element types of the outputs, for a layer that computes in that type.
+    ///
+    /// Only layers whose outputs are of other types have to say more than the shapes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Layer::output_shape`].
+    fn outputs(&self, inputs: &[Signature], dtype: DType) -> Result<Vec<Signature>> {
+        let shapes: Vec<_> = inputs.iter().map(|input| input.shape.clone()).collect();
+        let outputs = self.output_shape(&shapes)?.into_iter();
+        Ok(outputs.map(|shape| Signature::new(dtype, shape)).collect())
+    }
+
+    /// Whether a call may have that argument with that value, which is not a tensor;
+    /// [`Inputs::arguments`] has it then.
+    fn takes_constant(&self, _argument: &str, _value: &Value) -> bool {
+        false
     }
 
     /// From which positional input on Keras takes the inputs as one list, for files.
@@ -115,30 +144,44 @@ struct Placed {
     name: Option<String>,
     trainable: bool,
     dtype: DType,
+    /// How often it was called; the numbers of its calls in files.
+    calls: Arc<AtomicUsize>,
 }
 
 impl LayerHandle {
     /// The layer with that configuration.
     pub fn new(layer: Arc<dyn AnyLayer>) -> Self {
-        Self(Arc::new(Placed { layer, name: None, trainable: true, dtype: DType::F32 }))
+        let (name, trainable, dtype) = (None, true, DType::F32);
+        Self(Arc::new(Placed { layer, name, trainable, dtype, calls: Arc::default() }))
     }
 
     fn with(&self, change: impl FnOnce(&mut Placed)) -> Self {
         let mut placed = (*self.0).clone();
+        placed.calls = Arc::default();
         change(&mut placed);
         Self(Arc::new(placed))
     }
 
     /// A layer of the same configuration with that name.
+    ///
+    /// If it is a model, the new one has the same weights.
     #[must_use]
     pub fn named(&self, name: impl Into<String>) -> Self {
-        self.with(|placed| placed.name = Some(name.into()))
+        match self.model() {
+            Some(model) => model.named(name).into(),
+            None => self.with(|placed| placed.name = Some(name.into())),
+        }
     }
 
     /// A layer of the same configuration whose weights are trained or not.
+    ///
+    /// If it is a model, the new one has the same weights, and so have all layers in it.
     #[must_use]
     pub fn trainable(&self, trainable: bool) -> Self {
-        self.with(|placed| placed.trainable = trainable)
+        match self.model() {
+            Some(model) => model.trainable(trainable).into(),
+            None => self.with(|placed| placed.trainable = trainable),
+        }
     }
 
     /// A layer of the same configuration that computes in, and has weights of, that type.
@@ -174,7 +217,29 @@ impl LayerHandle {
     /// Whether both are the same layer, with the same weights.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        self.key() == other.key()
+    }
+
+    /// A number that differs from that of every other layer that is alive.
+    pub(crate) fn key(&self) -> usize {
+        self.model().map_or_else(|| Arc::as_ptr(&self.0).addr(), Model::key)
+    }
+
+    /// The model that this layer is, if it is one.
+    #[must_use]
+    pub fn model(&self) -> Option<&Model> {
+        let nested: Option<&Nested> = (self.layer() as &dyn Any).downcast_ref();
+        nested.map(|nested| &nested.0)
+    }
+
+    /// The input of a model that it stands for, if it does.
+    pub(crate) fn as_input(&self) -> Option<&InputLayer> {
+        (self.layer() as &dyn Any).downcast_ref()
+    }
+
+    /// Counts a call, and says how many were before.
+    pub(crate) fn count_call(&self) -> usize {
+        self.0.calls.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Applies the layer to one tensor.
@@ -226,7 +291,7 @@ impl LayerHandle {
     ) -> Result<Vec<Symbol>> {
         let named =
             named.into_iter().map(|(name, symbol)| (name.to_owned(), symbol.clone()));
-        Symbol::call(self, inputs.into_iter().cloned().collect(), named.collect())
+        Symbol::call(self, inputs.into_iter().cloned().collect(), named.collect(), None)
     }
 }
 
@@ -240,6 +305,25 @@ impl fmt::Debug for LayerHandle {
 impl<L: AnyLayer> From<L> for LayerHandle {
     fn from(layer: L) -> Self {
         Self::new(Arc::new(layer))
+    }
+}
+
+impl From<&Model> for LayerHandle {
+    fn from(model: &Model) -> Self {
+        let name = model.own_name().map(str::to_owned);
+        Self(Arc::new(Placed {
+            layer: Arc::new(Nested(model.clone())),
+            name,
+            trainable: model.is_trainable(),
+            dtype: DType::F32,
+            calls: model.call_counter(),
+        }))
+    }
+}
+
+impl From<Model> for LayerHandle {
+    fn from(model: Model) -> Self {
+        (&model).into()
     }
 }
 

@@ -121,7 +121,8 @@ pub use initializer::{Fan, Initializer, Spread};
 pub use layer::{AnyLayer, Built, Layer, LayerExt, LayerHandle, expect};
 pub use loss::{AnyLoss, Loss, Reduction, align, reduce};
 pub use model::{
-    Functional, LayerCall, Model, ModelLayer, Sequential, TensorRef, snake_case,
+    Arguments, Functional, LayerCall, Model, ModelLayer, Nest, Sequential, TensorRef,
+    snake_case,
 };
 pub use regularizer::Regularizer;
 pub use summary::Summary;

@@ -1,17 +1,26 @@
 //! Models: layers with weights, joined to a graph: [`Model`], [`Functional`], [`Sequential`].
 
+mod edit;
 mod functional;
+mod layer;
+mod nest;
+mod nested;
+mod order;
 mod sequential;
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
-use deckle_autograd::{Group, Var, Variable};
+use deckle_autograd::{Group, Signature, Var, Variable};
 use deckle_tensor::{DType, Shape};
 
-use crate::{
-    Built, Call, Error, InputLayer, Inputs, LayerHandle, Result, Symbol, Weight,
-};
+use crate::{Call, Error, Inputs, Result, Symbol, Weight};
 pub use functional::{Functional, snake_case};
+pub use layer::ModelLayer;
+pub use nest::{Arguments, Nest};
+pub(crate) use nested::Nested;
 pub use sequential::Sequential;
 
 /// A model with weights: a cheap handle on shared variables.
@@ -21,26 +30,22 @@ pub use sequential::Sequential;
 #[derive(Clone)]
 pub struct Model(Arc<State>);
 
+#[derive(Clone)]
 struct State {
-    name: String,
+    name: Option<String>,
     seed: u64,
     is_sequential: bool,
+    is_trainable: bool,
     group: Group,
     layers: Vec<ModelLayer>,
     calls: Vec<LayerCall>,
     inputs: Vec<TensorRef>,
     outputs: Vec<TensorRef>,
-}
-
-/// A layer of a model, with its weights.
-#[derive(Debug)]
-pub struct ModelLayer {
-    handle: LayerHandle,
-    name: String,
-    built: Box<dyn Built>,
-    weights: Vec<Weight>,
-    input_shapes: Vec<Shape>,
-    output_shapes: Vec<Shape>,
+    /// How inputs and outputs are nested, as numbers in the lists above.
+    input_nest: Nest<usize>,
+    output_nest: Nest<usize>,
+    /// How often it was applied as a layer.
+    applied: Arc<AtomicUsize>,
 }
 
 /// One call of a layer of a model.
@@ -52,8 +57,12 @@ pub struct LayerCall {
     pub inputs: Vec<TensorRef>,
     /// The tensors it is given by name.
     pub named: Vec<(String, TensorRef)>,
-    /// The shapes of its outputs.
-    pub shapes: Vec<Shape>,
+    /// How these are nested, and the constants among them, if a file says so.
+    pub arguments: Option<Arc<Arguments>>,
+    /// How many calls of the layer there are before it, as files count them.
+    pub number: usize,
+    /// Shapes and element types of its outputs.
+    pub outputs: Vec<Signature>,
 }
 
 /// A tensor of a model: an output of a call.
@@ -63,65 +72,6 @@ pub struct TensorRef {
     pub call: usize,
     /// Which of its outputs.
     pub output: usize,
-}
-
-impl ModelLayer {
-    /// The name, unique in its model.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Keras's name of the class.
-    #[must_use]
-    pub fn class_name(&self) -> &'static str {
-        self.handle.layer().class_name()
-    }
-
-    /// Configuration, trainability and element type.
-    #[must_use]
-    pub const fn handle(&self) -> &LayerHandle {
-        &self.handle
-    }
-
-    /// The weights, in the order in which they were made.
-    #[must_use]
-    pub fn weights(&self) -> &[Weight] {
-        &self.weights
-    }
-
-    /// The shapes that it was built for.
-    #[must_use]
-    pub fn input_shapes(&self) -> &[Shape] {
-        &self.input_shapes
-    }
-
-    /// The shapes of its first call's outputs.
-    #[must_use]
-    pub fn output_shapes(&self) -> &[Shape] {
-        &self.output_shapes
-    }
-
-    /// The number of numbers in its weights.
-    #[must_use]
-    pub fn count_params(&self) -> usize {
-        self.weights.iter().map(|weight| weight.variable().spec().size()).sum()
-    }
-
-    /// Whether it stands for an input of the model.
-    #[must_use]
-    pub fn is_input(&self) -> bool {
-        self.as_input().is_some()
-    }
-
-    /// The element type of the input that it stands for.
-    pub(crate) fn input_dtype(&self) -> DType {
-        self.as_input().map_or(DType::F32, InputLayer::dtype)
-    }
-
-    fn as_input(&self) -> Option<&InputLayer> {
-        (self.handle.layer() as &dyn Any).downcast_ref()
-    }
 }
 
 impl Model {
@@ -140,7 +90,41 @@ impl Model {
     /// The model's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0.name
+        let kind = if self.is_sequential() { "sequential" } else { "functional" };
+        self.0.name.as_deref().unwrap_or(kind)
+    }
+
+    /// The name that it was given.
+    pub(crate) fn own_name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// A number that differs from that of every other model that is alive.
+    pub(crate) fn key(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    /// What counts how often the model was applied as a layer.
+    pub(crate) fn call_counter(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.0.applied)
+    }
+
+    /// Whether training changes its weights, but for those of layers that are frozen.
+    #[must_use]
+    pub fn is_trainable(&self) -> bool {
+        self.0.is_trainable
+    }
+
+    /// How the inputs are nested, as numbers of inputs.
+    #[must_use]
+    pub fn input_nest(&self) -> &Nest<usize> {
+        &self.0.input_nest
+    }
+
+    /// How the outputs are nested, as numbers of outputs.
+    #[must_use]
+    pub fn output_nest(&self) -> &Nest<usize> {
+        &self.0.output_nest
     }
 
     /// The seed that its weights, and later dropout, descend from.
@@ -155,10 +139,24 @@ impl Model {
         self.0.is_sequential
     }
 
-    /// The group that its variables are locked with and live in.
+    /// The group that its own variables are locked with and live in; those of models in it
+    /// have groups of their own, see [`Model::groups`].
     #[must_use]
     pub fn group(&self) -> &Group {
         &self.0.group
+    }
+
+    /// All groups that its variables live in, its own first.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group> {
+        let mut groups = vec![self.group().clone()];
+        for weight in self.weights() {
+            let group = weight.variable().group();
+            if !groups.iter().any(|known| known.is_same(group)) {
+                groups.push(group.clone());
+            }
+        }
+        groups
     }
 
     /// The layers, inputs included, each after those it needs.
@@ -173,16 +171,28 @@ impl Model {
         &self.0.calls
     }
 
-    /// The layer of that name.
+    /// The layer of that name, or at that path, as `encoder/dense`.
     ///
     /// # Errors
     ///
     /// If there is none.
-    pub fn layer(&self, name: &str) -> Result<&ModelLayer> {
-        self.layers().iter().find(|layer| layer.name == name).ok_or_else(|| {
+    pub fn layer(&self, path: &str) -> Result<&ModelLayer> {
+        let (name, rest) =
+            path.split_once('/').map_or((path, None), |(a, b)| (a, Some(b)));
+        let layer = self.layers().iter().find(|layer| layer.name() == name);
+        let Some(layer) = layer else {
             let known: Vec<_> = self.layers().iter().map(ModelLayer::name).collect();
-            Error::unknown("layer", name, &known)
-        })
+            return Err(Error::unknown("layer", name, &known));
+        };
+        match (rest, layer.model()) {
+            (None, _) => Ok(layer),
+            (Some(rest), Some(model)) => model.layer(rest),
+            (Some(rest), None) => Err(Error::invalid(
+                format_args!("there is no layer `{path}`"),
+                format_args!("`{name}` to be a model, with a layer `{rest}`"),
+            )
+            .got(format_args!("a layer of class {}", layer.class_name()))),
+        }
     }
 
     /// The tensors that are its inputs.
@@ -199,8 +209,12 @@ impl Model {
 
     /// Which of its layer's calls makes a tensor.
     pub(crate) fn call_number(&self, tensor: TensorRef) -> usize {
-        let layer = self.0.calls[tensor.call].layer;
-        self.0.calls[..tensor.call].iter().filter(|call| call.layer == layer).count()
+        self.0.calls[tensor.call].number
+    }
+
+    /// Shape and element type of a tensor.
+    pub(crate) fn signature(&self, tensor: TensorRef) -> &Signature {
+        &self.0.calls[tensor.call].outputs[tensor.output]
     }
 
     fn layer_of(&self, tensor: TensorRef) -> &ModelLayer {
@@ -210,28 +224,46 @@ impl Model {
     /// The inputs' names, shapes with the batch axis, and element types.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, &Shape, DType)> {
         self.0.inputs.iter().map(|&tensor| {
-            let layer = self.layer_of(tensor);
-            (layer.name(), &layer.output_shapes[0], layer.input_dtype())
+            let signature = self.signature(tensor);
+            (self.layer_of(tensor).name(), &signature.shape, signature.dtype)
         })
     }
 
-    /// The outputs' names, those of their layers, and shapes with the batch axis.
+    /// The outputs' names, and shapes with the batch axis.
+    ///
+    /// The name is that of the layer; in a model whose outputs are a dictionary, the key.
     pub fn outputs(&self) -> impl Iterator<Item = (&str, &Shape)> {
-        self.0.outputs.iter().map(|&tensor| {
-            let shape = &self.0.calls[tensor.call].shapes[tensor.output];
-            (self.layer_of(tensor).name(), shape)
+        let outputs = self.0.outputs.iter().enumerate();
+        outputs.map(|(at, &tensor)| {
+            let key = match &self.0.output_nest {
+                Nest::Dict(parts) => {
+                    parts.iter().find(|(_, part)| *part == Nest::One(at))
+                }
+                _ => None,
+            };
+            let name = key.map_or_else(|| self.layer_of(tensor).name(), |(key, _)| key);
+            (name, &self.signature(tensor).shape)
         })
     }
 
-    /// All weights and states, by layer.
+    /// All weights and states, by layer, each once; those of models in it included.
     pub fn weights(&self) -> impl Iterator<Item = &Weight> {
-        self.layers().iter().flat_map(ModelLayer::weights)
+        let all = self.layers().iter().flat_map(|layer| {
+            layer.weights().iter().map(|weight| (layer.handle().is_trainable(), weight))
+        });
+        unique(all.collect()).into_iter().map(|(_, weight)| weight)
     }
 
-    /// The weights that training changes: those of layers that are not frozen.
+    /// The weights that training changes: those that are frozen nowhere in the model.
     pub fn trainable_weights(&self) -> impl Iterator<Item = &Weight> {
-        let trained = self.layers().iter().filter(|layer| layer.handle.is_trainable());
-        trained.flat_map(ModelLayer::weights).filter(|weight| weight.is_trainable())
+        let all = self.layers().iter().flat_map(|layer| {
+            layer.weights().iter().map(|weight| {
+                let trainable = self.is_trainable() && layer.handle().is_trainable();
+                (trainable && weight.is_trainable(), weight)
+            })
+        });
+        let trained = unique(all.collect()).into_iter().filter(|(trained, _)| *trained);
+        trained.map(|(_, weight)| weight)
     }
 
     /// All variables, by layer.
@@ -243,7 +275,7 @@ impl Model {
     /// The number of numbers in all weights.
     #[must_use]
     pub fn count_params(&self) -> usize {
-        self.layers().iter().map(ModelLayer::count_params).sum()
+        self.weights().map(|weight| weight.variable().spec().size()).sum()
     }
 
     /// The sum of the penalties on weights that are trained, if there is any.
@@ -265,11 +297,22 @@ impl Model {
         Ok(total)
     }
 
-    /// Calls every layer once, so that what does not fit is found when the model is built.
-    fn trace(&self) -> Result<()> {
-        let inputs =
-            self.inputs().map(|(name, shape, dtype)| Var::input(name, shape, dtype));
-        self.call(&inputs.collect::<Vec<_>>(), &mut Call::inference())?;
+    /// Calls every layer once, so that what does not fit is found when the model is built, and
+    /// notes what its outputs are.
+    fn trace(&mut self) -> Result<()> {
+        let inputs: Vec<_> = self
+            .inputs()
+            .map(|(name, shape, dtype)| Var::input(name, shape, dtype))
+            .collect();
+        let made = self.run(&inputs, &mut Call::inference())?;
+        if let Some(state) = Arc::get_mut(&mut self.0) {
+            for (call, made) in state.calls.iter_mut().zip(made) {
+                call.outputs.truncate(made.len());
+                for (output, made) in call.outputs.iter_mut().zip(made) {
+                    output.dtype = made.dtype();
+                }
+            }
+        }
         Ok(())
     }
 
@@ -280,30 +323,27 @@ impl Model {
     /// If there are more or fewer inputs than the model has, one is of another shape, or a
     /// layer fails, which is named.
     pub fn call(&self, inputs: &[Var], call: &mut Call<'_>) -> Result<Vec<Var>> {
+        let made =
+            call.frozen_unless(self.is_trainable(), |call| self.run(inputs, call))?;
+        let outputs = self.0.outputs.iter();
+        Ok(outputs.map(|tensor| made[tensor.call][tensor.output].clone()).collect())
+    }
+
+    /// What every call makes.
+    fn run(&self, inputs: &[Var], call: &mut Call<'_>) -> Result<Vec<Vec<Var>>> {
         let state = &*self.0;
-        if inputs.len() != state.inputs.len() {
-            return Err(Error::invalid(
-                format_args!("model `{}` cannot take these inputs", state.name),
-                match state.inputs.len() {
-                    1 => "1 input".to_owned(),
-                    n => format!("{n} inputs"),
-                },
-            )
-            .got(inputs.len()));
-        }
+        self.check_count(inputs.len())?;
         let mut made: Vec<Vec<Var>> = vec![Vec::new(); state.calls.len()];
         for ((input, tensor), (name, shape, dtype)) in
             inputs.iter().zip(&state.inputs).zip(self.inputs())
         {
-            if !input.shape().may_equal(shape) {
-                return Err(Error::invalid(
-                    format_args!("input `{name}` of the model got data of another shape"),
-                    shape,
-                )
-                .got(input.shape())
-                .help(reshape_help(input.shape())));
+            nested::check_input(name, shape, input.shape())?;
+            let given = input.cast(dtype)?;
+            if let (false, Some(mask)) = (given.is_same(input), call.mask(input).cloned())
+            {
+                call.set_mask(&given, &mask);
             }
-            made[tensor.call] = vec![input.cast(dtype)?];
+            made[tensor.call] = vec![given];
         }
         for (at, step) in state.calls.iter().enumerate() {
             let layer = &state.layers[step.layer];
@@ -312,76 +352,28 @@ impl Model {
             }
             let find = |tensor: &TensorRef| made[tensor.call][tensor.output].clone();
             let given = step.inputs.iter().map(find).collect::<Vec<_>>();
-            let mut given = Inputs::new(given);
+            let mut given = Inputs::new(given).called_with(step.arguments.as_ref());
             for (name, tensor) in &step.named {
                 given = given.with(name, find(tensor));
             }
-            made[at] = layer
-                .call(&given, call)
-                .map_err(|error| error.in_layer(layer.name(), layer.class_name()))?;
+            made[at] = layer.call(&given, call).map_err(|error| layer.locate(error))?;
         }
-        Ok(state
-            .outputs
-            .iter()
-            .map(|tensor| made[tensor.call][tensor.output].clone())
-            .collect())
+        Ok(made)
     }
 }
 
-/// What to do about data of that shape.
-fn reshape_help(shape: &Shape) -> String {
-    let example: Option<Shape> =
-        shape.dims().split_first().map(|(_, dims)| dims.iter().cloned().collect());
-    let example = example.unwrap_or_default();
-    format!("reshape the data, or build the model for examples of shape {example}")
-}
-
-impl ModelLayer {
-    fn call(&self, given: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let (handle, dtype) = (&self.handle, self.handle.element_type());
-        let casts = handle.layer().casts_inputs();
-        let inputs = given.map(|input| {
-            let cast = casts && input.dtype().is_float() && input.dtype() != dtype;
-            if !cast {
-                return Ok(input.clone());
-            }
-            let output = input.cast(dtype)?;
-            if let Some(mask) = call.mask(input).cloned() {
-                call.set_mask(&output, &mask);
-            }
-            Ok(output)
-        })?;
-        let mut outputs =
-            call.within(&self.name, handle.is_trainable(), dtype, |call| {
-                self.built.call(&inputs, call)
-            })?;
-        if !handle.layer().passes_mask() {
-            for output in &mut outputs {
-                let is_input =
-                    inputs.positional().iter().any(|input| input.is_same(output));
-                if is_input
-                    && call.mask(output).is_some()
-                    && output.dtype() != DType::Bool
-                {
-                    // The same numbers, but another tensor, to which the mask does not belong.
-                    *output = output.mul(1.0)?;
-                }
-            }
+/// Every weight once, and whether it is trained everywhere.
+fn unique(all: Vec<(bool, &Weight)>) -> Vec<(bool, &Weight)> {
+    let mut places = std::collections::BTreeMap::new();
+    let mut unique: Vec<(bool, &Weight)> = Vec::with_capacity(all.len());
+    for (trained, weight) in all {
+        let place = *places.entry(weight.variable().key()).or_insert(unique.len());
+        match unique.get_mut(place) {
+            Some((everywhere, _)) => *everywhere &= trained,
+            None => unique.push((trained, weight)),
         }
-        let all: Vec<_> = inputs.positional().to_vec();
-        Var::set_path(&outputs, &all, &self.name);
-        if handle.layer().passes_mask() {
-            let given = inputs.named("mask").next();
-            let first = inputs.positional().first();
-            let mask = given.or_else(|| call.mask(first?)).cloned();
-            for output in &outputs {
-                if let (Some(mask), None) = (&mask, call.mask(output)) {
-                    call.set_mask(output, mask);
-                }
-            }
-        }
-        Ok(outputs)
     }
+    unique
 }
 
 impl fmt::Debug for Model {

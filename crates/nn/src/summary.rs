@@ -62,36 +62,52 @@ impl Model {
     /// The layers as a table.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let has_connections = !self.is_sequential();
+        let has_connections = !self.is_chain();
         let layers = self.layers().iter().enumerate();
-        let rows = layers.filter(|(_, layer)| has_connections || !layer.is_input()).map(
-            |(at, layer)| Row {
+        let rows = layers
+            .filter(|(_, layer)| !(self.is_sequential() && layer.is_input()))
+            .map(|(at, layer)| Row {
                 layer: layer.name().to_owned(),
                 class: layer.class_name(),
                 shapes: layer.output_shapes().iter().map(keras_shape).collect(),
                 params: layer.count_params(),
                 connections: self.connections(at, layer),
-            },
-        );
-        let (trained, fixed): (Vec<_>, Vec<_>) = (self.layers().iter())
-            .flat_map(|layer| {
-                let trainable = layer.handle().is_trainable();
-                layer.weights().iter().map(move |w| (w, trainable && w.is_trainable()))
-            })
-            .partition(|(_, trained)| *trained);
-        let sum = |weights: Vec<(&Weight, bool)>| {
-            weights.iter().fold(Size::default(), |sum, (weight, _)| {
+            });
+        let sum = |weights: &mut dyn Iterator<Item = &Weight>| {
+            weights.fold(Size::default(), |sum, weight| {
                 let spec = weight.variable().spec();
                 Size { params: sum.params + spec.size(), bytes: sum.bytes + spec.bytes() }
             })
+        };
+        let (all, trainable) =
+            (sum(&mut self.weights()), sum(&mut self.trainable_weights()));
+        let fixed = Size {
+            params: all.params - trainable.params,
+            bytes: all.bytes - trainable.bytes,
         };
         Summary {
             name: self.name().to_owned(),
             has_connections,
             rows: rows.collect(),
-            trainable: sum(trained),
-            fixed: sum(fixed),
+            trainable,
+            fixed,
         }
+    }
+
+    /// Whether each layer is called once, on what the one before it makes.
+    fn is_chain(&self) -> bool {
+        let calls = self.calls().iter().enumerate();
+        self.is_sequential()
+            || (self.layers().len() == self.calls().len()
+                && calls.skip(1).all(|(at, call)| {
+                    let mut given: Vec<_> = call
+                        .inputs
+                        .iter()
+                        .chain(call.named.iter().map(|(_, t)| t))
+                        .collect();
+                    given.dedup();
+                    given.len() == 1 && given[0].call + 1 == at
+                }))
     }
 
     /// The tensors that a layer takes, in all calls, as `dense[0][0]`.
@@ -291,15 +307,15 @@ Model: \"functional\"
 ┏━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━┓
 ┃ Layer (type)        ┃ Output Shape      ┃    Param # ┃ Connected to          ┃
 ┡━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━┩
+│ left (InputLayer)   │ (None, None)      │          0 │ -                     │
+├─────────────────────┼───────────────────┼────────────┼───────────────────────┤
 │ right_hand_side     │ (None, 3)         │          0 │ -                     │
 │ (InputLayer)        │                   │            │                       │
 ├─────────────────────┼───────────────────┼────────────┼───────────────────────┤
-│ left (InputLayer)   │ (None, None)      │          0 │ -                     │
-├─────────────────────┼───────────────────┼────────────┼───────────────────────┤
-│ dense (Dense)       │ (None, 4)         │         16 │ right_hand_side[0][0] │
-├─────────────────────┼───────────────────┼────────────┼───────────────────────┤
 │ embedding           │ (None, None, 4)   │         40 │ left[0][0]            │
 │ (Embedding)         │                   │            │                       │
+├─────────────────────┼───────────────────┼────────────┼───────────────────────┤
+│ dense (Dense)       │ (None, 4)         │         16 │ right_hand_side[0][0] │
 ├─────────────────────┼───────────────────┼────────────┼───────────────────────┤
 │ lstm (LSTM)         │ [(None, 4),       │        144 │ embedding[0][0]       │
 │                     │ (None, 4),        │            │                       │

@@ -2,12 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use deckle_autograd::Var;
+use deckle_autograd::{Signature, Var};
 use deckle_tensor::{DType, Shape};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Built, Call, Error, Init, Inputs, Layer, LayerHandle, Result, layers::KerasShape,
+    Arguments, Built, Call, Error, Init, Inputs, Layer, LayerHandle, Result,
+    layers::KerasShape,
 };
 
 /// A tensor between the layers of a functional model: a layer, one call of it, one output.
@@ -35,7 +36,35 @@ pub(crate) struct SymbolCall {
     pub(crate) layer: LayerHandle,
     pub(crate) inputs: Vec<Symbol>,
     pub(crate) named: Vec<(String, Symbol)>,
-    pub(crate) shapes: Vec<Shape>,
+    /// How a file nests the tensors, and the constants among them.
+    pub(crate) arguments: Option<Arc<Arguments>>,
+    /// How often the layer was called before.
+    pub(crate) number: usize,
+    pub(crate) outputs: Vec<Signature>,
+}
+
+impl SymbolCall {
+    /// What it is given, in Keras's order: positional tensors, then named ones by name.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &Symbol> {
+        let mut named: Vec<_> = self.named.iter().collect();
+        named.sort_by(|(a, _), (b, _)| a.cmp(b));
+        self.inputs.iter().chain(named.into_iter().map(|(_, symbol)| symbol))
+    }
+}
+
+/// A long chain of calls must not be dropped by recursion.
+impl Drop for SymbolCall {
+    fn drop(&mut self) {
+        let mut waiting: Vec<Symbol> = std::mem::take(&mut self.inputs);
+        waiting.extend(std::mem::take(&mut self.named).into_iter().map(|(_, s)| s));
+        while let Some(symbol) = waiting.pop() {
+            if let Some(mut call) = Arc::into_inner(symbol.call) {
+                waiting.append(&mut call.inputs);
+                let named = std::mem::take(&mut call.named);
+                waiting.extend(named.into_iter().map(|(_, symbol)| symbol));
+            }
+        }
+    }
 }
 
 impl Symbol {
@@ -57,8 +86,16 @@ impl Symbol {
     /// The output of an [`InputLayer`].
     pub(crate) fn of_input(layer: &LayerHandle) -> Self {
         let shapes = layer.layer().output_shape(&[]).unwrap_or_default();
-        let (inputs, named) = (Vec::new(), Vec::new());
-        let call = SymbolCall { layer: layer.clone(), inputs, named, shapes };
+        let dtype = layer.as_input().map_or(DType::F32, InputLayer::dtype);
+        let outputs = shapes.into_iter().map(|shape| Signature::new(dtype, shape));
+        let call = SymbolCall {
+            layer: layer.clone(),
+            inputs: Vec::new(),
+            named: Vec::new(),
+            arguments: None,
+            number: 0,
+            outputs: outputs.collect(),
+        };
         Self { call: Arc::new(call), output: 0 }
     }
 
@@ -66,19 +103,31 @@ impl Symbol {
         layer: &LayerHandle,
         inputs: Vec<Self>,
         named: Vec<(String, Self)>,
+        arguments: Option<Arguments>,
     ) -> Result<Vec<Self>> {
-        let shapes: Vec<_> = inputs.iter().map(|input| input.shape().clone()).collect();
-        let shapes =
-            layer.layer().output_shape(&shapes).map_err(|error| layer.locate(error))?;
-        let count = shapes.len();
-        let call = Arc::new(SymbolCall { layer: layer.clone(), inputs, named, shapes });
+        let given: Vec<_> =
+            inputs.iter().map(|input| input.signature().clone()).collect();
+        let outputs = layer
+            .layer()
+            .outputs(&given, layer.element_type())
+            .map_err(|error| layer.locate(error))?;
+        let (number, arguments) = (layer.count_call(), arguments.map(Arc::new));
+        let count = outputs.len();
+        let layer = layer.clone();
+        let call = SymbolCall { layer, inputs, named, arguments, number, outputs };
+        let call = Arc::new(call);
         Ok((0..count).map(|output| Self { call: Arc::clone(&call), output }).collect())
+    }
+
+    /// The shape and, as far as it is known before a model is built, the element type.
+    pub(crate) fn signature(&self) -> &Signature {
+        &self.call.outputs[self.output]
     }
 
     /// The shape, with the batch axis.
     #[must_use]
     pub fn shape(&self) -> &Shape {
-        &self.call.shapes[self.output]
+        &self.signature().shape
     }
 
     /// The layer that makes it.

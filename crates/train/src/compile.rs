@@ -231,15 +231,18 @@ impl Trainable for Model {
     }
 }
 
-/// Moves a model to the device that it is to run on, unless it lives on a fast one already.
+/// Moves a model, and the models in it, to the device that it is to run on, unless one of them
+/// lives on a fast one already.
 pub(crate) fn settle(model: &Model, device: Option<&Device>) -> Result<Device> {
-    let home = model.group().device();
-    let device = match device {
-        Some(device) => device.clone(),
-        None if home.name() == "reference" => default_device(),
-        None => home,
+    let groups = model.groups();
+    let fast = || {
+        let mut homes = groups.iter().map(deckle_autograd::Group::device);
+        homes.find(|home| home.name() != "reference")
     };
-    model.group().move_to(&device)?;
+    let device = device.cloned().or_else(fast).unwrap_or_else(default_device);
+    for group in &groups {
+        group.move_to(&device)?;
+    }
     Ok(device)
 }
 

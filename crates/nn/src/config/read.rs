@@ -2,7 +2,7 @@
 
 mod graph;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use deckle_autograd::Device;
 use deckle_tensor::DType;
@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 use super::{Registry, is_operation};
 use crate::{
-    AnyLayer, Error, Functional, InputLayer, LayerHandle, Model, Result, Sequential,
-    layers::KerasShape,
+    AnyLayer, Error, Functional, InputLayer, LayerHandle, Model, Nest, Result,
+    Sequential, layers::KerasShape, stream,
 };
-use graph::{Node, connect, endpoints, find, tensors};
+use graph::{End, Node, argument, connect, endpoints, find};
 
 impl Model {
     /// The model that Keras's JSON, the `config.json` of a `.keras` file, describes; its weights
@@ -42,34 +42,31 @@ impl Model {
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
-        let mut reader = Reader { registry, missing: Vec::new() };
+        let mut reader =
+            Reader { registry, device, seed, path: String::new(), missing: Vec::new() };
         let class = text(config, "class_name")?;
-        let settings = object(config, "config")?;
-        let name = settings.get("name").and_then(Value::as_str).unwrap_or("model");
-        if settings.get("trainable") == Some(&Value::Bool(false)) {
-            reader.missing.push(format!("model `{name}`: trainable = false"));
+        if !is_model(class) {
+            let missing = vec![format!("class `{class}` of a model")];
+            return Err(Error::Unsupported { missing });
         }
-        match class {
-            "Sequential" => {
-                let made = reader.sequential(settings)?;
-                let made = reader.finish(made)?;
-                made.name(name).seed(seed).device(device).build()
-            }
-            "Functional" | "Model" => {
-                let made = reader.functional(settings)?;
-                let made = reader.finish(made)?;
-                made.name(name).seed(seed).device(device).build()
-            }
-            class => Err(Error::Unsupported {
-                missing: vec![format!("class `{class}` of a model")],
-            }),
+        match reader.model(config)? {
+            Some(model) if reader.missing.is_empty() => Ok(model),
+            _ => Err(Error::Unsupported { missing: reader.missing }),
         }
     }
+}
+
+/// Whether a class is that of a model.
+fn is_model(class: &str) -> bool {
+    matches!(class, "Sequential" | "Functional" | "Model")
 }
 
 fn wrong(expected: &str, got: impl std::fmt::Display) -> Error {
     Error::invalid("the model's configuration cannot be read", expected).got(got)
 }
+
+/// Positional and named arguments of a call.
+type Called = (Vec<Nest<End>>, Vec<(String, Nest<End>)>);
 
 /// A short form of a value, for messages.
 fn brief(value: &Value) -> String {
@@ -105,16 +102,44 @@ fn list<'a>(value: Option<&'a Value>, what: &str) -> Result<&'a [Value]> {
 /// Reads layers; remembers all that does not exist here.
 struct Reader<'a> {
     registry: &'a Registry,
+    device: &'a Device,
+    seed: u64,
+    /// The models around the layer that is read, as `encoder/`.
+    path: String,
     missing: Vec<String>,
 }
 
 impl Reader<'_> {
-    /// What was made, if nothing is missing.
-    fn finish<T>(self, made: Option<T>) -> Result<T> {
-        match made {
-            Some(made) if self.missing.is_empty() => Ok(made),
-            _ => Err(Error::Unsupported { missing: self.missing }),
+    /// The model, unless something about it is missing.
+    fn model(&mut self, config: &Value) -> Result<Option<Model>> {
+        let settings = object(config, "config")?;
+        let name = settings.get("name").and_then(Value::as_str).unwrap_or("model");
+        let trainable = settings.get("trainable") != Some(&Value::Bool(false));
+        if text(config, "class_name")? == "Sequential" {
+            let Some(made) = self.sequential(settings)? else { return Ok(None) };
+            let made = made.name(name).seed(self.seed).device(self.device);
+            return made.trainable(trainable).build().map(Some);
         }
+        let Some(made) = self.functional(settings)? else { return Ok(None) };
+        let made = made.name(name).seed(self.seed).device(self.device);
+        made.trainable(trainable).build().map(Some)
+    }
+
+    /// The model in another one; its random numbers are its own.
+    fn nested(&mut self, config: &Value) -> Result<Option<LayerHandle>> {
+        let name = object(config, "config")?.get("name").and_then(Value::as_str);
+        let name = name.unwrap_or("model");
+        let path = format!("{}{name}/", self.path);
+        let outer = (std::mem::replace(&mut self.path, path), self.seed);
+        self.seed = stream(name, self.seed);
+        let made = self.model(config).map_err(|error| match error {
+            Error::Layer { name: inner, class, error } => {
+                Error::Layer { name: format!("{name}/{inner}"), class, error }
+            }
+            error => error,
+        });
+        (self.path, self.seed) = outer;
+        Ok(made?.map(|model| LayerHandle::from(&model)))
     }
 
     fn sequential(
@@ -157,72 +182,122 @@ impl Reader<'_> {
                 Some(name) => name,
                 None => text(field(layer, "config")?, "name")?,
             };
-            let is_input = text(layer, "class_name")? == "InputLayer";
-            let mut calls = Vec::new();
-            for call in list(layer.get("inbound_nodes"), "inbound nodes")? {
-                calls.push(self.node(name, call)?);
-            }
-            let handle = if is_input {
-                calls = vec![Node::default()];
+            let class = text(layer, "class_name")?;
+            let calls = list(layer.get("inbound_nodes"), "inbound nodes")?.iter();
+            let calls = calls.map(|call| self.node(name, call));
+            let mut calls = calls.collect::<Result<Vec<_>>>()?;
+            let handle = if class == "InputLayer" {
+                calls = vec![(Vec::new(), Vec::new())];
                 Some(self.input(layer)?)
             } else {
-                let constant = calls.iter().find_map(|node| node.constant.clone());
-                self.layer(layer, constant)?
+                let constant = calls.iter().find_map(|(args, _)| {
+                    args.iter().flat_map(Nest::leaves).find_map(|leaf| match leaf {
+                        Err(value) if value.is_number() => Some(value.clone()),
+                        _ => None,
+                    })
+                });
+                let handle = self.layer(layer, constant)?;
+                self.check_constants(layer, name, handle.as_ref(), &calls);
+                handle
             };
-            if let Some(handle) = handle {
-                for (i, node) in calls.into_iter().enumerate() {
-                    nodes.push((handle.clone(), (name.to_owned(), i), node));
+            if let Some(layer) = handle {
+                for (number, (positional, named)) in calls.into_iter().enumerate() {
+                    let (key, layer) = ((name.to_owned(), number), layer.clone());
+                    nodes.push(Node { key, layer, positional, named });
                 }
-                handles.push(handle);
+                handles.push(layer);
             }
         }
         // What is missing would leave holes in the graph.
         if !self.missing.is_empty() {
             return Ok(None);
         }
-        let made = connect(nodes)?;
-        let symbols = |key: &str| -> Result<Vec<_>> {
-            let mut ends = Vec::new();
+        let made = connect(&nodes)?;
+        // Keras counts the calls of a functional model in outputs from 1, as it has one that
+        // made it.
+        let functional: BTreeSet<_> = (handles.iter())
+            .filter(|handle| handle.model().is_some_and(|model| !model.is_sequential()))
+            .filter_map(LayerHandle::name)
+            .collect();
+        let symbols = |key: &str| -> Result<Nest<_>> {
             let missing = || wrong(&format!("`{key}`"), "nothing");
-            endpoints(settings.get(key).ok_or_else(missing)?, &mut ends)?;
-            ends.iter().map(|end| find(&made, end)).collect()
+            let ends = endpoints(settings.get(key).ok_or_else(missing)?)?;
+            ends.try_map(&mut |end| {
+                let mut end = end.clone();
+                if functional.contains(&end.layer[..]) {
+                    end.call = end.call.saturating_sub(1);
+                }
+                find(&made, &end)
+            })
         };
         let (inputs, outputs) = (symbols("input_layers")?, symbols("output_layers")?);
-        Ok(Some(Functional::new(&inputs, &outputs).layer_order(handles)))
+        Ok(Some(Functional::nested(&inputs, &outputs).layer_order(handles)))
     }
 
-    /// The tensors that a call of a layer takes.
-    fn node(&mut self, layer: &str, call: &Value) -> Result<Node> {
-        let mut node = Node::default();
+    /// The arguments of a call of a layer.
+    fn node(&mut self, _layer: &str, call: &Value) -> Result<Called> {
         if call.is_array() {
             return Err(wrong("calls as Keras 3 writes them", "a list, as in Keras 2"));
         }
-        tensors(field(call, "args")?, &mut node.inputs, &mut |value| {
-            if value.is_number() && node.constant.is_none() {
-                node.constant = Some(value.clone());
-            } else if !is_nothing(value) {
-                let line = format!("layer `{layer}`: called with {}", brief(value));
-                self.missing.push(line);
-            }
-        })?;
-        for (key, value) in object(call, "kwargs")? {
-            let mut given = Vec::new();
-            tensors(value, &mut given, &mut |value| {
-                if !is_nothing(value) {
-                    let line =
-                        format!("layer `{layer}`: called with {key} = {}", brief(value));
+        let positional = list(Some(field(call, "args")?), "arguments")?;
+        let named = object(call, "kwargs")?.iter();
+        Ok((
+            positional.iter().map(argument).collect::<Result<_>>()?,
+            named
+                .map(|(key, value)| Ok((key.clone(), argument(value)?)))
+                .collect::<Result<_>>()?,
+        ))
+    }
+
+    /// Notes the constants that a layer cannot be called with.
+    fn check_constants(
+        &mut self,
+        layer: &Value,
+        name: &str,
+        handle: Option<&LayerHandle>,
+        calls: &[Called],
+    ) {
+        let module = layer.get("module").and_then(Value::as_str).unwrap_or_default();
+        if is_operation(module) {
+            return;
+        }
+        let takes = |argument: &str, value: &Value| {
+            // Keras gives a layer the mode of the whole model, whatever a file says.
+            is_nothing(value)
+                || argument == "training"
+                || handle.is_some_and(|h| h.layer().takes_constant(argument, value))
+        };
+        let path = format!("{}{name}", self.path);
+        for (positional, named) in calls {
+            for value in positional.iter().flat_map(Nest::leaves).filter_map(Result::err)
+            {
+                if !takes("", value) {
+                    let line = format!("layer `{path}`: called with {}", brief(value));
                     self.missing.push(line);
                 }
-            })?;
-            node.named.extend(given.into_iter().map(|tensor| (key.clone(), tensor)));
+            }
+            for (key, nest) in named {
+                for value in nest.leaves().into_iter().filter_map(Result::err) {
+                    if !takes(key, value) {
+                        let line = format!(
+                            "layer `{path}`: called with {key} = {}",
+                            brief(value)
+                        );
+                        self.missing.push(line);
+                    }
+                }
+            }
         }
-        Ok(node)
     }
 
     fn input(&mut self, layer: &Value) -> Result<LayerHandle> {
         let mut config = object(layer, "config")?.clone();
         let name = take_name(&mut config);
-        let place = format!("layer `{}` (InputLayer)", name.as_deref().unwrap_or("?"));
+        let place = format!(
+            "layer `{}{}` (InputLayer)",
+            self.path,
+            name.as_deref().unwrap_or("?")
+        );
         let dtype = self.dtype(&place, config.shift_remove("dtype").as_ref());
         for key in ["sparse", "ragged"] {
             if config.get(key) == Some(&Value::Bool(true)) {
@@ -243,11 +318,14 @@ impl Reader<'_> {
         constant: Option<Value>,
     ) -> Result<Option<LayerHandle>> {
         let class = text(layer, "class_name")?;
+        if is_model(class) {
+            return self.nested(layer);
+        }
         let mut config = object(layer, "config")?.clone();
         let name = take_name(&mut config);
         let place = match &name {
-            Some(name) => format!("layer `{name}` ({class})"),
-            None => format!("layer {class}"),
+            Some(name) => format!("layer `{}{name}` ({class})", self.path),
+            None => format!("layer {}{class}", self.path),
         };
         let Some(make) = self.registry.makers.get(class).map(Arc::clone) else {
             self.missing.push(place);

@@ -342,7 +342,7 @@ fn what_is_no_model_is_named() -> Result<()> {
     let mut config = branches()?.config()?;
     let layers = config["config"]["layers"].as_array_mut().expect("a list");
     layers.retain(|layer| layer["name"] != "embedding");
-    fails(&config, "expected: layers whose inputs other layers make");
+    fails(&config, "got: output 0 of call 0 of layer `embedding`");
     fails(
         &sequential(&[json!({"class_name": "Dense", "config": {"name": "d"}})]),
         "missing: layer `d` (Dense): missing field `units`",

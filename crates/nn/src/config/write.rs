@@ -4,7 +4,10 @@ use deckle_tensor::{DType, Dim, Shape};
 use serde_json::{Map, Value, json};
 
 use super::is_operation;
-use crate::{LayerCall, Model, ModelLayer, Result, TensorRef, keras::keras_object};
+use crate::{
+    InputLayer, LayerCall, Model, ModelLayer, Nest, Result, TensorRef,
+    keras::keras_object,
+};
 
 impl Model {
     /// The model as Keras's JSON, the `config.json` of a `.keras` file, but for what `compile`
@@ -38,7 +41,7 @@ impl Model {
         let shape = self.inputs().next().map(|(_, shape, _)| keras_shape(shape));
         let config = json!({
             "name": self.name(),
-            "trainable": true,
+            "trainable": self.is_trainable(),
             "dtype": policy(DType::F32),
             "layers": layers,
             "build_input_shape": shape,
@@ -49,26 +52,39 @@ impl Model {
     }
 
     fn functional_config(&self) -> Result<Value> {
+        let mut calls: Vec<Vec<&LayerCall>> = vec![Vec::new(); self.layers().len()];
+        for call in self.calls() {
+            if !self.layers()[call.layer].is_input() {
+                calls[call.layer].push(call);
+            }
+        }
+        calls.iter_mut().for_each(|calls| calls.sort_by_key(|call| call.number));
         let mut layers = Vec::new();
         for (at, layer) in self.layers().iter().enumerate() {
             let mut object = layer_object(layer)?;
-            let calls =
-                self.calls().iter().filter(|call| call.layer == at && !layer.is_input());
-            let nodes = calls.map(|call| self.node(layer, call));
+            let nodes = calls[at].iter().map(|call| self.node(layer, call));
             object["name"] = layer.name().into();
             object["inbound_nodes"] = nodes.collect::<Result<Vec<_>>>()?.into();
             layers.push(object);
         }
-        let ends = |tensors: &[TensorRef]| match tensors {
-            [one] => self.history(*one),
-            all => all.iter().map(|&tensor| self.history(tensor)).collect(),
+        let ends = |nest: &Nest<usize>, tensors: &[TensorRef]| {
+            nest.to_json(&|&at| {
+                let tensor = tensors[at];
+                let mut end = self.history(tensor);
+                let model = self.layers()[self.calls()[tensor.call].layer].model();
+                if model.is_some_and(|model| !model.is_sequential()) {
+                    // Keras counts the call that made the model.
+                    end[1] = (self.call_number(tensor) + 1).into();
+                }
+                end
+            })
         };
         let config = json!({
             "name": self.name(),
-            "trainable": true,
+            "trainable": self.is_trainable(),
             "layers": layers,
-            "input_layers": ends(self.input_refs()),
-            "output_layers": ends(self.output_refs()),
+            "input_layers": ends(self.input_nest(), self.input_refs()),
+            "output_layers": ends(self.output_nest(), self.output_refs()),
         });
         let mut object =
             keras_object("keras.src.models.functional", "Functional", config);
@@ -84,20 +100,12 @@ impl Model {
     }
 
     fn tensor(&self, tensor: TensorRef) -> Value {
-        let call = &self.calls()[tensor.call];
-        let layer = &self.layers()[call.layer];
-        let dtype = if layer.is_input() {
-            layer.input_dtype()
-        } else if layer.class_name() == "NotEqual" {
-            DType::Bool
-        } else {
-            layer.handle().element_type()
-        };
+        let signature = self.signature(tensor);
         json!({
             "class_name": "__keras_tensor__",
             "config": {
-                "shape": keras_shape(&call.shapes[tensor.output]),
-                "dtype": dtype.name(),
+                "shape": keras_shape(&signature.shape),
+                "dtype": signature.dtype.name(),
                 "keras_history": self.history(tensor),
             },
         })
@@ -105,9 +113,23 @@ impl Model {
 
     /// One call of a layer.
     fn node(&self, layer: &ModelLayer, call: &LayerCall) -> Result<Value> {
+        if let Some(arguments) = &call.arguments {
+            let named = call.named.iter().map(|(_, tensor)| tensor);
+            let all: Vec<_> = call.inputs.iter().chain(named).collect();
+            let write = |nest: &Nest<usize>| nest.to_json(&|&at| self.tensor(*all[at]));
+            let args: Vec<_> = arguments.positional.iter().map(write).collect();
+            let kwargs: Map<_, _> = (arguments.named.iter())
+                .map(|(name, nest)| (name.clone(), write(nest)))
+                .collect();
+            return Ok(json!({ "args": args, "kwargs": kwargs }));
+        }
         let mut args: Vec<_> =
             call.inputs.iter().map(|&input| self.tensor(input)).collect();
         let config = layer.handle().layer();
+        if let Some(model) = layer.model() {
+            let nest = model.input_nest().to_json(&|&at| args[at].clone());
+            args = vec![nest];
+        }
         if let Some(from) = config.list_from().filter(|&from| args.len() > from) {
             let list = args.split_off(from);
             args.push(list.into());
@@ -130,6 +152,11 @@ impl Model {
 
 /// A layer's class and configuration, with its name, trainability and element type.
 fn layer_object(layer: &ModelLayer) -> Result<Value> {
+    if let Some(model) = layer.model() {
+        let mut object = model.config()?;
+        object["config"]["name"] = layer.name().into();
+        return Ok(object);
+    }
     let (handle, config) = (layer.handle(), layer.handle().layer());
     let is_operation = is_operation(config.module());
     let own = config.config()?.as_object().cloned().unwrap_or_default();
@@ -137,7 +164,10 @@ fn layer_object(layer: &ModelLayer) -> Result<Value> {
     settings.insert("name".to_owned(), layer.name().into());
     if layer.is_input() {
         settings.extend(own);
-        settings.insert("dtype".to_owned(), layer.input_dtype().name().into());
+        settings.insert(
+            "dtype".to_owned(),
+            layer.handle().as_input().map_or(DType::F32, InputLayer::dtype).name().into(),
+        );
     } else if !is_operation {
         settings.insert("trainable".to_owned(), handle.is_trainable().into());
         settings.insert("dtype".to_owned(), policy(handle.element_type()));

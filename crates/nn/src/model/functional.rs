@@ -1,11 +1,14 @@
 //! Models from graphs of symbols: [`Functional`].
 
-use std::{any::Any, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use deckle_autograd::{Device, Group};
 
-use super::{LayerCall, Model, ModelLayer, State, TensorRef};
-use crate::{Error, Init, InputLayer, LayerHandle, Result, Symbol, symbol::SymbolCall};
+use super::{LayerCall, Model, ModelLayer, Nest, State, TensorRef, order::Order};
+use crate::{Error, LayerHandle, Result, Symbol, symbol::SymbolCall};
 
 /// The graph between symbols, to be built to a [`Model`].
 ///
@@ -28,6 +31,9 @@ pub struct Functional {
     pub(super) seed: u64,
     pub(super) device: Device,
     pub(super) is_sequential: bool,
+    pub(super) is_trainable: bool,
+    input_nest: Nest<usize>,
+    output_nest: Nest<usize>,
     /// The order of the layers, if it is not to follow from the graph.
     order: Vec<LayerHandle>,
 }
@@ -38,9 +44,45 @@ impl Functional {
         inputs: impl IntoIterator<Item = &'a Symbol>,
         outputs: impl IntoIterator<Item = &'a Symbol>,
     ) -> Self {
+        let nest = |symbols: Vec<Symbol>| Nest::of_all(symbols);
+        Self::nested(
+            &nest(inputs.into_iter().cloned().collect()),
+            &nest(outputs.into_iter().cloned().collect()),
+        )
+    }
+
+    /// The graph from these inputs to these outputs, which files nest like this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{Functional, LayerExt, Nest, Symbol, layers::Dense};
+    ///
+    /// let x = Symbol::input("x", [4]);
+    /// let (a, b) = (Dense::new(3).apply(&x)?, Dense::new(2).apply(&x)?);
+    /// let outputs = [("price".to_owned(), Nest::One(a)), ("area".to_owned(), Nest::One(b))];
+    /// let model = Functional::nested(&Nest::One(x), &Nest::Dict(outputs.into())).build()?;
+    /// let names: Vec<_> = model.outputs().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["area", "price"]);
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `keras.Model(inputs, outputs)` with lists and dictionaries, which go by key.
+    #[must_use]
+    pub fn nested(inputs: &Nest<Symbol>, outputs: &Nest<Symbol>) -> Self {
+        let flat = |nest: &Nest<Symbol>| nest.flatten().into_iter().cloned().collect();
+        let numbered = |nest: &Nest<Symbol>| {
+            let mut numbers = 0..;
+            nest.map(&mut |_| numbers.next().unwrap_or_default())
+        };
         Self {
-            inputs: inputs.into_iter().cloned().collect(),
-            outputs: outputs.into_iter().cloned().collect(),
+            inputs: flat(inputs),
+            outputs: flat(outputs),
+            input_nest: numbered(inputs),
+            output_nest: numbered(outputs),
+            is_trainable: true,
             name: None,
             seed: 0,
             device: Device::reference(),
@@ -71,6 +113,14 @@ impl Functional {
         self
     }
 
+    /// Sets whether training changes the weights, but for those of frozen layers; it does by
+    /// default.
+    #[must_use]
+    pub fn trainable(mut self, trainable: bool) -> Self {
+        self.is_trainable = trainable;
+        self
+    }
+
     /// Sets the order of [`Model::layers`], which files follow.
     #[must_use]
     pub fn layer_order(mut self, order: impl Into<Vec<LayerHandle>>) -> Self {
@@ -80,94 +130,77 @@ impl Functional {
 
     /// Names the layers, and makes their weights.
     ///
+    /// Layers are in Keras's order: those farthest from the outputs first.
+    ///
     /// # Errors
     ///
     /// If an output depends on an input that is not named, two layers have one name, or a
     /// layer cannot be built.
     pub fn build(&self) -> Result<Model> {
-        let order = self.topological();
-        self.check_inputs(&order)?;
-        let is_used =
-            |layer: &&LayerHandle| order.iter().any(|call| call.layer.is_same(layer));
-        let mut handles: Vec<LayerHandle> =
-            self.order.iter().filter(is_used).cloned().collect();
-        for call in &order {
-            if !handles.iter().any(|known| known.is_same(&call.layer)) {
-                handles.push(call.layer.clone());
-            }
-        }
+        let order = Order::new(&self.inputs, &self.outputs);
+        self.check_inputs(&order.calls)?;
+        let handles = self.ordered(&order.layers);
+        let places: BTreeMap<_, _> =
+            handles.iter().enumerate().map(|(at, layer)| (layer.key(), at)).collect();
         let names = unique_names(&handles)?;
         let group = Group::new(&self.device);
         let mut layers: Vec<Option<ModelLayer>> = handles.iter().map(|_| None).collect();
-        let mut calls = Vec::new();
+        let calls = order.calls.iter().enumerate();
+        let numbers: BTreeMap<_, _> =
+            calls.map(|(at, call)| (Arc::as_ptr(call).addr(), at)).collect();
         let place = |symbol: &Symbol| TensorRef {
-            call: order
-                .iter()
-                .position(|call| Arc::ptr_eq(call, symbol.made_by()))
-                .unwrap_or_default(),
+            call: numbers[&Arc::as_ptr(symbol.made_by()).addr()],
             output: symbol.output(),
         };
-        for call in &order {
-            let at = handles.iter().position(|known| known.is_same(&call.layer));
-            let at = at.unwrap_or_default();
+        let mut calls = Vec::new();
+        for call in &order.calls {
+            let at = places[&call.layer.key()];
             if layers[at].is_none() {
                 let (handle, name) = (handles[at].clone(), names[at].clone());
-                layers[at] = Some(build_layer(handle, name, call, &group, self.seed)?);
+                let layer = ModelLayer::build(handle, name, call, &group, self.seed)?;
+                layers[at] = Some(layer);
             }
+            let named = call.named.iter().map(|(name, s)| (name.clone(), place(s)));
             calls.push(LayerCall {
                 layer: at,
                 inputs: call.inputs.iter().map(place).collect(),
-                named: call
-                    .named
-                    .iter()
-                    .map(|(name, s)| (name.clone(), place(s)))
-                    .collect(),
-                shapes: call.shapes.clone(),
+                named: named.collect(),
+                arguments: call.arguments.clone(),
+                number: call.number,
+                outputs: call.outputs.clone(),
             });
         }
-        let kind = if self.is_sequential { "sequential" } else { "functional" };
-        let model = Model(Arc::new(State {
-            name: self.name.clone().unwrap_or_else(|| kind.to_owned()),
+        number_calls(&mut calls);
+        let mut model = Model(Arc::new(State {
+            name: self.name.clone(),
             seed: self.seed,
             is_sequential: self.is_sequential,
+            is_trainable: self.is_trainable,
             group,
             layers: layers.into_iter().flatten().collect(),
             calls,
             inputs: self.inputs.iter().map(place).collect(),
             outputs: self.outputs.iter().map(place).collect(),
+            input_nest: self.input_nest.clone(),
+            output_nest: self.output_nest.clone(),
+            applied: Arc::default(),
         }));
         model.trace()?;
         Ok(model)
     }
 
-    /// The calls that the model consists of, inputs first, each after those it needs.
-    fn topological(&self) -> Vec<Arc<SymbolCall>> {
-        let mut order: Vec<Arc<SymbolCall>> = Vec::new();
-        let mut seen = std::collections::BTreeSet::new();
-        let mut stack: Vec<(Arc<SymbolCall>, usize)> = Vec::new();
-        for root in self.inputs.iter().chain(&self.outputs) {
-            if seen.insert(Arc::as_ptr(root.made_by()).addr()) {
-                stack.push((Arc::clone(root.made_by()), 0));
-            }
-            while let Some((call, visited)) = stack.last_mut() {
-                let named = call.named.iter().map(|(_, symbol)| symbol);
-                let next = call.inputs.iter().chain(named).nth(*visited).cloned();
-                if let Some(input) = next {
-                    *visited += 1;
-                    if seen.insert(Arc::as_ptr(input.made_by()).addr()) {
-                        stack.push((Arc::clone(input.made_by()), 0));
-                    }
-                } else {
-                    order.extend(stack.pop().map(|(call, _)| call));
-                }
-            }
-        }
-        order
+    /// The layers in the order that was asked for, those that it leaves out last.
+    fn ordered(&self, layers: &[LayerHandle]) -> Vec<LayerHandle> {
+        let mut left: BTreeMap<_, _> =
+            layers.iter().map(|layer| (layer.key(), layer)).collect();
+        let asked = self.order.iter().filter_map(|layer| left.remove(&layer.key()));
+        let mut handles: Vec<_> = asked.cloned().collect();
+        handles.extend(layers.iter().filter(|l| left.contains_key(&l.key())).cloned());
+        handles
     }
 
     fn check_inputs(&self, order: &[Arc<SymbolCall>]) -> Result<()> {
-        let is_input =
-            |layer: &LayerHandle| (layer.layer() as &dyn Any).is::<InputLayer>();
+        let is_input = |layer: &LayerHandle| layer.as_input().is_some();
         let given = |call: &Arc<SymbolCall>| {
             self.inputs.iter().any(|input| Arc::ptr_eq(input.made_by(), call))
         };
@@ -203,31 +236,23 @@ impl Functional {
     }
 }
 
-fn build_layer(
-    handle: LayerHandle,
-    name: String,
-    call: &SymbolCall,
-    group: &Group,
-    seed: u64,
-) -> Result<ModelLayer> {
-    let input_shapes: Vec<_> =
-        call.inputs.iter().map(|input| input.shape().clone()).collect();
-    let mut init = Init::new(group, seed, &name, handle.element_type());
-    let built = handle
-        .layer()
-        .build(&input_shapes, &mut init)
-        .map_err(|error| error.in_layer(&name, handle.layer().class_name()))?;
-    let (weights, output_shapes) = (init.into_weights(), call.shapes.clone());
-    Ok(ModelLayer { handle, name, built, weights, input_shapes, output_shapes })
+/// Counts the calls of each layer, in the order in which they were made.
+fn number_calls(calls: &mut [LayerCall]) {
+    let mut order: Vec<usize> = (0..calls.len()).collect();
+    order.sort_by_key(|&at| (calls[at].layer, calls[at].number));
+    let mut last = (usize::MAX, 0);
+    for at in order {
+        let next = if last.0 == calls[at].layer { last.1 + 1 } else { 0 };
+        last = (calls[at].layer, next);
+        calls[at].number = next;
+    }
 }
 
 /// Each layer's own name, or its class in snake case with a number if there are several.
 pub(super) fn unique_names(layers: &[LayerHandle]) -> Result<Vec<String>> {
-    let mut names: Vec<Option<String>> =
-        layers.iter().map(|layer| layer.name().map(str::to_owned)).collect();
-    for (i, name) in names.iter().enumerate() {
-        if name.is_some() && names[..i].contains(name) {
-            let name = name.as_deref().unwrap_or_default();
+    let mut known = BTreeSet::new();
+    for name in layers.iter().filter_map(LayerHandle::name) {
+        if !known.insert(name.to_owned()) {
             return Err(Error::invalid(
                 "two layers of a model have one name",
                 "names that differ",
@@ -236,17 +261,23 @@ pub(super) fn unique_names(layers: &[LayerHandle]) -> Result<Vec<String>> {
             .help("give one of them another name with .named(..)"));
         }
     }
-    for i in 0..names.len() {
-        if names[i].is_none() {
-            let class = snake_case(layers[i].layer().class_name());
-            let numbered = (1..).map(|k| format!("{class}_{k}"));
-            let free = std::iter::once(class.clone())
-                .chain(numbered)
-                .find(|name| !names.iter().flatten().any(|known| known == name));
-            names[i] = free;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let names = layers.iter().map(|layer| {
+        if let Some(name) = layer.name() {
+            return name.to_owned();
         }
-    }
-    Ok(names.into_iter().flatten().collect())
+        let class = snake_case(layer.layer().class_name());
+        let count = counts.entry(class.clone()).or_default();
+        loop {
+            let name =
+                if *count == 0 { class.clone() } else { format!("{class}_{count}") };
+            *count += 1;
+            if known.insert(name.clone()) {
+                return name;
+            }
+        }
+    });
+    Ok(names.collect())
 }
 
 /// A class's name as Keras spells it in names: `MaxPooling2D` becomes `max_pooling2d`.

@@ -32,6 +32,7 @@ pub struct Sequential {
     name: Option<String>,
     seed: u64,
     device: Device,
+    is_trainable: bool,
 }
 
 impl Sequential {
@@ -56,6 +57,7 @@ impl Sequential {
             name: None,
             seed: 0,
             device: Device::reference(),
+            is_trainable: true,
         }
     }
 
@@ -88,6 +90,13 @@ impl Sequential {
         self
     }
 
+    /// Sets whether training changes the weights, see [`Functional::trainable`].
+    #[must_use]
+    pub fn trainable(mut self, trainable: bool) -> Self {
+        self.is_trainable = trainable;
+        self
+    }
+
     /// Names the layers, checks their shapes, and makes their weights.
     ///
     /// # Errors
@@ -102,7 +111,9 @@ impl Sequential {
         for (layer, name) in self.layers.iter().zip(&names[1..]) {
             let class = layer.layer().class_name();
             last = layer.apply(&last).map_err(|error| match error {
-                Error::Layer { error, .. } => error.in_layer(name, class),
+                Error::Layer { error, .. } if layer.model().is_none() => {
+                    error.in_layer(name, class)
+                }
                 error => error.in_layer(name, class),
             })?;
         }
@@ -111,6 +122,7 @@ impl Sequential {
         functional.seed = self.seed;
         functional.device = self.device.clone();
         functional.is_sequential = true;
+        functional.is_trainable = self.is_trainable;
         functional.layer_order(all).build()
     }
 }

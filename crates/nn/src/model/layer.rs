@@ -1,0 +1,190 @@
+//! The layers of a model: [`ModelLayer`].
+
+use std::sync::Arc;
+
+use deckle_autograd::{Group, Var};
+use deckle_tensor::{DType, Shape};
+
+use super::{Model, Nested};
+use crate::{
+    Built, Call, Error, Init, Inputs, LayerHandle, Result, Weight, symbol::SymbolCall,
+};
+
+/// A layer of a model, with its weights.
+#[derive(Clone, Debug)]
+pub struct ModelLayer {
+    handle: LayerHandle,
+    name: String,
+    built: Arc<dyn Built>,
+    weights: Vec<Weight>,
+    input_shapes: Vec<Shape>,
+    output_shapes: Vec<Shape>,
+}
+
+impl ModelLayer {
+    /// The name, unique in its model.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Keras's name of the class.
+    #[must_use]
+    pub fn class_name(&self) -> &'static str {
+        self.handle.layer().class_name()
+    }
+
+    /// Configuration, trainability and element type.
+    #[must_use]
+    pub const fn handle(&self) -> &LayerHandle {
+        &self.handle
+    }
+
+    /// The weights, in the order in which they were made; if it is a model, those of all its
+    /// layers.
+    #[must_use]
+    pub fn weights(&self) -> &[Weight] {
+        &self.weights
+    }
+
+    /// The shapes that it was built for.
+    #[must_use]
+    pub fn input_shapes(&self) -> &[Shape] {
+        &self.input_shapes
+    }
+
+    /// The shapes of its first call's outputs.
+    #[must_use]
+    pub fn output_shapes(&self) -> &[Shape] {
+        &self.output_shapes
+    }
+
+    /// The number of numbers in its weights.
+    #[must_use]
+    pub fn count_params(&self) -> usize {
+        self.weights.iter().map(|weight| weight.variable().spec().size()).sum()
+    }
+
+    /// Whether it stands for an input of the model.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        self.handle.as_input().is_some()
+    }
+
+    /// The model that this layer is, if it is one.
+    #[must_use]
+    pub fn model(&self) -> Option<&Model> {
+        self.handle.model()
+    }
+
+    /// The same layer as another handle on its configuration, with the same weights.
+    pub(super) fn with_handle(&self, handle: LayerHandle) -> Self {
+        Self { handle, ..self.clone() }
+    }
+
+    /// The same layer as a model in its place, which has the same weights.
+    pub(super) fn with_model(&self, model: &Model) -> Self {
+        Self {
+            handle: LayerHandle::from(model),
+            built: Arc::new(Nested(model.clone())),
+            weights: weights_of(model),
+            ..self.clone()
+        }
+    }
+
+    /// Says that an error happened in this layer.
+    pub(crate) fn locate(&self, error: Error) -> Error {
+        match error {
+            Error::Layer { name, class, error } if self.model().is_some() => {
+                Error::Layer { name: format!("{}/{name}", self.name), class, error }
+            }
+            error => error.in_layer(&self.name, self.class_name()),
+        }
+    }
+}
+
+impl ModelLayer {
+    /// The layer with weights for its first call.
+    pub(super) fn build(
+        handle: LayerHandle,
+        name: String,
+        call: &SymbolCall,
+        group: &Group,
+        seed: u64,
+    ) -> Result<Self> {
+        let input_shapes: Vec<_> =
+            call.inputs.iter().map(|input| input.shape().clone()).collect();
+        let mut init = Init::new(group, seed, &name, handle.element_type());
+        let built = handle
+            .layer()
+            .build(&input_shapes, &mut init)
+            .map_err(|error| error.in_layer(&name, handle.layer().class_name()))?;
+        let weights = match handle.model() {
+            Some(model) => weights_of(model),
+            None => init.into_weights(),
+        };
+        let output_shapes = call.outputs.iter().map(|output| output.shape.clone());
+        let (built, output_shapes) = (Arc::from(built), output_shapes.collect());
+        Ok(Self { handle, name, built, weights, input_shapes, output_shapes })
+    }
+
+    pub(super) fn call(&self, given: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
+        let (handle, dtype) = (&self.handle, self.handle.element_type());
+        let casts = handle.layer().casts_inputs();
+        let inputs = given.map(|input| {
+            let cast = casts && input.dtype().is_float() && input.dtype() != dtype;
+            if !cast {
+                return Ok(input.clone());
+            }
+            let output = input.cast(dtype)?;
+            if let Some(mask) = call.mask(input).cloned() {
+                call.set_mask(&output, &mask);
+            }
+            Ok(output)
+        })?;
+        let mut path = String::new();
+        let mut outputs =
+            call.within(&self.name, handle.is_trainable(), dtype, |call| {
+                call.path().clone_into(&mut path);
+                self.built.call(&inputs, call)
+            })?;
+        if self.model().is_some() {
+            return Ok(outputs);
+        }
+        if !handle.layer().passes_mask() {
+            for output in &mut outputs {
+                let is_input =
+                    inputs.positional().iter().any(|input| input.is_same(output));
+                if is_input
+                    && call.mask(output).is_some()
+                    && output.dtype() != DType::Bool
+                {
+                    // The same numbers, but another tensor, to which the mask does not belong.
+                    *output = output.mul(1.0)?;
+                }
+            }
+        }
+        let all: Vec<_> = inputs.positional().to_vec();
+        Var::set_path(&outputs, &all, &path);
+        if handle.layer().passes_mask() {
+            let given = inputs.named("mask").next();
+            let first = inputs.positional().first();
+            let mask = given.or_else(|| call.mask(first?)).cloned();
+            for output in &outputs {
+                if let (Some(mask), None) = (&mask, call.mask(output)) {
+                    call.set_mask(output, mask);
+                }
+            }
+        }
+        Ok(outputs)
+    }
+}
+
+/// A model's weights, of which those that it does not train are not to be trained.
+fn weights_of(model: &Model) -> Vec<Weight> {
+    let trained: Vec<_> =
+        model.trainable_weights().map(|weight| weight.variable().clone()).collect();
+    let is_trained =
+        |weight: &Weight| trained.iter().any(|known| known.is_same(weight.variable()));
+    model.weights().map(|weight| weight.trained(is_trained(weight))).collect()
+}
