@@ -22,6 +22,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use deckle_tensor::Tensor;
 
+pub(crate) use datatype::{Datatype, Number, bytes_of};
+pub(crate) use read::byte_count;
+
 use crate::{Error, Result, disk};
 
 /// Groups within groups within ...: more than this is taken for a loop.

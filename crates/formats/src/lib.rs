@@ -20,6 +20,7 @@
 //! - [`KerasArchive`]: the zip file of `model.save("model.keras")`: `metadata.json`,
 //!   `config.json`, the weights, and assets.
 //! - [`Group`]: the tree in an HDF5 file, `.weights.h5` of Keras 3 or a legacy `.h5` model.
+//! - [`Safetensors`]: tensors by name, `.safetensors`.
 //! - [`json`]: JSON files.
 //! - [`write_atomically`]: how all of them are written.
 //!
@@ -38,9 +39,11 @@ mod error;
 mod hdf5;
 pub mod json;
 mod keras;
+mod safetensors;
 mod zip;
 
 pub use disk::write_atomically;
 pub use error::{Error, Result};
 pub use hdf5::{Attribute, Group};
 pub use keras::KerasArchive;
+pub use safetensors::Safetensors;

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 
 /// A type of elements, as far as Keras uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Datatype {
+pub(crate) enum Datatype {
     Number {
         number: Number,
         big_endian: bool,
@@ -28,7 +28,7 @@ pub(super) enum Datatype {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     F16,
     BF16,
     F32,
@@ -38,7 +38,7 @@ pub(super) enum Number {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Padding {
+pub(crate) enum Padding {
     Nul,
     Space,
 }
@@ -145,7 +145,7 @@ impl Datatype {
     }
 
     /// The bytes of one element.
-    pub(super) const fn size(self) -> usize {
+    pub(crate) const fn size(self) -> usize {
         match self {
             Self::Number { number, .. } => number.size(),
             Self::Bool => 1,
@@ -227,7 +227,7 @@ impl Datatype {
     }
 
     /// The tensor with these elements; `shape` and `raw` agree.
-    pub(super) fn tensor(self, shape: &[usize], raw: &[u8]) -> Result<Tensor> {
+    pub(crate) fn tensor(self, shape: &[usize], raw: &[u8]) -> Result<Tensor> {
         let (number, big_endian) = match self {
             Self::Number { number, big_endian } => (number, big_endian),
             Self::Bool => return Ok(Tensor::from_bytes(DType::Bool, shape, raw)?),
@@ -314,7 +314,7 @@ impl Number {
 }
 
 /// The bytes of a tensor in row-major order, little-endian.
-pub(super) fn bytes_of(tensor: &Tensor) -> Vec<u8> {
+pub(crate) fn bytes_of(tensor: &Tensor) -> Vec<u8> {
     let tensor = tensor.contiguous();
     let mut bytes = tensor.as_bytes().unwrap_or_default().to_vec();
     if cfg!(target_endian = "big") {

@@ -17,6 +17,7 @@ mod tree;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use bytes::Bytes;
+pub(crate) use data::byte_count;
 use object::Object;
 
 use super::{Group, MAX_DEPTH, checksum::lookup3, datatype::unsupported};

@@ -127,7 +127,7 @@ pub(super) fn dataspace(message: &mut Bytes<'_>) -> Result<Space> {
 }
 
 /// The bytes of a tensor, if such a tensor can be addressed.
-pub(super) fn byte_count(shape: &[usize], size: usize) -> Result<usize> {
+pub(crate) fn byte_count(shape: &[usize], size: usize) -> Result<usize> {
     let empty = shape.contains(&0) || size == 0;
     // Strides are products of lengths even if another length is 0.
     shape
