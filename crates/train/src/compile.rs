@@ -1,11 +1,13 @@
 //! How a model is to be trained: [`Compile`], and [`Trainable`] for what a model can do.
 
+use std::path::Path;
+
 use deckle_autograd::Device;
 use deckle_nn::{AnyLoss, Model};
 use deckle_optim::AnyOptimizer;
 use deckle_tensor::Tensor;
 
-use crate::{AnyMetric, Error, Predictor, Result, Trainer};
+use crate::{AnyMetric, Error, Predictor, Result, Trainer, save};
 
 /// Optimizer, losses and metrics that a model is to be trained with.
 ///
@@ -209,6 +211,33 @@ pub trait Trainable {
     ///
     /// If the model has several inputs or outputs, or cannot take these examples.
     fn predict(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// Writes the model with its weights: as `.keras` or legacy `.h5`; the weights alone as
+    /// `.weights.h5` or `.safetensors`.
+    ///
+    /// The file appears whole or not at all, and is the same for the same model.
+    ///
+    /// # Errors
+    ///
+    /// If the name's ending is none of these, the model holds what Keras has no form for, or
+    /// the file cannot be written.
+    fn save(&self, path: impl AsRef<Path>) -> Result<()>;
+
+    /// Writes the weights alone, as `.weights.h5` or `.safetensors`; `.h5` holds the model too.
+    ///
+    /// # Errors
+    ///
+    /// If the name's ending is none of these, or the file cannot be written.
+    fn save_weights(&self, path: impl AsRef<Path>) -> Result<()>;
+
+    /// Replaces the weights by those in a file: `.weights.h5`, `.keras`, legacy `.h5` or
+    /// `.safetensors`.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or a weight is missing, of another shape or unknown to the
+    /// model; all are named, and the model is as before.
+    fn load_weights(&self, path: impl AsRef<Path>) -> Result<()>;
 }
 
 impl Trainable for Model {
@@ -228,6 +257,18 @@ impl Trainable for Model {
         Err(Error::invalid("predict gives one tensor", "a model with one output")
             .got(format_args!("{} outputs", outputs.len()))
             .help("use model.predictor()?.predict(&[x])"))
+    }
+
+    fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        save::save_model(self, path)
+    }
+
+    fn save_weights(&self, path: impl AsRef<Path>) -> Result<()> {
+        save::save_weights(self, path.as_ref())
+    }
+
+    fn load_weights(&self, path: impl AsRef<Path>) -> Result<()> {
+        save::load_weights(self, path.as_ref())
     }
 }
 

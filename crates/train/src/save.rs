@@ -1,20 +1,40 @@
-//! Models in Keras's files: [`load`], [`load_with`], and `save` of [`Saved`].
+//! Models in files: [`load`], [`load_with`], and what saves them.
 
-use std::path::Path;
+mod compile;
+mod legacy;
+mod weights;
 
-use deckle_autograd::{Device, Variable};
-use deckle_formats::{Attribute, Group, KerasArchive};
-use deckle_nn::{AnyLoss, Model, ModelLayer, Registry, Weight, snake_case};
-use deckle_optim::{AnyOptimizer, OptimizerState};
-use deckle_tensor::{Tensor, shape_text};
-use serde_json::{Map, Value, json};
+use std::{fs::File, io::Read, path::Path};
 
-use crate::{
-    AnyMetric, Compile, Error, Result, Trainable, Trainer,
-    compile::{Losses, OutputPlan},
-};
+use deckle_autograd::Device;
+use deckle_formats::{Group, KerasArchive, Safetensors};
+use deckle_nn::{Model, Registry};
+use deckle_optim::OptimizerState;
+use deckle_tensor::Tensor;
+use serde_json::Value;
 
-/// What a `.keras` file holds: a model with its weights, and how it was compiled.
+use crate::{Compile, Error, Result, Trainable, Trainer};
+use compile::{compile_config, parse_compile};
+use weights::Values;
+
+/// What a file holds: a model with its weights, and how it was compiled.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_nn::{Sequential, layers::Dense};
+/// use deckle_train::{Trainable, load};
+///
+/// let folder = std::env::temp_dir().join("deckle-saved-example");
+/// std::fs::create_dir_all(&folder).unwrap();
+/// let model = Sequential::new([4]).add(Dense::new(3)).build()?;
+/// model.save(folder.join("model.keras"))?;
+/// let saved = load(folder.join("model.keras"))?;
+/// assert_eq!(saved.model.count_params(), 15);
+/// assert!(saved.compile.is_none());
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// # Ok::<(), deckle_train::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Saved {
     /// The model.
@@ -38,43 +58,137 @@ impl Saved {
                 .help("compile the model: model.compile(Compile::new(..))")
         })?;
         let trainer = self.model.compile(compile)?;
-        if !self.optimizer.is_empty() {
-            restore(trainer.optimizer(), &self.optimizer)?;
-        }
+        optimizer_values(trainer.optimizer(), &self.optimizer).assign("the optimizer")?;
         Ok(trainer)
     }
-}
 
-fn restore(state: &OptimizerState, values: &[Tensor]) -> Result<()> {
-    let variables = state.variables();
-    let cast: Vec<_> = values
-        .iter()
-        .zip(&variables)
-        .map(|(value, variable)| value.cast(variable.dtype()))
-        .collect();
-    // Before its first step, Keras's optimizer has no slots: a count and a learning rate.
-    if (1..=2).contains(&values.len()) && variables.len() > values.len() {
-        for (variable, value) in variables.iter().zip(&cast) {
-            variable.set(value)?;
+    /// Writes all of it to a file of another or the same format, see [`Trainable::save`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Saved::into_trainer`] if the model was compiled, and as [`Trainable::save`].
+    pub fn save(self, path: impl AsRef<Path>) -> Result<()> {
+        if self.compile.is_some() {
+            return self.into_trainer()?.save(path);
         }
-        return Ok(());
+        save_model(&self.model, path)
     }
-    if values.len() != variables.len() {
-        return Err(Error::invalid(
-            "the file's optimizer state does not fit",
-            format_args!("{} variables", variables.len()),
-        )
-        .got(values.len()));
-    }
-    Ok(state.load(&cast)?)
 }
 
-/// Reads a model that Keras, or Deckle, has saved as `.keras`.
+/// The values for an optimizer's state.
+fn optimizer_values(state: &OptimizerState, saved: &[Tensor]) -> Values {
+    let mut values = Values::default();
+    let variables = state.variables();
+    // Before its first step, Keras's optimizer has no slots: a count and a learning rate.
+    let fresh = saved.len() <= 2 && variables.len() > saved.len();
+    if saved.len() != variables.len() && !fresh {
+        values.problem(format!(
+            "{} variables of the optimizer, but the file has {}; compile the model anew to \
+             begin without them",
+            variables.len(),
+            saved.len()
+        ));
+    }
+    for (number, (variable, tensor)) in variables.iter().zip(saved).enumerate() {
+        let place = format!("variable {number} of the file's optimizer");
+        values.take(variable.name(), variable, &place, tensor);
+    }
+    values
+}
+
+/// What a file is, by its first bytes.
+enum Content {
+    Archive(KerasArchive),
+    Hdf5(Group),
+    Tensors(Safetensors),
+}
+
+impl Content {
+    fn read(path: &Path) -> Result<Self> {
+        let mut start = [0; 8];
+        let read = File::open(path).and_then(|mut file| file.read(&mut start));
+        match &start[..read.unwrap_or(0)] {
+            [b'P', b'K', ..] => Ok(Self::Archive(KerasArchive::read(path)?)),
+            [0x89, b'H', b'D', b'F', ..] => Ok(Self::Hdf5(Group::read(path)?)),
+            _ => match Format::of(path)? {
+                Format::Keras => Ok(Self::Archive(KerasArchive::read(path)?)),
+                Format::Hdf5 | Format::Weights => Ok(Self::Hdf5(Group::read(path)?)),
+                Format::Safetensors => Ok(Self::Tensors(Safetensors::read(path)?)),
+            },
+        }
+    }
+
+    /// The values for a model's weights.
+    fn weights(&self, model: &Model) -> Result<Values> {
+        match self {
+            Self::Archive(archive) => Ok(weights::read_groups(model, &archive.weights)),
+            Self::Hdf5(file) if legacy::is_legacy(file) => {
+                legacy::read_weights(model, file)
+            }
+            Self::Hdf5(file) => Ok(weights::read_groups(model, file)),
+            Self::Tensors(file) => Ok(weights::read_named(model, file)),
+        }
+    }
+
+    /// The optimizer's state, in its order.
+    fn optimizer(&self) -> Result<Vec<Tensor>> {
+        let numbered = |file: &Group| {
+            let vars = file.group("optimizer/vars");
+            vars.map_or(Vec::new(), |vars| vars.numbered().cloned().collect())
+        };
+        match self {
+            Self::Archive(archive) => Ok(numbered(&archive.weights)),
+            Self::Hdf5(file) if legacy::is_legacy(file) => legacy::read_optimizer(file),
+            Self::Hdf5(file) => Ok(numbered(file)),
+            Self::Tensors(file) => {
+                let named =
+                    |number: usize| file.tensors.get(&format!("optimizer/{number}"));
+                Ok((0..).map_while(named).cloned().collect())
+            }
+        }
+    }
+}
+
+/// What a file is to be, by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Keras,
+    /// The legacy layout.
+    Hdf5,
+    /// Keras 3's layout of weights.
+    Weights,
+    Safetensors,
+}
+
+impl Format {
+    fn of(path: &Path) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        [
+            (".keras", Self::Keras),
+            (".weights.h5", Self::Weights),
+            (".h5", Self::Hdf5),
+            (".hdf5", Self::Hdf5),
+            (".safetensors", Self::Safetensors),
+        ]
+        .into_iter()
+        .find(|(ending, _)| name.ends_with(ending))
+        .map(|(_, format)| format)
+        .ok_or_else(|| {
+            Error::invalid(
+                format_args!("{}: of an unknown format", path.display()),
+                "a name that ends in .keras, .h5, .weights.h5 or .safetensors",
+            )
+            .got(format_args!("`{name}`"))
+        })
+    }
+}
+
+/// Reads a model that Keras, or Deckle, has saved as `.keras` or as legacy `.h5`.
 ///
 /// # Errors
 ///
 /// If the file cannot be read or is damaged, or asks for what Deckle does not have; everything
-/// that is missing is named.
+/// that is missing is named. If it holds weights alone.
 pub fn load(path: impl AsRef<Path>) -> Result<Saved> {
     load_with(path, &Registry::keras())
 }
@@ -86,19 +200,33 @@ pub fn load(path: impl AsRef<Path>) -> Result<Saved> {
 /// As [`load`].
 pub fn load_with(path: impl AsRef<Path>, registry: &Registry) -> Result<Saved> {
     let path = path.as_ref();
-    let archive = KerasArchive::read(path)?;
-    let model = Model::from_config(&archive.config, registry, 0, &Device::reference())?;
-    read_weights(&model, &archive.weights).map_err(|error| in_file(error, path))?;
-    let compile = match archive.config.get("compile_config") {
-        Some(Value::Object(config)) if config.contains_key("optimizer") => {
-            Some(parse_compile(config, &model)?)
+    let content = Content::read(path)?;
+    read_model(&content, registry).map_err(|error| in_file(error, path))
+}
+
+fn read_model(content: &Content, registry: &Registry) -> Result<Saved> {
+    let (config, compile) = match content {
+        Content::Archive(archive) => {
+            let compile = archive.config.get("compile_config").and_then(Value::as_object);
+            (Some(archive.config.clone()), compile.cloned())
         }
-        _ => None,
+        Content::Hdf5(file) => {
+            let training = legacy::json_attribute(file, "training_config")?;
+            let compile = training.and_then(legacy::compile_config);
+            (legacy::json_attribute(file, "model_config")?, compile)
+        }
+        Content::Tensors(_) => (None, None),
     };
-    let optimizer = archive.weights.group("optimizer/vars");
-    let optimizer =
-        optimizer.map_or(Vec::new(), |vars| vars.numbered().cloned().collect());
-    Ok(Saved { model, compile, optimizer })
+    let config = config.ok_or_else(|| {
+        Error::invalid("cannot be loaded as a model", "a model's configuration")
+            .got("weights alone")
+            .help("build the model, then model.load_weights(path)")
+    })?;
+    let model = Model::from_config(&config, registry, 0, &Device::reference())?;
+    content.weights(&model)?.assign(&format!("model `{}`", model.name()))?;
+    let compile = compile.filter(|config| config.contains_key("optimizer"));
+    let compile = compile.map(|config| parse_compile(&config, &model)).transpose()?;
+    Ok(Saved { model, compile, optimizer: content.optimizer()? })
 }
 
 fn in_file(error: Error, path: &Path) -> Error {
@@ -113,224 +241,113 @@ fn in_file(error: Error, path: &Path) -> Error {
     }
 }
 
-/// The path of each layer's group in a weights file: the class in snake case, numbered.
-fn layer_groups(model: &Model) -> Vec<(&ModelLayer, String)> {
-    let mut counts = std::collections::BTreeMap::new();
-    let layers = model
-        .layers()
-        .iter()
-        .filter(|layer| !(model.is_sequential() && layer.is_input()));
-    layers
-        .map(|layer| {
-            let class = snake_case(layer.class_name());
-            let count = counts.entry(class.clone()).or_insert(0usize);
-            let name = if *count == 0 { class } else { format!("{class}_{count}") };
-            *count += 1;
-            (layer, format!("layers/{name}"))
-        })
-        .collect()
-}
-
-/// A layer's weights by the group that they are in below the layer's.
-fn by_scope(layer: &ModelLayer) -> Vec<(String, Vec<&Weight>)> {
-    let mut groups: Vec<(String, Vec<&Weight>)> = Vec::new();
-    for trainable in [true, false] {
-        for weight in layer.weights().iter().filter(|w| w.is_trainable() == trainable) {
-            let scope: Vec<_> =
-                weight.scope().iter().map(String::as_str).chain(["vars"]).collect();
-            let scope = scope.join("/");
-            match groups.iter_mut().find(|(known, _)| *known == scope) {
-                Some((_, weights)) => weights.push(weight),
-                None => groups.push((scope, vec![weight])),
-            }
-        }
-    }
-    groups
-}
-
-fn read_weights(model: &Model, file: &Group) -> Result<()> {
-    let mut new: Vec<(Variable, Tensor)> = Vec::new();
-    for (layer, group) in layer_groups(model) {
-        for (scope, weights) in by_scope(layer) {
-            let path = format!("{group}/{scope}");
-            let problem = format!("the weights of layer `{}`", layer.name());
-            let vars = file.group(&path).ok_or_else(|| {
-                Error::invalid(&problem, format_args!("the group {path}"))
-                    .got("no such group")
-            })?;
-            let tensors: Vec<_> = vars.numbered().collect();
-            if tensors.len() != weights.len() {
-                return Err(Error::invalid(
-                    &problem,
-                    format_args!("{} tensors", weights.len()),
-                )
-                .got(format_args!("{} in {path}", tensors.len())));
-            }
-            for (weight, tensor) in weights.into_iter().zip(tensors) {
-                let variable = weight.variable();
-                if tensor.shape() != variable.shape() {
-                    return Err(Error::invalid(
-                        format_args!("{problem}: `{}`", weight.name()),
-                        shape_text(variable.shape()),
-                    )
-                    .got(shape_text(tensor.shape())));
-                }
-                new.push((variable.clone(), tensor.cast(variable.dtype())));
-            }
-        }
-    }
-    // Everything fits: now nothing is half-written.
-    for (variable, value) in new {
-        variable.set(&value)?;
-    }
-    Ok(())
-}
-
-fn parse_compile(config: &Map<String, Value>, model: &Model) -> Result<Compile> {
-    let optimizer = match &config["optimizer"] {
-        Value::String(name) => AnyOptimizer::named(name)?,
-        object => AnyOptimizer::from_keras(object)?,
-    };
-    let outputs: Vec<_> = model.outputs().map(|(name, _)| name.to_owned()).collect();
-    let is_object = |value: &Value| value.get("class_name").is_some();
-    let mut compile = match config.get("loss") {
-        Some(Value::Array(losses)) => {
-            let named = outputs.iter().zip(losses).filter(|(_, loss)| !loss.is_null());
-            let named =
-                named.map(|(name, loss)| Ok((name.clone(), AnyLoss::from_keras(loss)?)));
-            Compile::outputs(optimizer, named.collect::<Result<Vec<_>>>()?)
-        }
-        Some(Value::Object(losses)) if !losses.contains_key("class_name") => {
-            let named = losses.iter().filter(|(_, loss)| !loss.is_null());
-            let named =
-                named.map(|(name, loss)| Ok((name.clone(), AnyLoss::from_keras(loss)?)));
-            Compile::outputs(optimizer, named.collect::<Result<Vec<_>>>()?)
-        }
-        Some(loss) if !loss.is_null() => {
-            Compile::new(optimizer, AnyLoss::from_keras(loss)?)
-        }
-        _ => {
-            return Err(Error::invalid("the file's compile state", "a loss").got("none"));
-        }
-    };
-    match config.get("metrics") {
-        Some(Value::Array(metrics)) if metrics.iter().any(Value::is_array) => {
-            for (output, metrics) in outputs.iter().zip(metrics) {
-                for metric in metrics.as_array().into_iter().flatten() {
-                    compile = compile.metric_for(output, AnyMetric::from_keras(metric)?);
-                }
-            }
-        }
-        Some(Value::Array(metrics)) => {
-            for metric in metrics.iter().filter(|metric| !metric.is_null()) {
-                compile = compile.metric(AnyMetric::from_keras(metric)?);
-            }
-        }
-        Some(Value::Object(by_output)) => {
-            for (output, metrics) in by_output {
-                let one = std::slice::from_ref(metrics);
-                let list = metrics.as_array().map_or(one, Vec::as_slice);
-                for metric in list {
-                    compile = compile.metric_for(output, AnyMetric::from_keras(metric)?);
-                }
-            }
-        }
-        Some(metric) if metric.is_string() || is_object(metric) => {
-            compile = compile.metric(AnyMetric::from_keras(metric)?);
-        }
-        _ => {}
-    }
-    match config.get("loss_weights") {
-        Some(Value::Array(weights)) => {
-            for (output, weight) in outputs.iter().zip(weights) {
-                compile = compile.loss_weight(output, weight.as_f64().unwrap_or(1.0));
-            }
-        }
-        Some(Value::Object(weights)) => {
-            for (output, weight) in weights {
-                compile = compile.loss_weight(output, weight.as_f64().unwrap_or(1.0));
-            }
-        }
-        _ => {}
-    }
-    Ok(compile)
-}
-
-/// Writes a model with its weights, and what it was compiled with, as `.keras`.
-///
-/// The file appears whole or not at all, and is the same for the same model.
-///
-/// # Errors
-///
-/// If the model holds what Keras has no form for, or the file cannot be written.
+/// Writes a model with its weights, and what it was compiled with.
 pub(crate) fn save(trainer: &Trainer, path: impl AsRef<Path>) -> Result<()> {
-    let model = trainer.model();
-    let mut config = model.config()?;
-    if let Value::Object(object) = &mut config {
-        object.insert("compile_config".to_owned(), compile_config(trainer)?);
+    let (path, model) = (path.as_ref(), trainer.model());
+    match Format::of(path)? {
+        Format::Keras => {
+            let mut config = model.config()?;
+            if let Value::Object(object) = &mut config {
+                object.insert("compile_config".to_owned(), compile_config(trainer)?);
+            }
+            Ok(KerasArchive::new(config, trainer_groups(trainer)?).write(path)?)
+        }
+        Format::Hdf5 => {
+            let compile = (compile_config(trainer)?, trainer.optimizer());
+            Ok(legacy::write(model, Some(compile))?.write(path)?)
+        }
+        Format::Weights | Format::Safetensors => save_trainer_weights(trainer, path),
     }
-    let mut weights = model_weights(model)?;
-    let state = trainer.optimizer();
-    for (i, variable) in state.variables().iter().enumerate() {
-        weights.insert(&format!("optimizer/vars/{i}"), variable.value()?)?;
-    }
-    Ok(KerasArchive::new(config, weights).write(path)?)
 }
 
-/// Writes a model with its weights as `.keras`.
+/// Writes a model with its weights, as [`Trainable::save`] does.
 ///
 /// # Errors
 ///
-/// If the model holds what Keras has no form for, or the file cannot be written.
+/// If the name's ending is none of these, the model holds what Keras has no form for, or the
+/// file cannot be written.
 pub fn save_model(model: &Model, path: impl AsRef<Path>) -> Result<()> {
-    Ok(KerasArchive::new(model.config()?, model_weights(model)?).write(path)?)
+    let path = path.as_ref();
+    match Format::of(path)? {
+        Format::Keras => {
+            let archive =
+                KerasArchive::new(model.config()?, weights::write_groups(model)?);
+            Ok(archive.write(path)?)
+        }
+        Format::Hdf5 => Ok(legacy::write(model, None)?.write(path)?),
+        Format::Weights | Format::Safetensors => save_weights(model, path),
+    }
 }
 
-fn model_weights(model: &Model) -> Result<Group> {
-    let mut file = Group::new();
-    let name = |group: &mut Group, name: &str| {
-        group.attributes.insert("name".to_owned(), Attribute::Text(name.to_owned()));
-    };
-    name(file.create_group("vars")?, model.name());
-    for (layer, group) in layer_groups(model) {
-        name(file.create_group(&format!("{group}/vars"))?, layer.name());
-        for (scope, weights) in by_scope(layer) {
-            for (i, weight) in weights.iter().enumerate() {
-                file.insert(&format!("{group}/{scope}/{i}"), weight.variable().value()?)?;
-            }
+/// Writes a model's weights, see [`Trainable::save_weights`].
+pub(crate) fn save_weights(model: &Model, path: &Path) -> Result<()> {
+    match Format::of(path)? {
+        Format::Weights | Format::Keras => {
+            only_weights(path)?;
+            Ok(weights::write_groups(model)?.write(path)?)
         }
+        Format::Hdf5 => Ok(legacy::write(model, None)?.write(path)?),
+        Format::Safetensors => Ok(weights::write_named(model)?.write(path)?),
+    }
+}
+
+/// Writes weights and the optimizer's state.
+pub(crate) fn save_trainer_weights(trainer: &Trainer, path: &Path) -> Result<()> {
+    match Format::of(path)? {
+        Format::Weights | Format::Keras => {
+            only_weights(path)?;
+            Ok(trainer_groups(trainer)?.write(path)?)
+        }
+        Format::Hdf5 => save(trainer, path),
+        Format::Safetensors => {
+            let mut file = weights::write_named(trainer.model())?;
+            for (number, variable) in trainer.optimizer().variables().iter().enumerate() {
+                file.tensors.insert(format!("optimizer/{number}"), variable.value()?);
+            }
+            Ok(file.write(path)?)
+        }
+    }
+}
+
+fn only_weights(path: &Path) -> Result<()> {
+    if Format::of(path)? != Format::Keras {
+        return Ok(());
+    }
+    let problem = format!("{}: holds a whole model", path.display());
+    Err(Error::invalid(problem, "a name that ends in .weights.h5 or .safetensors")
+        .got("one that ends in .keras")
+        .help("use save"))
+}
+
+/// Weights and the optimizer's state in Keras 3's layout.
+fn trainer_groups(trainer: &Trainer) -> Result<Group> {
+    let mut file = weights::write_groups(trainer.model())?;
+    let state = trainer.optimizer();
+    let vars = file.create_group("optimizer/vars")?;
+    let name = state.optimizer().common().name.clone();
+    vars.attributes.insert("name".to_owned(), name.into());
+    for (number, variable) in state.variables().iter().enumerate() {
+        vars.insert(&number.to_string(), variable.value()?)?;
     }
     Ok(file)
 }
 
-fn compile_config(trainer: &Trainer) -> Result<Value> {
-    let compile = trainer.compiled();
-    let loss = match &compile.losses {
-        Losses::Every(loss) => loss.to_keras()?,
-        Losses::Named(losses) => {
-            let named =
-                losses.iter().map(|(name, loss)| Ok((name.clone(), loss.to_keras()?)));
-            Value::Object(named.collect::<Result<_>>()?)
-        }
+/// Replaces a model's weights by those in a file, see [`Trainable::load_weights`].
+pub(crate) fn load_weights(model: &Model, path: &Path) -> Result<()> {
+    let content = Content::read(path)?;
+    let values = content.weights(model);
+    let assigned =
+        values.and_then(|values| values.assign(&format!("model `{}`", model.name())));
+    assigned.map_err(|error| in_file(error, path))
+}
+
+/// Replaces weights and, if the file has it, the optimizer's state.
+pub(crate) fn load_trainer_weights(trainer: &Trainer, path: &Path) -> Result<()> {
+    let content = Content::read(path)?;
+    let read = || {
+        let mut values = content.weights(trainer.model())?;
+        values.extend(optimizer_values(trainer.optimizer(), &content.optimizer()?));
+        values.assign(&format!("model `{}` and its optimizer", trainer.model().name()))
     };
-    let plans: &[OutputPlan] = trainer.plans();
-    let names = |plan: &OutputPlan| -> Vec<Value> {
-        plan.metrics.iter().map(AnyMetric::to_keras).collect()
-    };
-    let metrics = match plans {
-        [plan] => Value::Array(names(plan)),
-        plans => plans.iter().map(|plan| Value::Array(names(plan))).collect(),
-    };
-    let loss_weights: Map<_, _> =
-        compile.loss_weights.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
-    Ok(json!({
-        "optimizer": trainer.optimizer().to_keras()?,
-        "loss": loss,
-        "loss_weights": if loss_weights.is_empty() { Value::Null } else { loss_weights.into() },
-        "metrics": metrics,
-        "weighted_metrics": null,
-        "run_eagerly": false,
-        "steps_per_execution": 1,
-        "jit_compile": false,
-    }))
+    read().map_err(|error| in_file(error, path))
 }

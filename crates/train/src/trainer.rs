@@ -1,5 +1,7 @@
 //! A model in training: [`Trainer`], with [`Fit`] and [`Evaluate`] for its settings.
 
+use std::path::Path;
+
 use deckle_autograd::Variable;
 use deckle_data::{Batch, Dataset, Order, split_at};
 use deckle_nn::Model;
@@ -10,7 +12,7 @@ use crate::{
     Compile, Error, History, Logs, Predictor, Result, Verbose,
     compile::{OutputPlan, settle},
     progress::Progress,
-    save::save,
+    save,
     step::{Kind, Mode, Parts, Program, Tracker, Trackers},
 };
 
@@ -247,13 +249,35 @@ impl Trainer {
         &self.plans
     }
 
-    /// Writes model, weights, compile state and optimizer's state as `.keras`.
+    /// Writes model, weights, compile state and optimizer's state as `.keras` or legacy `.h5`;
+    /// weights and optimizer's state alone as `.weights.h5` or `.safetensors`.
+    ///
+    /// The file appears whole or not at all, and is the same for the same state.
     ///
     /// # Errors
     ///
-    /// If the model holds what Keras has no form for, or the file cannot be written.
-    pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
-        save(self, path)
+    /// If the name's ending is none of these, the model holds what Keras has no form for, or
+    /// the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        save::save(self, path)
+    }
+
+    /// Writes weights and the optimizer's state, as `.weights.h5` or `.safetensors`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::save`].
+    pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<()> {
+        save::save_trainer_weights(self, path.as_ref())
+    }
+
+    /// Replaces the weights, and the optimizer's state if the file has it, by those in a file.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or does not fit; then nothing has changed.
+    pub fn load_weights(&self, path: impl AsRef<Path>) -> Result<()> {
+        save::load_trainer_weights(self, path.as_ref())
     }
 
     /// Trains the model.

@@ -1,0 +1,225 @@
+//! Files of Keras and our own: loaded, trained on, saved, loaded again.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+use std::path::{Path, PathBuf};
+
+use deckle_data::Arrays;
+use deckle_formats::{Group, Safetensors};
+use deckle_nn::{Activation, Sequential, layers::Dense, losses::MeanSquaredError};
+use deckle_optim::Sgd;
+use deckle_tensor::{DType, Npz, Tensor};
+use deckle_train::{Compile, Fit, Trainable, Trainer, load};
+
+const OPTIMIZERS: [&str; 9] = [
+    "sgd",
+    "sgd_momentum",
+    "rmsprop",
+    "rmsprop_all",
+    "adam",
+    "adam_amsgrad",
+    "adam_schedule",
+    "adamw",
+    "adagrad",
+];
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// An empty folder of this test's own.
+fn folder(name: &str) -> PathBuf {
+    let folder =
+        std::env::temp_dir().join(format!("deckle-train-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn examples() -> Arrays {
+    let npz = Npz::open(data("data.npz")).unwrap();
+    Arrays::new(npz.tensor("x").unwrap(), npz.tensor("y").unwrap()).unwrap()
+}
+
+fn train(trainer: &mut Trainer) {
+    let fit = Fit::new().batch_size(4).shuffle(false).verbose(0);
+    trainer.fit(&examples(), fit).unwrap();
+}
+
+/// The weights in Keras's order, which is ours.
+fn weights(trainer: &Trainer) -> Vec<Tensor> {
+    trainer.model().weights().map(|weight| weight.variable().value().unwrap()).collect()
+}
+
+#[track_caller]
+fn check_close(got: &[Tensor], optimizer: &str) {
+    let after = Npz::open(data("after.npz")).unwrap();
+    for (number, tensor) in got.iter().enumerate() {
+        let expected = after.tensor(&format!("{optimizer}/{number}")).unwrap();
+        let (a, b) = (tensor.cast(DType::F64), expected.cast(DType::F64));
+        let pairs =
+            a.to_vec::<f64>().unwrap().into_iter().zip(b.to_vec::<f64>().unwrap());
+        for (a, b) in pairs {
+            let error = (a - b).abs() / (1.0 + b.abs());
+            assert!(error < 2e-4, "{optimizer}: weight {number}: {a} instead of {b}");
+        }
+    }
+}
+
+#[test]
+fn training_goes_on_from_keras_slots_as_in_keras() {
+    for optimizer in OPTIMIZERS {
+        let path = data(&format!("{optimizer}.keras"));
+        let mut trainer = load(path).unwrap().into_trainer().unwrap();
+        assert_eq!(trainer.optimizer().iterations().unwrap(), 3, "{optimizer}");
+        train(&mut trainer);
+        check_close(&weights(&trainer), optimizer);
+    }
+}
+
+#[test]
+fn training_goes_on_from_a_legacy_file_as_in_keras() {
+    let mut trainer = load(data("adam.h5")).unwrap().into_trainer().unwrap();
+    train(&mut trainer);
+    check_close(&weights(&trainer), "adam");
+}
+
+#[test]
+fn every_format_saves_what_it_loads() {
+    let folder = folder("formats");
+    for optimizer in OPTIMIZERS {
+        for ending in ["keras", "h5"] {
+            let first = folder.join(format!("first.{ending}"));
+            let second = folder.join(format!("second.{ending}"));
+            load(data(&format!("{optimizer}.keras"))).unwrap().save(&first).unwrap();
+            load(&first).unwrap().save(&second).unwrap();
+            let (first, second) = (std::fs::read(first), std::fs::read(second));
+            assert!(first.unwrap() == second.unwrap(), "{optimizer} {ending}");
+        }
+        let trainer = load(folder.join("first.h5")).unwrap().into_trainer();
+        let mut trainer = trainer.unwrap();
+        train(&mut trainer);
+        check_close(&weights(&trainer), optimizer);
+        for ending in ["weights.h5", "safetensors"] {
+            let fresh = load(data(&format!("{optimizer}.keras"))).unwrap();
+            let fresh = fresh.into_trainer().unwrap();
+            let (first, second) =
+                (folder.join(format!("1.{ending}")), folder.join(format!("2.{ending}")));
+            trainer.save_weights(&first).unwrap();
+            fresh.load_weights(&first).unwrap();
+            fresh.save_weights(&second).unwrap();
+            let (first, second) = (std::fs::read(first), std::fs::read(second));
+            assert!(first.unwrap() == second.unwrap(), "{optimizer} {ending}");
+            assert_eq!(fresh.optimizer().iterations().unwrap(), 6);
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn weights_of_every_layout_are_loaded() {
+    let saved = load(data("adam.keras")).unwrap();
+    let expected: Vec<_> =
+        saved.model.weights().map(|weight| weight.variable().value().unwrap()).collect();
+    for name in ["adam.weights.h5", "adam.h5", "keras2.h5", "adam.keras"] {
+        let model = load(data("sgd.keras")).unwrap().model;
+        model.load_weights(data(name)).unwrap();
+        for (weight, expected) in model.weights().zip(&expected) {
+            assert_eq!(weight.variable().value().unwrap(), *expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn safetensors_have_the_paths_of_weights() {
+    let folder = folder("safetensors");
+    let path = folder.join("model.safetensors");
+    load(data("adam.keras")).unwrap().model.save_weights(&path).unwrap();
+    let file = Safetensors::read(&path).unwrap();
+    let names: Vec<_> = file.tensors.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "batch_normalization_4/beta",
+            "batch_normalization_4/gamma",
+            "batch_normalization_4/moving_mean",
+            "batch_normalization_4/moving_variance",
+            "dense_4/bias",
+            "dense_4/kernel",
+            "embedding_4/embeddings",
+            "hidden/bias",
+            "hidden/kernel",
+            "lstm_4/cell/bias",
+            "lstm_4/cell/kernel",
+            "lstm_4/cell/recurrent_kernel",
+        ]
+    );
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn weights_that_do_not_fit_are_named_and_change_nothing() {
+    let folder = folder("misfits");
+    let model = Sequential::new([2])
+        .add(Dense::new(3).activation(Activation::Relu))
+        .add(Dense::new(1))
+        .build()
+        .unwrap();
+    let before: Vec<_> =
+        model.weights().map(|weight| weight.variable().value().unwrap()).collect();
+    let path = folder.join("wrong.weights.h5");
+    let check = |file: &Group, expected: &str| {
+        file.write(&path).unwrap();
+        let error = model.load_weights(&path).unwrap_err().to_string();
+        let text = format!(
+            "{}: the file does not fit model `sequential`\n  expected: a tensor of the right \
+             shape for each weight, and no other\n       got: {expected}",
+            path.display()
+        );
+        assert_eq!(error, text);
+        for (weight, before) in model.weights().zip(&before) {
+            assert_eq!(weight.variable().value().unwrap(), *before);
+        }
+    };
+    model.save_weights(&path).unwrap();
+    let good = Group::read(&path).unwrap();
+    let mut file = good.clone();
+    let last = file.groups.get_mut("layers").unwrap().groups.get_mut("dense_1").unwrap();
+    last.groups.get_mut("vars").unwrap().datasets.remove("1");
+    check(&file, "`dense_1/bias`, but there is no layers/dense_1/vars/1");
+    let mut file = good.clone();
+    file.insert("layers/dense_1/vars/0", Tensor::zeros(DType::F32, [4, 1])).unwrap();
+    file.insert("layers/dense_2/vars/0", Tensor::zeros(DType::F32, [4, 1])).unwrap();
+    check(
+        &file,
+        "`dense_1/kernel` of shape (3, 1), but layers/dense_1/vars/0 has shape (4, 1) and type \
+         float32\n            layers/dense_2/vars/0, of which the model has no weight",
+    );
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn files_of_no_known_kind_are_refused() {
+    let folder = folder("kinds");
+    let model = Sequential::new([2]).add(Dense::new(1)).build().unwrap();
+    let error = model.save(folder.join("model.pkl")).unwrap_err().to_string();
+    assert!(error.contains("of an unknown format"), "{error}");
+    let path = folder.join("model.weights.h5");
+    model.save(&path).unwrap();
+    let error = load(&path).unwrap_err().to_string();
+    assert!(error.contains("weights alone"), "{error}");
+    let error = model.save_weights(folder.join("model.keras")).unwrap_err().to_string();
+    assert!(error.contains("use save"), "{error}");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_state_of_another_optimizer_is_refused() {
+    let saved = load(data("adam.keras")).unwrap();
+    let trainer =
+        saved.model.compile(Compile::new(Sgd::new(), MeanSquaredError::new())).unwrap();
+    let error = trainer.load_weights(data("adam.weights.h5")).unwrap_err().to_string();
+    assert!(error.contains("2 variables of the optimizer, but the file has"), "{error}");
+    assert_eq!(trainer.optimizer().iterations().unwrap(), 0);
+}
