@@ -323,13 +323,16 @@ impl Tensor {
         if dtype == self.dtype {
             return self.clone();
         }
-        let through_float = self.dtype.is_float() || dtype.is_float();
+        let float = self.dtype.is_float() || dtype.is_float();
+        let through_float = float && dtype != DType::I64;
         with_element!(self.dtype, From => with_element!(dtype, To => {
-            if through_float && dtype != DType::I64 {
-                walk::map(self, |x: From| To::from_f64(x.to_f64()))
-            } else {
-                walk::map(self, |x: From| To::from_i64(x.to_i64()))
-            }
+            walk::map(self, |x: From| {
+                if through_float {
+                    To::from_f64(x.to_f64())
+                } else {
+                    To::from_i64(x.to_i64())
+                }
+            })
         }))
     }
 

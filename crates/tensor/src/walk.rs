@@ -12,6 +12,16 @@ pub(crate) fn rows<const N: usize>(
     offsets: [usize; N],
     mut row: impl FnMut([isize; N], [isize; N], usize),
 ) {
+    visit(shape, strides, offsets, &mut row);
+}
+
+/// As [`rows`], once in the program for each `N`.
+fn visit<const N: usize>(
+    shape: &[usize],
+    strides: [&[isize]; N],
+    offsets: [usize; N],
+    row: &mut dyn FnMut([isize; N], [isize; N], usize),
+) {
     if shape.contains(&0) {
         return;
     }

@@ -16,7 +16,7 @@ pub(super) fn convolution(
     with_wide!(y.dtype, T, W => {
         let (x, kernel) = (widen::<T, W>(x), widen::<T, W>(kernel));
         let mut sums = vec![<W as Wide>::ZERO; y.size()];
-        triples.visit(|i, j, o| sums[o] = sums[o].plus(x[i].times(kernel[j])));
+        triples.visit(&mut |i, j, o| sums[o] = sums[o].plus(x[i].times(kernel[j])));
         narrow::<T, W>(&y.shape, &sums)
     })
 }
@@ -32,7 +32,7 @@ pub(super) fn to_input(
     with_wide!(x.dtype, T, W => {
         let (dy, kernel) = (widen::<T, W>(dy), widen::<T, W>(kernel));
         let mut sums = vec![<W as Wide>::ZERO; x.size()];
-        triples.visit(|i, j, o| sums[i] = sums[i].plus(dy[o].times(kernel[j])));
+        triples.visit(&mut |i, j, o| sums[i] = sums[i].plus(dy[o].times(kernel[j])));
         narrow::<T, W>(&x.shape, &sums)
     })
 }
@@ -48,7 +48,7 @@ pub(super) fn to_kernel(
     with_wide!(kernel.dtype, T, W => {
         let (x, dy) = (widen::<T, W>(x), widen::<T, W>(dy));
         let mut sums = vec![<W as Wide>::ZERO; kernel.size()];
-        triples.visit(|i, j, o| sums[j] = sums[j].plus(x[i].times(dy[o])));
+        triples.visit(&mut |i, j, o| sums[j] = sums[j].plus(x[i].times(dy[o])));
         narrow::<T, W>(&kernel.shape, &sums)
     })
 }
@@ -64,7 +64,7 @@ struct Triples<'a> {
 impl Triples<'_> {
     /// Calls `f` with the places in `x`, `kernel` and `y` of each product in the sum
     /// `y[o] = Σ x[i] · kernel[j]`.
-    fn visit(&self, mut f: impl FnMut(usize, usize, usize)) {
+    fn visit(&self, f: &mut dyn FnMut(usize, usize, usize)) {
         let spatial = self.settings.strides.len();
         let split = |shape: &[usize]| shape[1..=spatial].to_vec();
         let (cells_x, cells_y) = (split(self.x), split(self.y));

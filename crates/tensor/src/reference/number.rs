@@ -104,23 +104,23 @@ impl Wide for i64 {
 /// Runs `$body` with the element type of `$dtype` as `$T` and its [`Wide`] type as `$W`.
 macro_rules! with_wide {
     ($dtype:expr, $T:ident, $W:ident => $body:expr) => {
-        $crate::with_element!($dtype, $T => {
-            match $dtype {
-                $crate::DType::F32 | $crate::DType::F64 => {
-                    type $W = f64;
-                    $body
-                }
-                $crate::DType::F16 | $crate::DType::BF16 => {
-                    type $W = f32;
-                    $body
-                }
-                _ => {
-                    type $W = i64;
-                    $body
-                }
-            }
-        })
+        match $dtype {
+            $crate::DType::F32 => with_wide!(f32, f64, $T, $W, $body),
+            $crate::DType::F64 => with_wide!(f64, f64, $T, $W, $body),
+            $crate::DType::F16 => with_wide!(half::f16, f32, $T, $W, $body),
+            $crate::DType::BF16 => with_wide!(half::bf16, f32, $T, $W, $body),
+            $crate::DType::I32 => with_wide!(i32, i64, $T, $W, $body),
+            $crate::DType::I64 => with_wide!(i64, i64, $T, $W, $body),
+            $crate::DType::U8 => with_wide!(u8, i64, $T, $W, $body),
+            $crate::DType::U32 => with_wide!(u32, i64, $T, $W, $body),
+            $crate::DType::Bool => with_wide!(bool, i64, $T, $W, $body),
+        }
     };
+    ($element:ty, $wide:ty, $T:ident, $W:ident, $body:expr) => {{
+        type $T = $element;
+        type $W = $wide;
+        $body
+    }};
 }
 pub(super) use with_wide;
 
@@ -139,10 +139,9 @@ pub(super) fn collect<T: Element>(
 
 /// The elements as numbers to compute with, in row-major order.
 pub(super) fn widen<T: Element, W: Wide>(x: &Tensor) -> Vec<W> {
-    match x.as_slice::<T>() {
-        Some(values) => values.iter().map(|&value| W::of(value)).collect(),
-        None => x.iter::<T>().map(W::of).collect(),
-    }
+    let x = x.contiguous();
+    let values = x.as_slice::<T>().unwrap_or_default();
+    values.iter().map(|&value| W::of(value)).collect()
 }
 
 /// A tensor of computed numbers.
@@ -152,10 +151,9 @@ pub(super) fn narrow<T: Element, W: Wide>(shape: &[usize], values: &[W]) -> Tens
 
 /// A function of each element.
 pub(super) fn map<T: Element, U: Element>(x: &Tensor, f: impl Fn(T) -> U) -> Tensor {
-    match x.as_slice::<T>() {
-        Some(values) => collect(x.shape(), values.iter().map(|&value| f(value))),
-        None => collect(x.shape(), x.iter().map(f)),
-    }
+    let x = x.contiguous();
+    let values = x.as_slice::<T>().unwrap_or_default();
+    collect(x.shape(), values.iter().map(|&value| f(value)))
 }
 
 /// A function of each pair of elements, broadcast to `shape`.
@@ -165,9 +163,8 @@ pub(super) fn zip<T: Element, U: Element>(
     shape: &[usize],
     f: impl Fn(T, T) -> U,
 ) -> Tensor {
-    let (a, b) = (broadcast(a, shape), broadcast(b, shape));
-    match (a.as_slice::<T>(), b.as_slice::<T>()) {
-        (Some(x), Some(y)) => collect(shape, x.iter().zip(y).map(|(&x, &y)| f(x, y))),
-        _ => collect(shape, a.iter().zip(b.iter()).map(|(x, y)| f(x, y))),
-    }
+    let (a, b) = (broadcast(a, shape).contiguous(), broadcast(b, shape).contiguous());
+    let a = a.as_slice::<T>().unwrap_or_default();
+    let b = b.as_slice::<T>().unwrap_or_default();
+    collect(shape, a.iter().zip(b).map(|(&x, &y)| f(x, y)))
 }

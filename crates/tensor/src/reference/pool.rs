@@ -19,7 +19,7 @@ pub(super) fn cells(lens: &[usize]) -> impl Iterator<Item = Vec<usize>> {
 }
 
 /// Calls `f` with each element of `y` and the elements of `x` in its window.
-fn visit(pool: &Pool, x: &[usize], y: &[usize], mut f: impl FnMut(usize, &[usize])) {
+fn visit(pool: &Pool, x: &[usize], y: &[usize], f: &mut dyn FnMut(usize, &[usize])) {
     let spatial = pool.window.len();
     let (batch, channels) = (x[0], x[spatial + 1]);
     let (lens, windows) = (&x[1..=spatial], &y[1..=spatial]);
@@ -58,7 +58,7 @@ fn largest(pool: &Pool, x: &Tensor, y: &[usize]) -> Vec<Option<usize>> {
     let mut places = vec![None; y.iter().product()];
     with_wide!(x.dtype(), T, W => {
         let values = widen::<T, W>(x);
-        visit(pool, x.shape(), y, |o, window| {
+        visit(pool, x.shape(), y, &mut |o, window| {
             places[o] = window.iter().copied().reduce(|best, i| {
                 if wins(values[i], values[best], true) { i } else { best }
             });
@@ -105,7 +105,7 @@ pub(super) fn average(pool: &Pool, x: &Tensor, y: &Spec) -> Tensor {
     with_wide!(x.dtype(), T, W => {
         let values = widen::<T, W>(x);
         let mut means = vec![0.0; y.size()];
-        visit(pool, x.shape(), &y.shape, |o, window| {
+        visit(pool, x.shape(), &y.shape, &mut |o, window| {
             let sum = window.iter().fold(<W as Wide>::ZERO, |sum, &i| sum.plus(values[i]));
             means[o] = sum.to::<f64>() / window.len().max(1) as f64;
         });
@@ -117,7 +117,7 @@ pub(super) fn average_to_input(pool: &Pool, dy: &Tensor, x: &Spec) -> Tensor {
     with_wide!(dy.dtype(), T, W => {
         let shares = widen::<T, f64>(dy);
         let mut sums = vec![<W as Wide>::ZERO; x.size()];
-        visit(pool, &x.shape, dy.shape(), |o, window| {
+        visit(pool, &x.shape, dy.shape(), &mut |o, window| {
             let share = <W as Wide>::of(shares[o] / window.len().max(1) as f64);
             for &i in window {
                 sums[i] = sums[i].plus(share);
