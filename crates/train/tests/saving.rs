@@ -223,3 +223,55 @@ fn a_state_of_another_optimizer_is_refused() {
     assert!(error.contains("2 variables of the optimizer, but the file has"), "{error}");
     assert_eq!(trainer.optimizer().iterations().unwrap(), 0);
 }
+
+#[test]
+fn models_in_models_are_loaded_and_saved() {
+    let folder = folder("nested");
+    let npz = Npz::open(data("nested.npz")).unwrap();
+    let inputs = [npz.tensor("x0").unwrap(), npz.tensor("x1").unwrap()];
+    let expected = npz.tensor("y").unwrap().to_vec::<f32>().unwrap();
+    let check = |path: &Path| {
+        let saved = load(path).unwrap();
+        let got = saved.model.predictor().unwrap().predict(&inputs).unwrap();
+        for (got, expected) in got[0].to_vec::<f32>().unwrap().iter().zip(&expected) {
+            assert!(
+                (got - expected).abs() < 1e-5,
+                "{}: {got} {expected}",
+                path.display()
+            );
+        }
+    };
+    for ending in ["keras", "h5"] {
+        check(&data(&format!("nested.{ending}")));
+        let first = folder.join(format!("first.{ending}"));
+        let second = folder.join(format!("second.{ending}"));
+        load(data("nested.keras")).unwrap().save(&first).unwrap();
+        check(&first);
+        load(&first).unwrap().save(&second).unwrap();
+        assert!(std::fs::read(&first).unwrap() == std::fs::read(&second).unwrap());
+    }
+    let keras = load(folder.join("first.h5")).unwrap().into_trainer().unwrap();
+    assert_eq!(keras.optimizer().variables().len(), 26);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_damaged_file_is_an_error_that_names_it() {
+    let folder = folder("damaged");
+    for name in ["nested.keras", "keras2.h5", "adam.h5"] {
+        let bytes = std::fs::read(data(name)).unwrap();
+        let path = folder.join(name);
+        for at in (0..bytes.len()).step_by(1777) {
+            std::fs::write(&path, &bytes[..at]).unwrap();
+            let error = load(&path).unwrap_err().to_string();
+            assert!(error.starts_with(&path.display().to_string()), "{error}");
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 0x41;
+            std::fs::write(&path, &flipped).unwrap();
+            if let Err(error) = load(&path) {
+                assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -6,7 +6,7 @@ use deckle_optim::OptimizerState;
 use deckle_tensor::{DType, Tensor};
 use serde_json::{Map, Value, json};
 
-use super::weights::{Values, inner, trained_first};
+use super::weights::{Values, trained_first};
 use crate::{Error, Result};
 
 /// What Keras lets one attribute hold, and what it takes of that per text here.
@@ -219,7 +219,7 @@ pub(super) fn write(
         for weight in ordered(layer) {
             let mut name = format!("{}/{}", model.name(), weight.variable().name());
             // Models in models may have weights of one name.
-            while inner(layer).is_some() && names.contains(&name) {
+            while layer.model().is_some() && names.contains(&name) {
                 name.push('_');
             }
             group.insert(&name, weight.variable().value()?)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deckle_autograd::Variable;
 use deckle_formats::{Attribute, Group, Safetensors};
-use deckle_nn::{Model, ModelLayer, Weight, snake_case};
+use deckle_nn::{Model, Weight, snake_case};
 use deckle_tensor::{DType, Tensor, shape_text};
 
 use crate::{Error, Result};
@@ -78,11 +78,6 @@ impl Values {
     }
 }
 
-/// The model that a layer is, if it is one.
-pub(super) const fn inner(_layer: &ModelLayer) -> Option<&Model> {
-    None
-}
-
 /// A group of a weights file in Keras 3's layout, with the weights in it.
 pub(super) struct Place<'a> {
     /// The group's path, as `layers/lstm/cell/vars`.
@@ -123,7 +118,7 @@ fn walk<'a>(model: &'a Model, prefix: &str, path: &str, places: &mut Vec<Place<'
         *count += 1;
         let group = format!("{prefix}layers/{name}");
         let layer_path = format!("{path}{}", layer.name());
-        if let Some(model) = inner(layer) {
+        if let Some(model) = layer.model() {
             walk(model, &format!("{group}/"), &format!("{layer_path}/"), places);
             continue;
         }

@@ -71,3 +71,20 @@ with h5py.File("adam.h5") as new, h5py.File("keras2.h5", "w") as old:
             group[n.split("/", 1)[1] + ":0"] = was[n][()]
     old.attrs["keras_version"] = b"2.9.0"
     old.attrs["backend"] = b"tensorflow"
+
+# Models in models, with their predictions.
+L = keras.layers
+keras.utils.set_random_seed(1)
+encoder = keras.Sequential([keras.Input((4,)), L.Dense(5, activation="tanh"), L.BatchNormalization()], name="encoder")
+a, b, c = keras.Input((4,), name="a"), keras.Input((4,), name="b"), keras.Input((5,))
+tail = keras.Sequential([keras.Input((5,)), L.Dense(3)], name="tail")
+head = keras.Model(c, tail(L.Dense(5)(c)), name="head")
+joined = L.Concatenate()([head(encoder(a)), head(encoder(b)), L.Dense(3, name="shared")(a)])
+nest = keras.Model([a, b], L.Dense(1)(joined), name="nest")
+nest.compile("adam", "mse")
+random = np.random.default_rng(0)
+x = [random.normal(size=(8, 4)).astype("float32") for _ in range(2)]
+nest.fit(x, random.normal(size=(8, 1)).astype("float32"), verbose=0, shuffle=False)
+nest.save("nested.keras")
+nest.save("nested.h5")
+np.savez("nested.npz", x0=x[0], x1=x[1], y=nest.predict(x, verbose=0))
