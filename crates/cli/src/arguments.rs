@@ -6,10 +6,17 @@ use clap::{Args, Parser, Subcommand};
 
 /// Look at, use and train models that Keras or Deckle has saved.
 ///
-/// Results go to standard output and files, progress to standard error. Exit codes: 0 done,
-/// 1 failed, 2 wrong arguments.
+/// Results go to standard output and files, progress and errors to standard error.
 #[derive(Debug, Parser)]
-#[command(name = "deckle", version)]
+#[command(
+    name = "deckle",
+    version,
+    after_help = "Exit codes:\n  0  done\n  1  failed\n  2  wrong arguments\n  3  the model asks for \
+                  what Deckle does not have\n\nArrays are found in .npz files by position or by \
+                  name: inputs as x0, x1, ... or\nby the inputs' names, targets as t0, t1, ... or \
+                  by the outputs' names, and weights\nof the examples as w0. Outputs are written as \
+                  y0, y1, ..."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -28,13 +35,31 @@ pub(crate) enum Command {
         after_help = "Example:\n  deckle predict model.keras --input data.npz --output out.npz"
     )]
     Predict(Predict),
-    /// Train a model as its file says it was compiled.
+    /// Train a model; print the last epoch's values as a line of JSON.
     #[command(
-        after_help = "Example:\n  deckle fit model.keras --data data.npz --epochs 5 \
-                      --batch-size 128 --validation-split 0.1 --output trained.keras --history \
-                      history.json"
+        after_help = "Examples:\n  deckle fit model.keras --data data.npz --epochs 5 \
+                      --batch-size 128 \\\n      --validation-split 0.1 --output trained.keras \
+                      --history history.json\n  deckle fit model.keras --data data.npz \
+                      --optimizer adam --loss mse --metrics mae\n  deckle fit model.keras --data \
+                      data.npz --class-weight 0=0.5,1=2\n  deckle fit model.keras --data data.npz \
+                      --loss price=mse,kind=sparse_categorical_crossentropy \\\n      --metrics \
+                      kind=accuracy"
     )]
     Fit(Fit),
+    /// Measure loss and metrics on arrays; print them as a line of JSON.
+    #[command(
+        after_help = "Examples:\n  deckle evaluate model.keras --data test.npz\n  deckle \
+                            evaluate model.keras --data test.npz --loss mse --metrics mae"
+    )]
+    Evaluate(Evaluate),
+    /// Write a model in another format, or in the same one anew.
+    #[command(after_help = "Example:\n  deckle convert model.keras copy.keras")]
+    Convert {
+        /// The model, a `.keras` file.
+        input: PathBuf,
+        /// The file to write; its ending says the format: `.keras`.
+        output: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -52,11 +77,22 @@ pub(crate) struct Predict {
     pub(crate) batch_size: usize,
 }
 
+/// What a model is trained or measured with, where it differs from the model's file.
+#[derive(Debug, Args)]
+pub(crate) struct Measures {
+    /// The losses, by name: one for every output, or `OUTPUT=LOSS,...`; by default the file's.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) loss: Vec<String>,
+    /// The metrics, by name: `METRIC,...` or `OUTPUT=METRIC,...`; by default the file's.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) metrics: Option<Vec<String>>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Fit {
     /// The model, a `.keras` file.
     pub(crate) model: PathBuf,
-    /// Inputs `x0`, `x1`, ... (or by name) and targets `t0`, `t1`, ..., an `.npz` file.
+    /// Inputs `x0`, `x1`, ..., targets `t0`, `t1`, ... (or by name), weights `w0`, an `.npz` file.
     #[arg(long)]
     pub(crate) data: PathBuf,
     /// The number of passes over the data.
@@ -68,6 +104,14 @@ pub(crate) struct Fit {
     /// The share of the examples, from the end, that validates instead of training.
     #[arg(long)]
     pub(crate) validation_split: Option<f64>,
+    /// The optimizer, by name, with its defaults and no state; by default the file's.
+    #[arg(long)]
+    pub(crate) optimizer: Option<String>,
+    #[command(flatten)]
+    pub(crate) measures: Measures,
+    /// How much the examples of a class count: `CLASS=WEIGHT,...`.
+    #[arg(long, value_delimiter = ',', value_parser = class_weight)]
+    pub(crate) class_weight: Vec<(i64, f64)>,
     /// Keep the order of the examples.
     #[arg(long)]
     pub(crate) no_shuffle: bool,
@@ -83,4 +127,29 @@ pub(crate) struct Fit {
     /// How much is shown: 0, 1 or 2.
     #[arg(long, default_value_t = 1)]
     pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Evaluate {
+    /// The model, a `.keras` file.
+    pub(crate) model: PathBuf,
+    /// Inputs `x0`, `x1`, ..., targets `t0`, `t1`, ... (or by name), weights `w0`, an `.npz` file.
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// The number of examples in a batch.
+    #[arg(long, default_value_t = 32)]
+    pub(crate) batch_size: usize,
+    #[command(flatten)]
+    pub(crate) measures: Measures,
+    /// How much is shown: 0, 1 or 2.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) verbose: u8,
+}
+
+fn class_weight(text: &str) -> Result<(i64, f64), String> {
+    let parse = || {
+        let (class, weight) = text.split_once('=')?;
+        Some((class.trim().parse().ok()?, weight.trim().parse().ok()?))
+    };
+    parse().ok_or_else(|| "expected CLASS=WEIGHT, as 0=0.5".to_owned())
 }

@@ -1,56 +1,65 @@
 //! What the program does for each command.
 
-use std::path::Path;
+mod arrays;
+mod measures;
+
+use std::{io::Write, path::Path};
 
 use deckle::{
     Error, Result,
-    formats::json,
-    nn::Model,
+    formats::json::{self, Value},
     prelude::*,
-    tensor::{Npz, NpzWriter},
-    train,
+    tensor::{self, Npz, NpzWriter},
+    train::{self, Verbose},
 };
 
 use crate::arguments::{self, Arguments, Command};
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
-        Command::Summary { model } => summary(model),
+        Command::Summary { model } => {
+            print(&train::load(model)?.model.summary().to_string())
+        }
         Command::Predict(arguments) => predict(arguments),
         Command::Fit(arguments) => fit(arguments),
+        Command::Evaluate(arguments) => evaluate(arguments),
+        Command::Convert { input, output } => convert(input, output),
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the table is the command's result")]
-fn summary(model: &Path) -> Result<()> {
-    println!("{}", train::load(model)?.model.summary());
-    Ok(())
+/// Writes lines to standard output; that nobody reads them is no error.
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(tensor::Error::io("standard output", error).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn predict(arguments: &arguments::Predict) -> Result<()> {
     let model = train::load(&arguments.model)?.model;
-    let arrays = Npz::open(&arguments.input)?;
-    let inputs = inputs(&model, &arrays, &arguments.input)?;
-    let outputs = model.predictor()?.batch_size(arguments.batch_size).predict(&inputs)?;
+    let inputs = arrays::inputs(&model, &Npz::open(&arguments.input)?, &arguments.input)?;
+    let predictor = model.predictor()?.batch_size(arguments.batch_size);
+    let outputs = predictor.predict_dataset(&Arrays::named(inputs, NONE)?)?;
     let mut file = NpzWriter::create(&arguments.output)?;
     for (i, output) in outputs.iter().enumerate() {
         file.add(&format!("y{i}"), output)?;
     }
-    file.finish()?.commit()?;
-    Ok(())
+    Ok(file.finish()?.commit()?)
 }
+
+const NONE: [(String, Tensor); 0] = [];
 
 fn fit(arguments: &arguments::Fit) -> Result<()> {
     let saved = train::load(&arguments.model)?;
-    let arrays = Npz::open(&arguments.data)?;
-    let inputs = inputs(&saved.model, &arrays, &arguments.data)?;
-    let count = saved.model.outputs().count();
-    let mut targets = Vec::new();
-    for i in 0..count {
-        targets.push(find(&arrays, &[&format!("t{i}")], &arguments.data)?);
+    let data = arrays::examples(&saved.model, &arguments.data)?;
+    for path in arguments.output.iter().chain(&arguments.history) {
+        check_writable(path)?;
     }
-    let data = Arrays::of(inputs, targets)?;
-    let mut trainer = saved.into_trainer()?;
+    let measures = &arguments.measures;
+    let mut trainer = measures::trainer(saved, arguments.optimizer.as_deref(), measures)?;
     let mut fit = Fit::new()
         .epochs(arguments.epochs)
         .batch_size(arguments.batch_size)
@@ -60,6 +69,9 @@ fn fit(arguments: &arguments::Fit) -> Result<()> {
     if let Some(fraction) = arguments.validation_split {
         fit = fit.validation_split(fraction);
     }
+    if !arguments.class_weight.is_empty() {
+        fit = fit.class_weight(&arguments.class_weight);
+    }
     let history = trainer.fit(&data, fit)?;
     if let Some(path) = &arguments.output {
         trainer.save(path)?;
@@ -67,29 +79,50 @@ fn fit(arguments: &arguments::Fit) -> Result<()> {
     if let Some(path) = &arguments.history {
         json::write(path, &history.to_json())?;
     }
+    let last = |name: &str| (name.to_owned(), Value::from(history.last(name)));
+    print(&history.names().map(last).collect::<Value>().to_string())
+}
+
+fn evaluate(arguments: &arguments::Evaluate) -> Result<()> {
+    let saved = train::load(&arguments.model)?;
+    let data = arrays::examples(&saved.model, &arguments.data)?;
+    // The optimizer makes no step, so any will do where the file has none.
+    let has_none = saved.compile.is_none().then_some("sgd");
+    let mut trainer = measures::trainer(saved, has_none, &arguments.measures)?;
+    let evaluate = Evaluate::new()
+        .batch_size(arguments.batch_size)
+        .verbose(Verbose::from(arguments.verbose));
+    let logs = trainer.evaluate_with(&data, evaluate)?;
+    let values = logs.iter().map(|(name, value)| (name.to_owned(), Value::from(value)));
+    print(&values.collect::<Value>().to_string())
+}
+
+fn convert(input: &Path, output: &Path) -> Result<()> {
+    if output.extension().is_none_or(|ending| ending != "keras") {
+        return Err(train::Error::invalid(
+            format_args!("{}: unknown format", output.display()),
+            "a name that ends in .keras",
+        )
+        .into());
+    }
+    let saved = train::load(input)?;
+    match saved.compile {
+        Some(_) => saved.into_trainer()?.save(output)?,
+        None => train::save_model(&saved.model, output)?,
+    }
     Ok(())
 }
 
-/// The arrays for a model's inputs: by position (`x0`) or by the input's name.
-fn inputs(model: &Model, arrays: &Npz, file: &Path) -> Result<Vec<Tensor>> {
-    let names: Vec<_> = model.inputs().map(|(name, ..)| name.to_owned()).collect();
-    let mut found = Vec::new();
-    for (i, name) in names.iter().enumerate() {
-        found.push(find(arrays, &[&format!("x{i}"), name], file)?);
-    }
-    Ok(found)
-}
-
-fn find(arrays: &Npz, names: &[&str], file: &Path) -> Result<Tensor> {
-    let known: Vec<String> = arrays.names().map(str::to_owned).collect();
-    match names.iter().find(|name| known.iter().any(|known| known == *name)) {
-        Some(name) => Ok(arrays.tensor(name)?),
-        None => {
-            let help = format!("it has {}", known.join(", "));
-            let problem = format!("has no array `{}`", names.join("` or `"));
-            Err(Error::from(
-                deckle::tensor::Error::file(file.display(), problem).help(help),
-            ))
-        }
-    }
+/// Fails before a long training if its results could not be written.
+fn check_writable(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let problem = if !folder.is_dir() {
+        format!("the folder {} does not exist", folder.display())
+    } else if path.is_dir() {
+        "is a folder".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::from(tensor::Error::file(path.display(), problem)))
 }

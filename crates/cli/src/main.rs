@@ -4,25 +4,37 @@
 mod arguments;
 mod commands;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
+use deckle::{Error, nn, optim, train};
 
 use crate::arguments::Arguments;
+
+/// The exit code for models that ask for what Deckle does not have.
+const MISSING: u8 = 3;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match commands::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(
-                clippy::print_stderr,
-                reason = "the program's way to report an error"
-            )]
-            {
-                eprintln!("error: {error:?}");
-            }
-            ExitCode::FAILURE
+            // Nothing is left to be told to whom does not listen.
+            let _ = writeln!(std::io::stderr(), "error: {error:?}");
+            if is_missing(&error) { ExitCode::from(MISSING) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+fn is_missing(error: &Error) -> bool {
+    match error {
+        Error::Nn(error) | Error::Train(train::Error::Model(error)) => {
+            matches!(error, nn::Error::Unsupported { .. })
+        }
+        // Not `Error::Optim`, which is a name among the arguments.
+        Error::Train(train::Error::Optimizer(error)) => {
+            matches!(error, optim::Error::UnknownName { .. })
+        }
+        _ => false,
     }
 }

@@ -78,6 +78,45 @@ impl Compile {
         }
     }
 
+    /// Sets the optimizer.
+    #[must_use]
+    pub fn optimizer(mut self, optimizer: impl Into<AnyOptimizer>) -> Self {
+        self.optimizer = optimizer.into();
+        self
+    }
+
+    /// Sets one loss for every output of the model.
+    #[must_use]
+    pub fn loss(mut self, loss: impl Into<AnyLoss>) -> Self {
+        self.losses = Losses::Every(loss.into());
+        self
+    }
+
+    /// Sets a loss for one output; outputs that have none are not trained.
+    #[must_use]
+    pub fn loss_for(
+        mut self,
+        output: impl Into<String>,
+        loss: impl Into<AnyLoss>,
+    ) -> Self {
+        let output = output.into();
+        let mut losses = match self.losses {
+            Losses::Named(losses) => losses,
+            Losses::Every(_) => Vec::new(),
+        };
+        losses.retain(|(known, _)| *known != output);
+        losses.push((output, loss.into()));
+        self.losses = Losses::Named(losses);
+        self
+    }
+
+    /// Takes all metrics away.
+    #[must_use]
+    pub fn without_metrics(mut self) -> Self {
+        self.metrics.clear();
+        self
+    }
+
     /// Adds a metric for every output that has a loss.
     #[must_use]
     pub fn metric(mut self, metric: impl Into<AnyMetric>) -> Self {

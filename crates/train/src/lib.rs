@@ -1,6 +1,7 @@
 //! compile, fit, evaluate, predict, save and load for Deckle's models.
 #![forbid(unsafe_code)]
 
+mod class_weight;
 mod compile;
 mod error;
 mod history;

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use deckle_autograd::Var;
 use deckle_nn::{keras::names_class, keras::parse_keras_object};
 use deckle_tensor::{DType, Dim, Tensor};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::{Result, metrics};
 
@@ -19,6 +19,11 @@ pub trait Metric: fmt::Debug + Send + Sync + 'static {
     /// Keras's name of the class, as `BinaryAccuracy`.
     fn class_name(&self) -> &'static str;
 
+    /// The settings that differ from the class's defaults, as Keras's JSON; none by default.
+    fn config(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
     /// The value of each sample; further axes are averaged.
     ///
     /// # Errors
@@ -31,13 +36,20 @@ pub trait Metric: fmt::Debug + Send + Sync + 'static {
         vec![Tensor::scalar(0.0f64), Tensor::scalar(0.0f64)]
     }
 
-    /// The state after a batch.
+    /// The state after a batch, in which `weights` say how much each sample counts: a mask of
+    /// the predictions, the weights of a weighted metric, or their product.
     ///
     /// # Errors
     ///
     /// If the shapes do not belong together.
-    fn update(&self, state: &[Var], y_true: &Var, y_pred: &Var) -> Result<Vec<Var>> {
-        mean_update(state, &self.per_sample(y_true, y_pred)?)
+    fn update(
+        &self,
+        state: &[Var],
+        y_true: &Var,
+        y_pred: &Var,
+        weights: Option<&Var>,
+    ) -> Result<Vec<Var>> {
+        mean_update(state, &self.per_sample(y_true, y_pred)?, weights)
     }
 
     /// The measure that a state stands for; of no sample, 0.
@@ -47,18 +59,35 @@ pub trait Metric: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Sum and count of a mean with the values of more samples, whose further axes are averaged.
-pub(crate) fn mean_update(state: &[Var], values: &Var) -> Result<Vec<Var>> {
-    let mut values = values.cast(DType::F32)?;
-    if values.rank() > 1 {
-        let rest: Vec<_> = (1..values.rank()).map(usize::cast_signed).collect();
-        values = values.mean(&rest)?;
-    }
-    let count = match values.rank() {
-        0 => Var::scalar(DType::F64, 1.0),
-        _ => values.count_of(0, DType::F64)?,
+pub(crate) fn mean_update(
+    state: &[Var],
+    values: &Var,
+    weights: Option<&Var>,
+) -> Result<Vec<Var>> {
+    let average = |var: Var, from: usize| -> Result<Var> {
+        let rest: Vec<_> = (from..var.rank()).map(usize::cast_signed).collect();
+        if rest.is_empty() { Ok(var) } else { Ok(var.mean(&rest)?) }
     };
-    let sum = values.sum(..)?.cast(DType::F64)?;
+    let mut values = values.cast(DType::F32)?;
+    let count = match weights {
+        Some(weights) => {
+            let mut weights = weights.cast(DType::F32)?;
+            while weights.rank() > values.rank() && last(&weights) == Some(Dim::Known(1))
+            {
+                weights = weights.squeeze(-1)?;
+            }
+            values = average(values, weights.rank())?.mul(&weights)?;
+            average(weights, 1)?.sum(..)?.cast(DType::F64)?
+        }
+        None if values.rank() == 0 => Var::scalar(DType::F64, 1.0),
+        None => values.count_of(0, DType::F64)?,
+    };
+    let sum = average(values, 1)?.sum(..)?.cast(DType::F64)?;
     Ok(vec![state[0].add(&sum)?, state[1].add(&count)?])
+}
+
+fn last(var: &Var) -> Option<Dim> {
+    var.shape().dims().last().cloned()
 }
 
 pub(crate) fn mean_result(state: &[f64]) -> f64 {
@@ -166,7 +195,12 @@ impl AnyMetric {
             crate::Error::invalid("a metric cannot be read", "a name or an object")
                 .got(value)
         })?;
-        let metric = Self::find(class)?;
+        let metric = match (class, config.get("threshold").and_then(Value::as_f64)) {
+            ("BinaryAccuracy", Some(threshold)) => {
+                Arc::new(metrics::BinaryAccuracy::new().threshold(threshold))
+            }
+            _ => Self::find(class)?,
+        };
         let name = config.get("name").and_then(Value::as_str);
         let name = name.map_or_else(|| metric.name(), str::to_owned);
         Ok(Self { name, choice: Choice::Given(metric) })
@@ -197,20 +231,27 @@ impl AnyMetric {
         &self.name
     }
 
-    /// Keras's form: a name that it resolves to the same metric.
+    /// Keras's form: a name that it resolves to the same metric, or an object.
     pub(crate) fn to_keras(&self) -> Value {
-        match &self.choice {
-            Choice::Accuracy => Value::from("accuracy"),
-            Choice::Given(metric) if Self::by_name(&self.name).is_err() => {
-                Value::from(metric.class_name())
-            }
-            Choice::Given(_) => Value::from(self.name.clone()),
+        let Choice::Given(metric) = &self.choice else {
+            return Value::from(self.name.clone());
+        };
+        let (class, mut config) = (metric.class_name(), metric.config());
+        let by_name = Self::find(&self.name).is_ok_and(|m| m.class_name() == class);
+        if config.is_empty() && by_name {
+            return Value::from(self.name.clone());
         }
+        config.insert("name".to_owned(), Value::from(self.name.clone()));
+        json!({
+            "module": "keras.metrics",
+            "class_name": class,
+            "config": config,
+            "registered_name": null,
+        })
     }
 
     /// The metric for truth and predictions of these shapes.
     pub(crate) fn resolve(&self, y_true: &Var, y_pred: &Var) -> Arc<dyn Metric> {
-        let last = |var: &Var| var.shape().dims().last().cloned();
         match &self.choice {
             Choice::Given(metric) => Arc::clone(metric),
             Choice::Accuracy if last(y_pred) == Some(Dim::Known(1)) => {

@@ -3,6 +3,7 @@
 use deckle_autograd::Var;
 use deckle_nn::{Loss, align, losses};
 use deckle_tensor::{DType, Dim};
+use serde_json::{Map, Value};
 
 use crate::{Metric, Result};
 
@@ -120,6 +121,14 @@ impl Metric for BinaryAccuracy {
 
     fn class_name(&self) -> &'static str {
         "BinaryAccuracy"
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        let mut config = Map::new();
+        if self.threshold.to_bits() != Self::new().threshold.to_bits() {
+            config.insert("threshold".to_owned(), Value::from(self.threshold));
+        }
+        config
     }
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {

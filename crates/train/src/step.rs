@@ -79,7 +79,7 @@ impl Trackers {
     pub(crate) fn new(model: &Model, plans: &[OutputPlan]) -> Result<Self> {
         let several = plans.len() > 1;
         let mut all = vec![Tracker::new(model, "loss".to_owned(), None)?];
-        if several {
+        if has_several_losses(plans) {
             for plan in plans.iter().filter(|plan| plan.loss.is_some()) {
                 all.push(Tracker::new(model, format!("{}_loss", plan.output), None)?);
             }
@@ -95,6 +95,11 @@ impl Trackers {
         }
         Ok(Self { all })
     }
+}
+
+/// Whether the losses are reported one by one, besides their sum.
+fn has_several_losses(plans: &[OutputPlan]) -> bool {
+    plans.iter().filter(|plan| plan.loss.is_some()).count() > 1
 }
 
 /// What a step is made of.
@@ -238,9 +243,15 @@ impl Parts<'_> {
         let mut trackers = self.trackers.all.iter();
         let total_tracker = trackers.next();
 
-        let needed =
-            self.plans.iter().zip(&outputs).filter(|(plan, _)| plan.needs_target());
-        let pairs: Vec<_> = needed.zip(y).map(|((plan, p), t)| (plan, t, p)).collect();
+        let is_needed = |(plan, _): &(&OutputPlan, &Var)| plan.needs_target();
+        let needed = self.plans.iter().zip(&outputs).filter(is_needed);
+        // Targets of outputs that need none may be there or not.
+        let targets = match y.len() == self.plans.len() {
+            true => self.plans.iter().zip(y).filter(is_needed).map(|(_, t)| t).collect(),
+            false => y.iter().collect::<Vec<_>>(),
+        };
+        let pairs = needed.zip(targets).map(|((plan, p), t)| (plan, t, p));
+        let pairs: Vec<_> = pairs.collect();
         let batch = x[0].count_of(0, DType::F64)?;
         let mut total: Option<Var> = None;
         let mut losses = Vec::new();
@@ -274,7 +285,7 @@ impl Parts<'_> {
         if let Some(tracker) = total_tracker {
             updates.extend(tracker.updates(weighted_mean(tracker, &total)?));
         }
-        if self.plans.len() > 1 {
+        if has_several_losses(self.plans) {
             for (value, tracker) in losses.iter().zip(trackers.by_ref()) {
                 updates.extend(tracker.updates(weighted_mean(tracker, value)?));
             }
@@ -282,7 +293,7 @@ impl Parts<'_> {
         for &(plan, t, p) in &pairs {
             for (metric, tracker) in plan.metrics.iter().zip(trackers.by_ref()) {
                 let metric = metric.resolve(t, p);
-                let new = metric.update(&tracker.read(), t, p)?;
+                let new = metric.update(&tracker.read(), t, p, call.mask(p))?;
                 Var::set_path(&new, &known, "metrics");
                 updates.extend(tracker.updates(new));
             }
@@ -302,7 +313,7 @@ impl Parts<'_> {
     fn check_targets(&self, y: &[Var]) -> Result<()> {
         let needed: Vec<_> =
             self.plans.iter().filter(|plan| plan.needs_target()).collect();
-        if needed.len() == y.len() {
+        if needed.len() == y.len() || self.plans.len() == y.len() {
             return Ok(());
         }
         let names: Vec<_> =

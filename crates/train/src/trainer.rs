@@ -10,6 +10,7 @@ use deckle_tensor::Tensor;
 
 use crate::{
     Compile, Error, History, Logs, Predictor, Result, Verbose,
+    class_weight::ClassWeights,
     compile::{OutputPlan, settle},
     progress::Progress,
     save,
@@ -59,6 +60,7 @@ pub struct Fit<'a> {
     initial_epoch: usize,
     verbose: Verbose,
     seed: Option<u64>,
+    class_weight: Option<&'a [(i64, f64)]>,
 }
 
 impl Default for Fit<'_> {
@@ -77,6 +79,7 @@ impl std::fmt::Debug for Fit<'_> {
             .field("initial_epoch", &self.initial_epoch)
             .field("verbose", &self.verbose)
             .field("seed", &self.seed)
+            .field("class_weight", &self.class_weight)
             .finish_non_exhaustive()
     }
 }
@@ -95,6 +98,7 @@ impl<'a> Fit<'a> {
             initial_epoch: 0,
             verbose: Verbose::Progress,
             seed: None,
+            class_weight: None,
         }
     }
 
@@ -159,6 +163,26 @@ impl<'a> Fit<'a> {
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Sets how much the examples of a class count in the loss; 1 by default, and for every
+    /// class that is not named.
+    ///
+    /// Targets are labels or one-hot vectors of the model's only output. If the examples have
+    /// weights too, these are multiplied. Validation is not weighted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_train::Fit;
+    ///
+    /// let fit = Fit::new().class_weight(&[(0, 0.5), (1, 2.0)]);
+    /// # let _ = fit;
+    /// ```
+    #[must_use]
+    pub const fn class_weight(mut self, weights: &'a [(i64, f64)]) -> Self {
+        self.class_weight = Some(weights);
         self
     }
 }
@@ -299,6 +323,10 @@ impl Trainer {
         check_not_empty(data)?;
         let seed = fit.seed.unwrap_or(self.model.seed());
         self.seed.set(&Tensor::scalar(seed.cast_signed()))?;
+        let mut class_weights = match fit.class_weight {
+            Some(weights) => Some(ClassWeights::new(weights, self.plans.len())?),
+            None => None,
+        };
         let mut order = Order::new(train);
         let mut progress = Progress::new(fit.verbose, Some(fit.epochs));
         let mut history = History::default();
@@ -313,7 +341,14 @@ impl Trainer {
             self.reset()?;
             for (i, indices) in order.batches(fit.batch_size)?.enumerate() {
                 data.read_batch(indices, &mut batch)?;
+                let added = match &mut class_weights {
+                    Some(weights) => weights.apply(&mut batch)?,
+                    None => false,
+                };
                 let (loss, finite) = self.run(Mode::Train, &batch)?;
+                if let (Some(weights), true) = (&mut class_weights, added) {
+                    weights.take_back(&mut batch);
+                }
                 if !finite {
                     return Err(Error::NotFinite {
                         loss,

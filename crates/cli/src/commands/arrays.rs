@@ -1,0 +1,92 @@
+//! Arrays of `.npz` files, by position or by name.
+
+use std::path::Path;
+
+use deckle::{
+    Error, Result,
+    nn::{Model, did_you_mean},
+    prelude::*,
+    tensor::{self, Npz},
+};
+
+/// Inputs, targets and weights for training or measuring a model.
+pub(crate) fn examples(model: &Model, file: &Path) -> Result<Arrays> {
+    let npz = Npz::open(file)?;
+    let outputs: Vec<_> = model.outputs().map(|(name, _)| name.to_owned()).collect();
+    let inputs = inputs(model, &npz, file)?;
+    let targets = find_all(&npz, file, 't', "target", &outputs)?;
+    let data = Arrays::named(inputs, targets)?;
+    match npz.names().any(|name| name == "w0") {
+        true => Ok(data.sample_weight(&npz.tensor("w0")?)?),
+        false => Ok(data),
+    }
+}
+
+/// The arrays for a model's inputs.
+pub(crate) fn inputs(
+    model: &Model,
+    npz: &Npz,
+    file: &Path,
+) -> Result<Vec<(String, Tensor)>> {
+    let names: Vec<_> = model.inputs().map(|(name, ..)| name.to_owned()).collect();
+    let found = find_all(npz, file, 'x', "input", &names)?;
+    for ((name, tensor), (_, _, dtype)) in found.iter().zip(model.inputs()) {
+        if tensor.dtype().is_float() && !dtype.is_float() {
+            let numbers = tensor.cast(DType::F64).to_vec::<f64>()?;
+            if let Some(number) = numbers.iter().find(|number| number.fract() != 0.0) {
+                let problem = format_args!("array `{name}` holds {number}");
+                let help = format_args!("the model's input takes {dtype}");
+                return Err(problem_with(file, problem, help));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn problem_with(
+    file: &Path,
+    problem: impl std::fmt::Display,
+    help: impl std::fmt::Display,
+) -> Error {
+    tensor::Error::file(file.display(), problem).help(help).into()
+}
+
+/// For each name the array of its position, as `x0`, else that of its name.
+fn find_all(
+    npz: &Npz,
+    file: &Path,
+    letter: char,
+    what: &str,
+    names: &[String],
+) -> Result<Vec<(String, Tensor)>> {
+    let known: Vec<&str> = npz.names().collect();
+    let surplus = format!("{letter}{}", names.len());
+    if known.contains(&surplus.as_str()) {
+        let count = names.len();
+        let plural = if count == 1 { "" } else { "s" };
+        return Err(problem_with(
+            file,
+            format_args!(
+                "has an array `{surplus}`, but the model has {count} {what}{plural}"
+            ),
+            format_args!("its {what}{plural}: {}", names.join(", ")),
+        ));
+    }
+    let mut found = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        let place = format!("{letter}{i}");
+        let Some(array) =
+            [&place, name].into_iter().find(|n| known.contains(&n.as_str()))
+        else {
+            let similar = did_you_mean(name, &known)
+                .map_or(String::new(), |similar| format!("; did you mean `{similar}`?"));
+            return Err(problem_with(
+                file,
+                format_args!("has no array `{place}` or `{name}`"),
+                format_args!("it has {}{similar}", known.join(", ")),
+            ));
+        };
+        found.push((array.clone(), npz.tensor(array)?));
+    }
+    Ok(found)
+}
