@@ -27,7 +27,7 @@ pub(crate) enum Command {
     /// Print a model's layers, shapes and numbers of weights.
     #[command(after_help = "Example:\n  deckle summary model.keras")]
     Summary {
-        /// The model, a `.keras` file.
+        /// The model, a `.keras` or legacy `.h5` file.
         model: PathBuf,
     },
     /// Compute a model's outputs for arrays.
@@ -52,19 +52,29 @@ pub(crate) enum Command {
                             evaluate model.keras --data test.npz --loss mse --metrics mae"
     )]
     Evaluate(Evaluate),
-    /// Write a model in another format, or in the same one anew.
-    #[command(after_help = "Example:\n  deckle convert model.keras copy.keras")]
+    /// Write a model, or its weights alone, in another format.
+    #[command(
+        after_help = "Formats, by the names' endings:\n  .keras        model, weights, compile and \
+                      optimizer state\n  .h5           the same in Keras's legacy format\n  \
+                      .weights.h5   weights alone\n  .safetensors  weights alone\n\nExamples:\n  \
+                      deckle convert legacy.h5 model.keras\n  deckle convert model.keras \
+                      model.safetensors\n  deckle convert trained.weights.h5 trained.keras --model \
+                      model.keras"
+    )]
     Convert {
-        /// The model, a `.keras` file.
+        /// The file to read.
         input: PathBuf,
-        /// The file to write; its ending says the format: `.keras`.
+        /// The file to write.
         output: PathBuf,
+        /// The model, where the input holds weights alone.
+        #[arg(long)]
+        model: Option<PathBuf>,
     },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Predict {
-    /// The model, a `.keras` file.
+    /// The model, a `.keras` or legacy `.h5` file.
     pub(crate) model: PathBuf,
     /// The inputs: an `.npz` file with `x0`, `x1`, ..., or the model's inputs by name.
     #[arg(long)]
@@ -90,7 +100,7 @@ pub(crate) struct Measures {
 
 #[derive(Debug, Args)]
 pub(crate) struct Fit {
-    /// The model, a `.keras` file.
+    /// The model, a `.keras` or legacy `.h5` file.
     pub(crate) model: PathBuf,
     /// Inputs `x0`, `x1`, ..., targets `t0`, `t1`, ... (or by name), weights `w0`, an `.npz` file.
     #[arg(long)]
@@ -131,7 +141,7 @@ pub(crate) struct Fit {
 
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
-    /// The model, a `.keras` file.
+    /// The model, a `.keras` or legacy `.h5` file.
     pub(crate) model: PathBuf,
     /// Inputs `x0`, `x1`, ..., targets `t0`, `t1`, ... (or by name), weights `w0`, an `.npz` file.
     #[arg(long)]

@@ -23,7 +23,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Predict(arguments) => predict(arguments),
         Command::Fit(arguments) => fit(arguments),
         Command::Evaluate(arguments) => evaluate(arguments),
-        Command::Convert { input, output } => convert(input, output),
+        Command::Convert { input, output, model } => {
+            convert(input, output, model.as_deref())
+        }
     }
 }
 
@@ -97,20 +99,17 @@ fn evaluate(arguments: &arguments::Evaluate) -> Result<()> {
     print(&values.collect::<Value>().to_string())
 }
 
-fn convert(input: &Path, output: &Path) -> Result<()> {
-    if output.extension().is_none_or(|ending| ending != "keras") {
-        return Err(train::Error::invalid(
-            format_args!("{}: unknown format", output.display()),
-            "a name that ends in .keras",
-        )
-        .into());
-    }
-    let saved = train::load(input)?;
-    match saved.compile {
-        Some(_) => saved.into_trainer()?.save(output)?,
-        None => train::save_model(&saved.model, output)?,
-    }
-    Ok(())
+/// Without `model`, the input itself has to say what model it is.
+fn convert(input: &Path, output: &Path, model: Option<&Path>) -> Result<()> {
+    let saved = match model {
+        Some(model) => {
+            let saved = train::load(model)?;
+            saved.model.load_weights(input)?;
+            saved
+        }
+        None => train::load(input)?,
+    };
+    Ok(saved.save(output)?)
 }
 
 /// Fails before a long training if its results could not be written.
