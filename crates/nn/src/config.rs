@@ -78,7 +78,6 @@ impl Registry {
             .register::<layers::Maximum>("Maximum")
             .register::<layers::Minimum>("Minimum")
             .register::<layers::Multiply>("Multiply")
-            .register::<layers::NotEqual>("NotEqual")
             .register::<layers::ReLU>("ReLU")
             .register::<layers::Rescaling>("Rescaling")
             .register::<layers::Reshape>("Reshape")
@@ -115,7 +114,7 @@ impl fmt::Debug for Registry {
 
 /// Whether a class is one of Keras's operations, whose number comes with the tensors in a file.
 fn is_operation(module: &str) -> bool {
-    module.starts_with("keras.src.ops") || module.starts_with("keras.ops")
+    ["keras.src.ops", "keras.ops"].iter().any(|start| module.starts_with(start))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod global_pooling;
 mod gru;
 mod lstm;
 mod merging;
-mod not_equal;
+mod operation;
 mod per_axis;
 mod pooling;
 mod recurrent;
@@ -37,7 +37,7 @@ pub use global_pooling::{
 pub use gru::GRU;
 pub use lstm::LSTM;
 pub use merging::{Add, Average, Maximum, Minimum, Multiply, Subtract};
-pub use not_equal::NotEqual;
+pub use operation::Operation;
 pub use per_axis::PerAxis;
 pub use pooling::{
     AveragePooling1D, AveragePooling2D, AveragePooling3D, MaxPooling1D, MaxPooling2D,

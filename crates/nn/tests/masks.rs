@@ -117,7 +117,7 @@ fn given_states_hide_the_inputs_mask() -> Result<()> {
     let states = LSTM::new(2).return_state(true).shared().call([&x], [])?;
     let states = || states[1..].iter().map(|state| ("initial_state", state));
     let layer = LSTM::new(2).return_sequences(true).shared();
-    let mask = layers::NotEqual::new(0.0).apply(&words)?;
+    let mask = not_zero().apply(&words)?;
     let outputs = [
         layer.call([&x], states())?,
         layer.call([&plain], states())?,
@@ -131,4 +131,14 @@ fn given_states_hide_the_inputs_mask() -> Result<()> {
     let masked = made[2].0.slice((0, ..2))?;
     assert_eq!(masked.slice(0)?, masked.slice(1)?);
     Ok(())
+}
+
+fn not_zero() -> layers::Operation {
+    let constant = deckle_nn::Nest::Constant(0.into());
+    layers::Operation::new("NotEqual").expect("an operation").arguments(
+        deckle_nn::Arguments {
+            positional: vec![deckle_nn::Nest::One(0), constant],
+            named: Vec::new(),
+        },
+    )
 }

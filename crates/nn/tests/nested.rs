@@ -116,3 +116,90 @@ fn what_is_missing_inside_is_named_with_its_path() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn weights_have_paths_and_keras_order() -> Result<()> {
+    let model = siamese()?;
+    let paths: Vec<_> = model.weight_paths().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(paths[0], "encoder/inner/kernel");
+    assert_eq!(paths[7], "sequential/batch_normalization/moving_variance");
+    assert_eq!(model.weight("encoder/inner/bias")?.variable().shape(), [3]);
+    assert_eq!(
+        model.weight("encoder/inner/kernl").unwrap_err().to_string(),
+        "unknown weight `encoder/inner/kernl`\n      help: did you mean `encoder/inner/kernel`?"
+    );
+    let mut values = model.get_weights()?;
+    values[1] = Tensor::full([3], 7.0f32);
+    model.set_weights(&values)?;
+    assert_eq!(model.get_weights()?[1], values[1]);
+    assert_eq!(
+        model.set_weights(&values[1..]).unwrap_err().to_string(),
+        "model `functional` cannot take these weights\n  expected: 8 tensors\n       got: 7"
+    );
+    values[0] = Tensor::full([2], 7.0f32);
+    assert_eq!(
+        model.set_weights(&values).unwrap_err().to_string(),
+        "weight `encoder/inner/kernel` cannot take this value\n  expected: (4, 3)\n       \
+         got: (2,)"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_sub_model_shares_weights_and_a_clone_does_not() -> Result<()> {
+    let model = siamese()?;
+    let features = model.sub_model(["concatenate"])?;
+    assert_eq!(features.count_params(), 15);
+    assert!(features.variables()[0].is_same(&model.variables()[0]));
+    assert_eq!(run(&features)?[0], run(&model)?[1]);
+    let config = features.config()?;
+    let again = Model::from_config(&config, &Registry::keras(), 1, &Device::reference())?;
+    assert_eq!(again.config()?, config);
+    let clone = model.with_new_weights(9)?;
+    assert_eq!(clone.config()?, model.config()?);
+    assert!(!clone.variables()[0].is_same(&model.variables()[0]));
+    assert_ne!(run(&clone)?[1], run(&model)?[1]);
+    assert_eq!(
+        model.sub_model(["concat"]).unwrap_err().to_string(),
+        "unknown layer `concat`\n      help: did you mean `concatenate`?"
+    );
+    Ok(())
+}
+
+#[test]
+fn configurations_of_keras_2_are_read() -> Result<()> {
+    let input = |name: &str| {
+        serde_json::json!({
+            "class_name": "InputLayer", "name": name, "inbound_nodes": [],
+            "config": {"batch_input_shape": [null, 4], "dtype": "float32",
+                "sparse": false, "ragged": false, "name": name},
+        })
+    };
+    let dense = serde_json::json!({
+        "class_name": "Dense", "name": "dense", "inbound_nodes": [[["in", 0, 0, {}]]],
+        "config": {"name": "dense", "trainable": true, "dtype": "float32", "units": 3,
+            "activation": "linear", "use_bias": true, "kernel_constraint": null,
+            "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": null}},
+            "bias_initializer": {"class_name": "Zeros", "config": {}}},
+    });
+    let inner = serde_json::json!({
+        "class_name": "Functional", "name": "inner",
+        "inbound_nodes": [[["x", 0, 0, {}]], [["y", 0, 0, {}]]],
+        "config": {"name": "inner", "trainable": true, "layers": [input("in"), dense],
+            "input_layers": [["in", 0, 0]], "output_layers": [["dense", 0, 0]]},
+    });
+    let add = serde_json::json!({
+        "class_name": "Add", "name": "add", "config": {"name": "add", "trainable": true},
+        "inbound_nodes": [[["inner", 1, 0, {}], ["inner", 2, 0, {}]]],
+    });
+    let config = serde_json::json!({
+        "class_name": "Functional",
+        "config": {"name": "old", "layers": [input("x"), input("y"), inner, add],
+            "input_layers": [["x", 0, 0], ["y", 0, 0]], "output_layers": [["add", 0, 0]]},
+    });
+    let model = Model::from_config(&config, &Registry::keras(), 1, &Device::reference())?;
+    assert_eq!(model.count_params(), 15);
+    let (_, shape) = model.outputs().next().expect("an output");
+    assert_eq!(shape.to_string(), "(batch, 3)");
+    Ok(())
+}

@@ -10,8 +10,10 @@ use serde_json::{Map, Value};
 
 use super::{Registry, is_operation};
 use crate::{
-    AnyLayer, Error, Functional, InputLayer, LayerHandle, Model, Nest, Result,
-    Sequential, layers::KerasShape, stream,
+    AnyLayer, Arguments, Error, Functional, InputLayer, LayerHandle, Model, Nest, Result,
+    Sequential,
+    layers::{KerasShape, Operation},
+    stream,
 };
 use graph::{End, Node, argument, connect, endpoints, find};
 
@@ -151,8 +153,9 @@ impl Reader<'_> {
         let (input, rest) = if first == Some("InputLayer") {
             (self.input(&layers[0])?, &layers[1..])
         } else {
-            let shape =
-                settings.get("build_input_shape").filter(|shape| !shape.is_null());
+            let own = layers.first().and_then(|l| l.pointer("/config/batch_input_shape"));
+            let shape = settings.get("build_input_shape").or(own);
+            let shape = shape.filter(|shape| !shape.is_null());
             let Some(shape) = shape else {
                 return Err(wrong(
                     "an InputLayer first, or a `build_input_shape`",
@@ -165,7 +168,7 @@ impl Reader<'_> {
             (LayerHandle::from(layer), layers)
         };
         let made: Vec<_> =
-            rest.iter().map(|layer| self.layer(layer, None)).collect::<Result<_>>()?;
+            rest.iter().map(|layer| self.layer(layer)).collect::<Result<_>>()?;
         let layers: Option<Vec<_>> = made.into_iter().collect();
         Ok(layers.map(|layers| {
             layers.into_iter().fold(Sequential::from_input(input), Sequential::add)
@@ -177,6 +180,7 @@ impl Reader<'_> {
         settings: &Map<String, Value>,
     ) -> Result<Option<Functional>> {
         let (mut nodes, mut handles) = (Vec::new(), Vec::new());
+        let mut is_legacy = false;
         for layer in list(settings.get("layers"), "layers")? {
             let name = match layer.get("name").and_then(Value::as_str) {
                 Some(name) => name,
@@ -184,20 +188,20 @@ impl Reader<'_> {
             };
             let class = text(layer, "class_name")?;
             let calls = list(layer.get("inbound_nodes"), "inbound nodes")?.iter();
-            let calls = calls.map(|call| self.node(name, call));
+            is_legacy |= calls.clone().any(Value::is_array);
+            let calls = calls.map(Self::node);
             let mut calls = calls.collect::<Result<Vec<_>>>()?;
             let handle = if class == "InputLayer" {
                 calls = vec![(Vec::new(), Vec::new())];
                 Some(self.input(layer)?)
             } else {
-                let constant = calls.iter().find_map(|(args, _)| {
-                    args.iter().flat_map(Nest::leaves).find_map(|leaf| match leaf {
-                        Err(value) if value.is_number() => Some(value.clone()),
-                        _ => None,
-                    })
-                });
-                let handle = self.layer(layer, constant)?;
-                self.check_constants(layer, name, handle.as_ref(), &calls);
+                let module = layer.get("module").and_then(Value::as_str);
+                if is_operation(module.unwrap_or_default()) {
+                    self.operation(layer, name, &mut calls, &mut nodes, &mut handles)?;
+                    continue;
+                }
+                let handle = self.layer(layer)?;
+                self.check_constants(name, handle.as_ref(), &calls);
                 handle
             };
             if let Some(layer) = handle {
@@ -212,11 +216,26 @@ impl Reader<'_> {
         if !self.missing.is_empty() {
             return Ok(None);
         }
+        // So Keras 2 counts those of all models, in calls too.
+        let models: BTreeSet<_> = (handles.iter())
+            .filter(|handle| handle.model().is_some())
+            .filter_map(|handle| handle.name().map(str::to_owned))
+            .collect();
+        if is_legacy {
+            for node in &mut nodes {
+                node.change_ends(&mut |end| {
+                    end.call =
+                        end.call.saturating_sub(usize::from(models.contains(&end.layer)));
+                });
+            }
+        }
         let made = connect(&nodes)?;
         // Keras counts the calls of a functional model in outputs from 1, as it has one that
         // made it.
         let functional: BTreeSet<_> = (handles.iter())
-            .filter(|handle| handle.model().is_some_and(|model| !model.is_sequential()))
+            .filter(|h| {
+                h.model().is_some_and(|model| is_legacy || !model.is_sequential())
+            })
             .filter_map(LayerHandle::name)
             .collect();
         let symbols = |key: &str| -> Result<Nest<_>> {
@@ -234,10 +253,59 @@ impl Reader<'_> {
         Ok(Some(Functional::nested(&inputs, &outputs).layer_order(handles)))
     }
 
+    /// An operation; its calls may have constants of their own, so each is one of its own.
+    fn operation(
+        &mut self,
+        layer: &Value,
+        name: &str,
+        calls: &mut Vec<Called>,
+        nodes: &mut Vec<Node>,
+        handles: &mut Vec<LayerHandle>,
+    ) -> Result<()> {
+        let class = text(layer, "class_name")?;
+        let place = format!("layer `{}{name}` ({class})", self.path);
+        if !Operation::is_known(class) {
+            self.missing.push(place);
+            return Ok(());
+        }
+        let mut settings = object(layer, "config")?.clone();
+        take_name(&mut settings);
+        for (number, (positional, named)) in calls.drain(..).enumerate() {
+            let mut count = 0;
+            let mut ends = Vec::new();
+            let mut place_of = |nest: &Nest<End>| {
+                nest.map(&mut |end| {
+                    ends.push(Nest::One(end.clone()));
+                    count += 1;
+                    count - 1
+                })
+            };
+            let positional = positional.iter().map(&mut place_of).collect();
+            let named = named.iter().map(|(key, nest)| (key.clone(), place_of(nest)));
+            let arguments = Arguments { positional, named: named.collect() };
+            let operation = Operation::new(class)?.arguments(arguments);
+            let operation = (settings.iter())
+                .fold(operation, |made, (key, value)| made.set(key, value.clone()));
+            for (key, value) in operation.unknown_settings() {
+                if !is_harmless(key, value) {
+                    self.missing.push(format!("{place}: {key} = {}", brief(value)));
+                }
+            }
+            let named =
+                if number == 0 { name.to_owned() } else { format!("{name}_{number}") };
+            let handle = LayerHandle::from(operation).named(named);
+            let key = (name.to_owned(), number);
+            let layer = handle.clone();
+            nodes.push(Node { key, layer, positional: ends, named: Vec::new() });
+            handles.push(handle);
+        }
+        Ok(())
+    }
+
     /// The arguments of a call of a layer.
-    fn node(&mut self, _layer: &str, call: &Value) -> Result<Called> {
-        if call.is_array() {
-            return Err(wrong("calls as Keras 3 writes them", "a list, as in Keras 2"));
+    fn node(call: &Value) -> Result<Called> {
+        if let Value::Array(given) = call {
+            return legacy_node(given);
         }
         let positional = list(Some(field(call, "args")?), "arguments")?;
         let named = object(call, "kwargs")?.iter();
@@ -252,15 +320,10 @@ impl Reader<'_> {
     /// Notes the constants that a layer cannot be called with.
     fn check_constants(
         &mut self,
-        layer: &Value,
         name: &str,
         handle: Option<&LayerHandle>,
         calls: &[Called],
     ) {
-        let module = layer.get("module").and_then(Value::as_str).unwrap_or_default();
-        if is_operation(module) {
-            return;
-        }
         let takes = |argument: &str, value: &Value| {
             // Keras gives a layer the mode of the whole model, whatever a file says.
             is_nothing(value)
@@ -312,11 +375,7 @@ impl Reader<'_> {
     }
 
     /// The layer, unless something about it is missing.
-    fn layer(
-        &mut self,
-        layer: &Value,
-        constant: Option<Value>,
-    ) -> Result<Option<LayerHandle>> {
+    fn layer(&mut self, layer: &Value) -> Result<Option<LayerHandle>> {
         let class = text(layer, "class_name")?;
         if is_model(class) {
             return self.nested(layer);
@@ -333,10 +392,6 @@ impl Reader<'_> {
         };
         let trainable = config.shift_remove("trainable") != Some(Value::Bool(false));
         let dtype = self.dtype(&place, config.shift_remove("dtype").as_ref());
-        let module = layer.get("module").and_then(Value::as_str).unwrap_or_default();
-        if let (true, Some(constant)) = (is_operation(module), constant) {
-            config.insert("value".to_owned(), constant);
-        }
         let made = self.make(&place, &*make, config)?;
         Ok(made.zip(dtype).map(|(made, dtype)| {
             with_name(LayerHandle::new(made).trainable(trainable).dtype(dtype), name)
@@ -408,11 +463,29 @@ fn with_name(handle: LayerHandle, name: Option<String>) -> LayerHandle {
     }
 }
 
+/// A call as Keras 2 writes it: `[["dense", 0, 0, {}]]`.
+fn legacy_node(given: &[Value]) -> Result<Called> {
+    let (mut tensors, mut named) = (Vec::new(), Vec::new());
+    for one in given {
+        tensors.push(endpoints(one)?);
+        let kwargs = one.get(3).and_then(Value::as_object).into_iter().flatten();
+        for (key, value) in kwargs {
+            let value =
+                endpoints(value).unwrap_or_else(|_| Nest::Constant(value.clone()));
+            named.push((key.clone(), value));
+        }
+    }
+    let nest = if tensors.len() == 1 { tensors.remove(0) } else { Nest::List(tensors) };
+    Ok((vec![nest], named))
+}
+
 /// Whether an argument that a layer does not know changes nothing.
 fn is_harmless(key: &str, value: &Value) -> bool {
     match key {
         // How, not what, Keras computes.
         "unroll" | "use_cudnn" | "implementation" => true,
+        // What Keras 2 notes of the input.
+        "batch_input_shape" | "input_length" => true,
         "autocast" => value == &Value::Bool(true),
         // Only read with renormalization.
         "renorm_momentum" => value.as_f64() == Some(0.99),

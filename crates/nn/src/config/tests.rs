@@ -305,7 +305,12 @@ fn custom_layers_are_known_where_they_are_registered() -> Result<()> {
 fn a_mask_that_keras_wrote_out_is_read() -> Result<()> {
     let words = Symbol::typed_input("w", [None], DType::I32);
     let e = Embedding::new(10, 4).apply(&words)?;
-    let mask = layers::NotEqual::new(0.0).apply(&words)?;
+    let mask = layers::Operation::new("NotEqual")?
+        .arguments(crate::Arguments {
+            positional: vec![crate::Nest::One(0), crate::Nest::Constant(json!(0))],
+            named: Vec::new(),
+        })
+        .apply(&words)?;
     let h = LSTM::new(2).shared().call([&e], [("mask", &mask)])?;
     let model = Model::new([&words], [&h[0]])?;
     let config = model.config()?;
@@ -315,6 +320,38 @@ fn a_mask_that_keras_wrote_out_is_read() -> Result<()> {
     assert_eq!(operation["config"], json!({"name": "not_equal"}));
     assert_eq!(operation["inbound_nodes"][0]["args"][1], 0.0);
     round_trip(&model);
+    Ok(())
+}
+
+/// A model in a model, and operations of most kinds.
+fn operations() -> Result<Model> {
+    use crate::layers::Operation;
+
+    let encoder = Sequential::new([4]).add(Dense::new(3)).name("encoder").build()?;
+    let x = Symbol::input("x", [4]);
+    let y = encoder.apply(&x)?;
+    let mean = Operation::new("Mean")?.set("axis", -1).set("keepdims", true).apply(&y)?;
+    let less = Operation::new("Subtract")?.join([&y, &mean])?;
+    let both = Operation::new("Concatenate")?.set("axis", 1).join([&y, &less])?;
+    let shape = json!([-1, 3, 2]);
+    let turned = Operation::new("Reshape")?.set("newshape", shape).apply(&both)?;
+    let padded = Operation::new("Pad")?
+        .set("pad_width", json!([[0, 0], [1, 1], [0, 0]]))
+        .apply(&turned)?;
+    let key = json!([{"class_name": "__slice__", "config": {"start": null}}, 1]);
+    let item = Operation::new("GetItem")?
+        .arguments(crate::Arguments {
+            positional: vec![crate::Nest::One(0), crate::Nest::Constant(key)],
+            named: Vec::new(),
+        })
+        .apply(&padded)?;
+    Model::new([&x], [&item])
+}
+
+#[test]
+fn operations_survive_a_round_trip() -> Result<()> {
+    let config = operations()?.config()?;
+    assert_eq!(read(&config)?.config()?, config);
     Ok(())
 }
 
@@ -399,10 +436,15 @@ proptest! {
     /// Whatever is damaged in a configuration: an error or a model, never a panic.
     #[test]
     fn damaged_configurations_never_panic(
-        which in any::<bool>(),
+        which in 0..3u8,
         damages in prop::collection::vec((any::<prop::sample::Index>(), damage()), 1..4),
     ) {
-        let mut config = if which { convnet() } else { branches() }.unwrap().config().unwrap();
+        let model = match which {
+            0 => convnet(),
+            1 => branches(),
+            _ => operations(),
+        };
+        let mut config = model.unwrap().config().unwrap();
         for (at, value) in damages {
             let mut found = Vec::new();
             places(&config, "", &mut found);

@@ -1,12 +1,14 @@
 //! From models to Keras's JSON.
 
+use std::any::Any;
+
 use deckle_tensor::{DType, Dim, Shape};
 use serde_json::{Map, Value, json};
 
 use super::is_operation;
 use crate::{
     InputLayer, LayerCall, Model, ModelLayer, Nest, Result, TensorRef,
-    keras::keras_object,
+    keras::keras_object, layers::Operation,
 };
 
 impl Model {
@@ -113,7 +115,13 @@ impl Model {
 
     /// One call of a layer.
     fn node(&self, layer: &ModelLayer, call: &LayerCall) -> Result<Value> {
-        if let Some(arguments) = &call.arguments {
+        let operation: Option<&Operation> =
+            (layer.handle().layer() as &dyn Any).downcast_ref();
+        let arguments = match operation {
+            Some(operation) => Some(operation.arguments_for(call.inputs.len())),
+            None => call.arguments.as_deref().cloned(),
+        };
+        if let Some(arguments) = &arguments {
             let named = call.named.iter().map(|(_, tensor)| tensor);
             let all: Vec<_> = call.inputs.iter().chain(named).collect();
             let write = |nest: &Nest<usize>| nest.to_json(&|&at| self.tensor(*all[at]));
@@ -133,9 +141,6 @@ impl Model {
         if let Some(from) = config.list_from().filter(|&from| args.len() > from) {
             let list = args.split_off(from);
             args.push(list.into());
-        }
-        if is_operation(config.module()) {
-            args.extend(config.config()?.get("value").cloned());
         }
         let mut kwargs: Map<String, Value> = Map::new();
         for (name, tensor) in &call.named {
@@ -168,7 +173,9 @@ fn layer_object(layer: &ModelLayer) -> Result<Value> {
             "dtype".to_owned(),
             layer.handle().as_input().map_or(DType::F32, InputLayer::dtype).name().into(),
         );
-    } else if !is_operation {
+    } else if is_operation {
+        settings.extend(own);
+    } else {
         settings.insert("trainable".to_owned(), handle.is_trainable().into());
         settings.insert("dtype".to_owned(), policy(handle.element_type()));
         settings.extend(own);

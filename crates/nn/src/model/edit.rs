@@ -1,9 +1,11 @@
 //! Models made of others, with the same weights.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Model, ModelLayer, State};
-use crate::Result;
+use deckle_tensor::{Tensor, shape_text};
+
+use super::{Functional, Model, ModelLayer, Nest, State, TensorRef};
+use crate::{Error, LayerHandle, Result, Symbol, Weight, stream};
 
 impl Model {
     fn with(&self, change: impl FnOnce(&mut State)) -> Self {
@@ -77,6 +79,232 @@ impl Model {
         Ok(self.trained_at(path, trainable))
     }
 
+    /// Every weight with its path, as `encoder/dense/kernel`, in Keras's order: by layer, those
+    /// that training changes first.
+    #[must_use]
+    pub fn weight_paths(&self) -> Vec<(String, &Weight)> {
+        let mut all = Vec::new();
+        self.collect_paths("", &mut all);
+        let mut seen = std::collections::BTreeSet::new();
+        all.retain(|(_, weight)| seen.insert(weight.variable().key()));
+        all
+    }
+
+    fn collect_paths<'a>(&'a self, before: &str, all: &mut Vec<(String, &'a Weight)>) {
+        for layer in self.layers() {
+            let path = format!("{before}{}/", layer.name());
+            if let Some(model) = layer.model() {
+                model.collect_paths(&path, all);
+                continue;
+            }
+            let mut weights: Vec<_> = layer.weights().iter().collect();
+            weights.sort_by_key(|weight| !weight.is_trainable());
+            all.extend(weights.into_iter().map(|weight| {
+                let scope = weight.scope().iter().map(|part| format!("{part}/"));
+                (format!("{path}{}{}", scope.collect::<String>(), weight.name()), weight)
+            }));
+        }
+    }
+
+    /// The weight at that path, as `dense/kernel` or `encoder/dense/kernel`.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{Sequential, layers::Dense};
+    ///
+    /// let model = Sequential::new([4]).add(Dense::new(3)).build()?;
+    /// assert_eq!(model.weight("dense/kernel")?.variable().shape(), [4, 3]);
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    pub fn weight(&self, path: &str) -> Result<&Weight> {
+        let all = self.weight_paths();
+        let found =
+            all.iter().find(|(known, _)| known == path).map(|(_, weight)| *weight);
+        found.ok_or_else(|| {
+            let known: Vec<_> = all.iter().map(|(known, _)| known.as_str()).collect();
+            Error::unknown("weight", path, &known)
+        })
+    }
+
+    /// The values of all weights, in Keras's order.
+    ///
+    /// # Errors
+    ///
+    /// If a device cannot be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{Sequential, layers::Dense};
+    ///
+    /// let model = Sequential::new([4]).add(Dense::new(3)).build()?;
+    /// let weights = model.get_weights()?;
+    /// assert_eq!(weights[0].shape(), [4, 3]);
+    /// model.set_weights(&weights)?;
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    pub fn get_weights(&self) -> Result<Vec<Tensor>> {
+        let all = self.weight_paths().into_iter();
+        all.map(|(_, weight)| Ok(weight.variable().value()?)).collect()
+    }
+
+    /// Replaces the values of all weights, in Keras's order; of all or, after an error about
+    /// number or shape, of none.
+    ///
+    /// # Errors
+    ///
+    /// If there are more or fewer tensors than weights, or one is of another shape.
+    pub fn set_weights(&self, values: &[Tensor]) -> Result<()> {
+        let all = self.weight_paths();
+        if all.len() != values.len() {
+            return Err(Error::invalid(
+                format_args!("model `{}` cannot take these weights", self.name()),
+                format_args!("{} tensors", all.len()),
+            )
+            .got(values.len()));
+        }
+        for ((path, weight), value) in all.iter().zip(values) {
+            let shape = weight.variable().shape();
+            if shape != value.shape() {
+                return Err(Error::invalid(
+                    format_args!("weight `{path}` cannot take this value"),
+                    shape_text(shape),
+                )
+                .got(shape_text(value.shape())));
+            }
+        }
+        for ((_, weight), value) in all.iter().zip(values) {
+            weight.variable().set(&value.cast(weight.variable().dtype()))?;
+        }
+        Ok(())
+    }
+
+    /// The model from the inputs up to what these layers make in their first calls, with the
+    /// same weights; inputs that these do not need are left out.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such layer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{LayerExt, Sequential, layers::Dense};
+    ///
+    /// let model = Sequential::new([4])
+    ///     .add(Dense::new(3).named("features"))
+    ///     .add(Dense::new(1))
+    ///     .build()?;
+    /// let features = model.sub_model(["features"])?;
+    /// let outputs: Vec<_> = features.outputs().map(|(_, shape)| shape.to_string()).collect();
+    /// assert_eq!(outputs, ["(batch, 3)"]);
+    /// assert_eq!(features.count_params(), 15);
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `keras.Model(model.inputs, model.get_layer(name).output)`.
+    pub fn sub_model<'a>(
+        &self,
+        layers: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self> {
+        let mut outputs = Vec::new();
+        for name in layers {
+            let at = self.layers().iter().position(|layer| layer.name() == name);
+            let Some(at) = at else {
+                let known: Vec<_> = self.layers().iter().map(ModelLayer::name).collect();
+                return Err(Error::unknown("layer", name, &known));
+            };
+            let calls = self.calls().iter().enumerate();
+            for (call, made) in calls.filter(|(_, c)| c.layer == at && c.number == 0) {
+                let count = made.outputs.len();
+                outputs.extend((0..count).map(|output| TensorRef { call, output }));
+            }
+        }
+        if outputs.is_empty() {
+            return Err(Error::invalid("a model needs an output", "one layer or more")
+                .got("none"));
+        }
+        let mut needed: Vec<usize> = outputs.iter().map(|tensor| tensor.call).collect();
+        let mut is_needed = vec![false; self.calls().len()];
+        while let Some(at) = needed.pop() {
+            if !std::mem::replace(&mut is_needed[at], true) {
+                let call = &self.calls()[at];
+                let named = call.named.iter().map(|(_, tensor)| tensor);
+                needed.extend(call.inputs.iter().chain(named).map(|tensor| tensor.call));
+            }
+        }
+        Ok(self.with(|state| state.keep(&is_needed, &outputs)))
+    }
+
+    /// A model of the same layers with new weights, which descend from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Functional::build`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{Sequential, layers::Dense};
+    ///
+    /// let model = Sequential::new([4]).add(Dense::new(3)).build()?;
+    /// let other = model.with_new_weights(1)?;
+    /// assert_ne!(model.get_weights()?[0], other.get_weights()?[0]);
+    /// assert_eq!(model.config()?, other.config()?);
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `keras.models.clone_model`.
+    pub fn with_new_weights(&self, seed: u64) -> Result<Self> {
+        let new = |layer: &ModelLayer| -> Result<LayerHandle> {
+            match layer.model() {
+                Some(model) => {
+                    let seed = stream(layer.name(), seed);
+                    Ok(LayerHandle::from(
+                        &model.with_new_weights(seed)?.named(layer.name()),
+                    ))
+                }
+                None => Ok(layer.handle().named(layer.name())),
+            }
+        };
+        let handles: Vec<_> = self.layers().iter().map(new).collect::<Result<_>>()?;
+        let mut made: Vec<Vec<Symbol>> = Vec::new();
+        for call in self.calls() {
+            let handle = &handles[call.layer];
+            let find = |tensor: &TensorRef| made[tensor.call][tensor.output].clone();
+            let outputs = if handle.as_input().is_some() {
+                vec![Symbol::of_input(handle)]
+            } else {
+                let inputs = call.inputs.iter().map(find).collect();
+                let named = call.named.iter().map(|(name, t)| (name.clone(), find(t)));
+                let arguments = call.arguments.as_deref().cloned();
+                Symbol::call(handle, inputs, named.collect(), arguments)?
+            };
+            made.push(outputs);
+        }
+        let nest = |nest: &Nest<usize>, tensors: &[TensorRef]| {
+            nest.map(&mut |&at| made[tensors[at].call][tensors[at].output].clone())
+        };
+        let inputs = nest(self.input_nest(), self.input_refs());
+        let outputs = nest(self.output_nest(), self.output_refs());
+        let mut model = Functional::nested(&inputs, &outputs)
+            .layer_order(handles)
+            .seed(seed)
+            .trainable(self.is_trainable());
+        model.name = self.own_name().map(str::to_owned);
+        model.is_sequential = self.is_sequential();
+        model.build()
+    }
+
     fn trained_at(&self, path: &str, trainable: bool) -> Self {
         let (name, rest) =
             path.split_once('/').map_or((path, None), |(a, b)| (a, Some(b)));
@@ -90,6 +318,45 @@ impl Model {
                 };
             }
         })
+    }
+}
+
+impl State {
+    /// Leaves out the calls that are not needed, and their layers.
+    fn keep(&mut self, is_needed: &[bool], outputs: &[TensorRef]) {
+        let mut places = BTreeMap::new();
+        let mut calls = Vec::new();
+        for (at, call) in self.calls.iter().enumerate().filter(|(at, _)| is_needed[*at]) {
+            places.insert(at, calls.len());
+            calls.push(call.clone());
+        }
+        let moved = |tensor: &TensorRef| {
+            let call = places.get(&tensor.call).copied();
+            call.map(|call| TensorRef { call, ..*tensor })
+        };
+        let mut layers = BTreeMap::new();
+        let kept = self.layers.iter().enumerate();
+        let kept = kept.filter(|(at, _)| calls.iter().any(|call| call.layer == *at));
+        let kept: Vec<_> = kept
+            .map(|(at, layer)| {
+                layers.insert(at, layers.len());
+                layer.clone()
+            })
+            .collect();
+        for call in &mut calls {
+            call.layer = layers[&call.layer];
+            call.inputs = call.inputs.iter().filter_map(moved).collect();
+            let named = call.named.iter();
+            call.named =
+                named.filter_map(|(n, t)| Some((n.clone(), moved(t)?))).collect();
+        }
+        super::functional::number_calls(&mut calls);
+        self.inputs = self.inputs.iter().filter_map(moved).collect();
+        self.outputs = outputs.iter().filter_map(moved).collect();
+        self.input_nest = Nest::of_all(0..self.inputs.len());
+        self.output_nest = Nest::of_all(0..self.outputs.len());
+        (self.layers, self.calls) = (kept, calls);
+        (self.name, self.is_sequential) = (None, false);
     }
 }
 

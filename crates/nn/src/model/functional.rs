@@ -237,7 +237,7 @@ impl Functional {
 }
 
 /// Counts the calls of each layer, in the order in which they were made.
-fn number_calls(calls: &mut [LayerCall]) {
+pub(super) fn number_calls(calls: &mut [LayerCall]) {
     let mut order: Vec<usize> = (0..calls.len()).collect();
     order.sort_by_key(|&at| (calls[at].layer, calls[at].number));
     let mut last = (usize::MAX, 0);

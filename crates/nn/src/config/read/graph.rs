@@ -30,6 +30,18 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// Changes the tensors that it is given.
+    pub(super) fn change_ends(&mut self, change: &mut dyn FnMut(&mut End)) {
+        let named = self.named.iter_mut().map(|(_, nest)| nest);
+        for nest in self.positional.iter_mut().chain(named) {
+            *nest = nest.map(&mut |end| {
+                let mut end = end.clone();
+                change(&mut end);
+                end
+            });
+        }
+    }
+
     fn ends(&self) -> impl Iterator<Item = &End> {
         let named = self.named.iter().map(|(_, nest)| nest);
         self.positional.iter().chain(named).flat_map(Nest::flatten)
