@@ -1,0 +1,13 @@
+//! An HDF5 file of any bytes is read or refused; what is written reads as the same.
+#![no_main]
+
+use deckle_formats::Group;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(file) = Group::from_bytes(bytes)
+        && let Ok(written) = file.to_bytes()
+    {
+        assert!(Group::from_bytes(&written).is_ok_and(|again| again == file));
+    }
+});
