@@ -1,0 +1,129 @@
+"""Gives real Keras the files that Deckle writes: called by `roundtrip.sh`.
+
+    python roundtrip.py DECKLE FOLDER ...
+
+A case to predict: the model that `deckle convert` writes predicts in Keras what the case says. A case to train: the
+model that `deckle fit` writes does so too, and Keras trains it on for two epochs with the losses of its own
+training from the start, to the case's tolerance. Nothing is asked of cases that need what Deckle does not have.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+MORE = 2
+
+
+class Missing(Exception):
+    pass
+
+
+def run(*command):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode == 3:
+        raise Missing(done.stderr.strip().splitlines()[-1].strip())
+    if done.returncode:
+        raise AssertionError(done.stderr.strip().replace("\n", " | "))
+
+
+def numbered(data, letter):
+    found = []
+    while f"{letter}{len(found)}" in data:
+        found.append(data[f"{letter}{len(found)}"])
+    return found
+
+
+def given(data, letter, names):
+    """Arrays as the model takes them: by position if the file has them so, else under names."""
+    arrays = numbered(data, letter)
+    if not arrays:
+        return {name: data[name] for name in names()}
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+def compare(what, ours, theirs, tolerance):
+    ours, theirs = np.asarray(ours, "float64"), np.asarray(theirs, "float64")
+    if ours.shape != theirs.shape:
+        raise AssertionError(f"{what}: shape {ours.shape}, expected {theirs.shape}")
+    error = np.max(np.abs(ours - theirs) / (1 + np.abs(theirs)), initial=0)
+    if not error <= tolerance:
+        raise AssertionError(f"{what} is off by {error:.1e}, more than {tolerance:.0e}")
+
+
+def predictions(model, x):
+    return [np.asarray(leaf) for leaf in keras.tree.flatten(model.predict(x, verbose=0))]
+
+
+def check(deckle, case, scratch):
+    about = json.loads((case / "case.json").read_text())
+    data = dict(np.load(case / "data.npz"))
+    source, written, tolerance = case / "model.keras", scratch / "written.keras", about["tolerance"]
+    theirs = keras.models.load_model(source)
+    x = given(data, "x", lambda: [tensor.name for tensor in theirs.inputs])
+    fit = {key: about[key] for key in ("batch_size", "epochs", "validation_split", "class_weight") if key in about}
+    if about["kind"] != "fit":
+        run(deckle, "convert", source, written)
+        expected = numbered(data, "y")
+    else:
+        options = []
+        for key, value in fit.items():
+            if key == "class_weight":
+                value = ",".join(f"{k}={v}" for k, v in value.items())
+            options += [f"--{key.replace('_', '-')}", value]
+        run(deckle, "fit", source, "--data", case / "data.npz", "--output", written, "--no-shuffle", "--verbose", 0, *options)
+        expected = numbered(data, "z")
+    ours = keras.models.load_model(written)
+    for i, (got, wanted) in enumerate(zip(predictions(ours, x), expected, strict=True)):
+        compare(f"prediction {i}", got, wanted, tolerance)
+    if about["kind"] != "fit":
+        return
+    if "class_weight" in fit:
+        fit["class_weight"] = {int(k): v for k, v in fit["class_weight"].items()}
+    y = given(data, "t", lambda: sorted(theirs.output))
+    more = {"sample_weight": data["w0"]} if "w0" in data else {}
+    settings = dict(shuffle=False, verbose=0, **more)
+    theirs.fit(x, y, **settings, **fit)
+    fit["epochs"] = MORE
+    wanted = theirs.fit(x, y, **settings, **fit).history
+    got = ours.fit(x, y, **settings, **fit).history
+    if got.keys() != wanted.keys():
+        raise AssertionError(f"history of {sorted(got)}, expected {sorted(wanted)}")
+    for key in wanted:
+        compare(f"{key} of further training", got[key], wanted[key], tolerance)
+    # Not the weights: a bias before a normalization has no gradient but rounding errors, which Adam makes large.
+    for i, (got, wanted) in enumerate(zip(predictions(ours, x), predictions(theirs, x), strict=True)):
+        compare(f"prediction {i} after further training", got, wanted, tolerance)
+
+
+def main(deckle, folders):
+    counts = dict(ok=0, missing=0, FAIL=0)
+    for folder in folders:
+        for case in sorted(path.parent for path in pathlib.Path(folder).glob("*/case.json")):
+            keras.utils.clear_session()
+            with tempfile.TemporaryDirectory() as scratch:
+                try:
+                    check(deckle, case, pathlib.Path(scratch))
+                    outcome, why = "ok", ""
+                except Missing as error:
+                    outcome, why = "missing", f": {error}"
+                except Exception as error:  # the others are still wanted
+                    outcome, why = "FAIL", f": {type(error).__name__}: {str(error)[:300]}"
+            counts[outcome] += 1
+            print(f"{outcome} {case.name}{why}", flush=True)
+    print(f"{sum(counts.values())} cases: {counts['ok']} ok, {counts['missing']} missing, {counts['FAIL']} failed")
+    sys.exit(counts["FAIL"] > 0)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    main(sys.argv[1], sys.argv[2:])
