@@ -483,9 +483,9 @@ fn legacy_node(given: &[Value]) -> Result<Called> {
 fn is_harmless(key: &str, value: &Value) -> bool {
     match key {
         // How, not what, Keras computes.
-        "unroll" | "use_cudnn" | "implementation" => true,
-        // What Keras 2 notes of the input.
-        "batch_input_shape" | "input_length" => true,
+        // And what Keras 2 notes of the input.
+        "unroll" | "use_cudnn" | "implementation" | "batch_input_shape"
+        | "input_length" => true,
         "autocast" => value == &Value::Bool(true),
         // Only read with renormalization.
         "renorm_momentum" => value.as_f64() == Some(0.99),

@@ -56,16 +56,14 @@ fn depth_first(outputs: &[Symbol]) -> (Vec<Arc<SymbolCall>>, Vec<LayerHandle>) {
     for output in outputs {
         let mut next = Some(Arc::clone(output.made_by()));
         loop {
-            if let Some(call) = next.take() {
-                if seen.insert(key(&call)) {
-                    if met.insert(call.layer.key()) {
-                        layers.push(call.layer.clone());
-                    }
-                    let mut needed: Vec<_> =
-                        call.given().map(|input| Arc::clone(input.made_by())).collect();
-                    needed.reverse();
-                    stack.push((call, needed));
+            if let Some(call) = next.take().filter(|call| seen.insert(key(call))) {
+                if met.insert(call.layer.key()) {
+                    layers.push(call.layer.clone());
                 }
+                let mut needed: Vec<_> =
+                    call.given().map(|input| Arc::clone(input.made_by())).collect();
+                needed.reverse();
+                stack.push((call, needed));
             }
             match stack.last_mut() {
                 Some((_, needed)) => {

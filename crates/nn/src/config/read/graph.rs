@@ -172,10 +172,10 @@ fn call(node: &Node, made: &Made) -> Result<Vec<Symbol>> {
             Ok(count - 1)
         })?);
     }
-    if let (Some(model), [nest, ..]) = (node.layer.model(), &node.positional[..]) {
-        if let Some(inputs) = by_name(model, nest, made)? {
-            return Symbol::call(&node.layer, inputs, named, None);
-        }
+    if let (Some(model), [nest, ..]) = (node.layer.model(), &node.positional[..])
+        && let Some(inputs) = by_name(model, nest, made)?
+    {
+        return Symbol::call(&node.layer, inputs, named, None);
     }
     for (name, nest) in &node.named {
         let nest = nest.try_map(&mut |end| -> Result<usize> {

@@ -107,7 +107,7 @@ static TABLE: &[Row] = &[
     row(NUMPY, "Arctan2", &[], FloatPair(|a, b| a.atan2(b))),
     row(NUMPY, "Logaddexp", &[], FloatPair(|a, b| a.add(&b.sub(a)?.softplus()?))),
     row(NUMPY, "Hypot", &[], FloatPair(|a, b| a.square()?.add(&b.square()?)?.sqrt())),
-    row(NUMPY, "Matmul", &[], Pair(|a, b| a.matmul(b))),
+    row(NUMPY, "Matmul", &[], Pair(Var::matmul)),
     row(NUMPY, "Equal", &[], Pair(|a, b| a.equal(b))),
     row(NUMPY, "NotEqual", &[], Pair(|a, b| a.not_equal(b))),
     row(NUMPY, "Greater", &[], Pair(|a, b| a.greater(b))),
@@ -364,12 +364,11 @@ fn reshape(given: &Given<'_>) -> Result<Var> {
         lens.iter().try_fold(1usize, |size, len| size.checked_mul((*len)?))
     };
     let example: Vec<_> =
-        x.shape().dims().iter().skip(1).map(|dim| dim.known()).collect();
+        x.shape().dims().iter().skip(1).map(deckle_tensor::Dim::known).collect();
     let new: Vec<_> = lens.iter().skip(1).map(|&len| usize::try_from(len).ok()).collect();
-    if lens.first() == Some(&-1) && x.rank() > 0 && known(&example) == known(&new) {
-        if known(&new).is_some_and(|size| size > 0) {
-            axes[0] = Axis::Of(0);
-        }
+    let fits = known(&example) == known(&new) && known(&new).is_some_and(|size| size > 0);
+    if lens.first() == Some(&-1) && x.rank() > 0 && fits {
+        axes[0] = Axis::Of(0);
     }
     Ok(x.reshape(axes)?)
 }
