@@ -1,7 +1,5 @@
 //! The fuzz target's corpus of configurations gives models or errors.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
-
 use std::path::Path;
 
 use deckle_autograd::Device;

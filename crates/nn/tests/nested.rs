@@ -34,7 +34,7 @@ fn a_nested_model_has_its_weights_once() -> Result<()> {
     assert_eq!(model.count_params(), 15 + 8 + 8);
     assert_eq!(model.trainable_weights().count(), 2 + 2 + 2);
     assert_eq!(model.groups().len(), 3);
-    let names: Vec<_> = model.layers().iter().map(|layer| layer.name()).collect();
+    let names: Vec<_> = model.layers().iter().map(deckle_nn::ModelLayer::name).collect();
     assert_eq!(names, ["x", "y", "encoder", "sequential", "add", "concatenate"]);
     assert_eq!(model.layer("encoder/inner")?.count_params(), 15);
     let text = model.layer("add/inner").unwrap_err().to_string();
