@@ -1,7 +1,5 @@
 //! The fuzz target's corpus of `.npz` archives is read or refused.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
-
 use std::path::Path;
 
 use deckle_tensor::Npz;
