@@ -110,6 +110,7 @@ pub(crate) fn mean_result(state: &[f64]) -> f64 {
 pub struct AnyMetric {
     name: String,
     choice: Choice,
+    is_weighted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -121,7 +122,7 @@ enum Choice {
 
 impl<M: Metric> From<M> for AnyMetric {
     fn from(metric: M) -> Self {
-        Self { name: metric.name(), choice: Choice::Given(Arc::new(metric)) }
+        Self::of(metric.name(), Choice::Given(Arc::new(metric)))
     }
 }
 
@@ -148,7 +149,7 @@ impl Accuracy {
 
 impl From<Accuracy> for AnyMetric {
     fn from(_: Accuracy) -> Self {
-        Self { name: "accuracy".to_owned(), choice: Choice::Accuracy }
+        Self::of("accuracy".to_owned(), Choice::Accuracy)
     }
 }
 
@@ -169,6 +170,27 @@ const METRICS: &[Entry] = &[
 ];
 
 impl AnyMetric {
+    const fn of(name: String, choice: Choice) -> Self {
+        Self { name, choice, is_weighted: false }
+    }
+
+    /// The same metric, in which each example counts by its weight.
+    ///
+    /// # Keras
+    ///
+    /// One of `weighted_metrics` of `Model.compile`.
+    #[must_use]
+    pub const fn weighted(mut self) -> Self {
+        self.is_weighted = true;
+        self
+    }
+
+    /// Whether each example counts by its weight.
+    #[must_use]
+    pub const fn is_weighted(&self) -> bool {
+        self.is_weighted
+    }
+
     /// The metric of that name, which also becomes its name in the history.
     ///
     /// # Errors
@@ -179,7 +201,7 @@ impl AnyMetric {
             "accuracy" | "acc" => Choice::Accuracy,
             _ => Choice::Given(Self::find(name)?),
         };
-        Ok(Self { name: name.to_owned(), choice })
+        Ok(Self::of(name.to_owned(), choice))
     }
 
     /// The metric that Keras's JSON, or a name, stands for.
@@ -203,7 +225,7 @@ impl AnyMetric {
         };
         let name = config.get("name").and_then(Value::as_str);
         let name = name.map_or_else(|| metric.name(), str::to_owned);
-        Ok(Self { name, choice: Choice::Given(metric) })
+        Ok(Self::of(name, Choice::Given(metric)))
     }
 
     fn find(name: &str) -> Result<Arc<dyn Metric>> {

@@ -86,10 +86,14 @@ impl Trackers {
         }
         for plan in plans {
             for metric in &plan.metrics {
-                let name = match several {
-                    true => format!("{}_{}", plan.output, metric.name()),
-                    false => metric.name().to_owned(),
+                let named = |name: &str| match several {
+                    true => format!("{}_{name}", plan.output),
+                    false => name.to_owned(),
                 };
+                let mut name = named(metric.name());
+                if metric.is_weighted() && all.iter().any(|known| known.name == name) {
+                    name = named(&format!("weighted_{}", metric.name()));
+                }
                 all.push(Tracker::new(model, name, Some(metric))?);
             }
         }
@@ -220,6 +224,15 @@ impl Program {
     }
 }
 
+/// Weights of examples for the elements that a mask leaves.
+fn masked(weights: &Var, mask: &Var) -> Result<Var> {
+    let mut weights = weights.cast(DType::F32)?;
+    while weights.rank() < mask.rank() {
+        weights = weights.expand_dims(-1)?;
+    }
+    Ok(mask.cast(DType::F32)?.mul(&weights)?)
+}
+
 /// Outputs and updates of a function.
 type Results = (Vec<Var>, Vec<(Variable, Var)>);
 
@@ -292,8 +305,13 @@ impl Parts<'_> {
         }
         for &(plan, t, p) in &pairs {
             for (metric, tracker) in plan.metrics.iter().zip(trackers.by_ref()) {
+                let weights =
+                    match (weights.filter(|_| metric.is_weighted()), call.mask(p)) {
+                        (Some(weights), Some(mask)) => Some(masked(weights, mask)?),
+                        (weights, mask) => weights.or(mask).cloned(),
+                    };
                 let metric = metric.resolve(t, p);
-                let new = metric.update(&tracker.read(), t, p, call.mask(p))?;
+                let new = metric.update(&tracker.read(), t, p, weights.as_ref())?;
                 Var::set_path(&new, &known, "metrics");
                 updates.extend(tracker.updates(new));
             }

@@ -5,11 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use deckle_data::Arrays;
-use deckle_formats::{Group, Safetensors};
+use deckle_formats::{Group, KerasArchive, Safetensors};
 use deckle_nn::{Activation, Sequential, layers::Dense, losses::MeanSquaredError};
 use deckle_optim::Sgd;
 use deckle_tensor::{DType, Npz, Tensor};
-use deckle_train::{Compile, Fit, Trainable, Trainer, load};
+use deckle_train::{AnyMetric, Compile, Fit, Trainable, Trainer, load};
 
 const OPTIMIZERS: [&str; 9] = [
     "sgd",
@@ -273,5 +273,32 @@ fn a_damaged_file_is_an_error_that_names_it() {
             }
         }
     }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn weighted_metrics_are_saved_as_such() {
+    let folder = folder("weighted");
+    let model = Sequential::new([2]).add(Dense::new(1)).build().unwrap();
+    let metric = || AnyMetric::by_name("mae").unwrap();
+    let compile = Compile::new(Sgd::new(), MeanSquaredError::new())
+        .metric(metric())
+        .metric(metric().weighted());
+    let (first, second) = (folder.join("first.keras"), folder.join("second.keras"));
+    model.compile(compile).unwrap().save(&first).unwrap();
+    let config = KerasArchive::read(&first).unwrap().config;
+    assert_eq!(config["compile_config"]["metrics"], serde_json::json!(["mae"]));
+    assert_eq!(config["compile_config"]["weighted_metrics"], serde_json::json!(["mae"]));
+    load(&first).unwrap().save(&second).unwrap();
+    assert!(std::fs::read(&first).unwrap() == std::fs::read(&second).unwrap());
+
+    // The second example counts three times as much as the first.
+    let mut trainer = load(&first).unwrap().into_trainer().unwrap();
+    let x = Tensor::zeros(DType::F32, [2, 2]);
+    let data = Arrays::new(x, Tensor::new([1.0f32, 2.0], [2, 1]).unwrap()).unwrap();
+    let data = data.sample_weight(&Tensor::new([1.0f32, 3.0], [2]).unwrap()).unwrap();
+    let logs = trainer.evaluate(&data).unwrap();
+    assert_eq!(logs.get("mae"), Some(1.5));
+    assert_eq!(logs.get("weighted_mae"), Some(1.75));
     std::fs::remove_dir_all(folder).unwrap();
 }

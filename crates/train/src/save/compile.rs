@@ -18,7 +18,6 @@ pub(super) fn parse_compile(
         object => AnyOptimizer::from_keras(object)?,
     };
     let outputs: Vec<_> = model.outputs().map(|(name, _)| name.to_owned()).collect();
-    let is_object = |value: &Value| value.get("class_name").is_some();
     let mut compile = match config.get("loss") {
         Some(Value::Array(losses)) => {
             let named = outputs.iter().zip(losses).filter(|(_, loss)| !loss.is_null());
@@ -39,32 +38,9 @@ pub(super) fn parse_compile(
             return Err(Error::invalid("the file's compile state", "a loss").got("none"));
         }
     };
-    match config.get("metrics") {
-        Some(Value::Array(metrics)) if metrics.iter().any(Value::is_array) => {
-            for (output, metrics) in outputs.iter().zip(metrics) {
-                for metric in metrics.as_array().into_iter().flatten() {
-                    compile = compile.metric_for(output, AnyMetric::from_keras(metric)?);
-                }
-            }
-        }
-        Some(Value::Array(metrics)) => {
-            for metric in metrics.iter().filter(|metric| !metric.is_null()) {
-                compile = compile.metric(AnyMetric::from_keras(metric)?);
-            }
-        }
-        Some(Value::Object(by_output)) => {
-            for (output, metrics) in by_output {
-                let one = std::slice::from_ref(metrics);
-                let list = metrics.as_array().map_or(one, Vec::as_slice);
-                for metric in list {
-                    compile = compile.metric_for(output, AnyMetric::from_keras(metric)?);
-                }
-            }
-        }
-        Some(metric) if metric.is_string() || is_object(metric) => {
-            compile = compile.metric(AnyMetric::from_keras(metric)?);
-        }
-        _ => {}
+    for (key, is_weighted) in [("metrics", false), ("weighted_metrics", true)] {
+        let metrics = config.get(key).unwrap_or(&Value::Null);
+        compile = add_metrics(compile, metrics, &outputs, is_weighted)?;
     }
     match config.get("loss_weights") {
         Some(Value::Array(weights)) => {
@@ -82,6 +58,52 @@ pub(super) fn parse_compile(
     Ok(compile)
 }
 
+/// Adds the metrics that stand in one of Keras's lists.
+fn add_metrics(
+    mut compile: Compile,
+    metrics: &Value,
+    outputs: &[String],
+    is_weighted: bool,
+) -> Result<Compile> {
+    let read = |value: &Value| -> Result<AnyMetric> {
+        let metric = AnyMetric::from_keras(value)?;
+        Ok(if is_weighted { metric.weighted() } else { metric })
+    };
+    match metrics {
+        // One entry for each output.
+        Value::Array(metrics)
+            if outputs.len() > 1 || metrics.iter().any(Value::is_array) =>
+        {
+            for (output, metrics) in outputs.iter().zip(metrics) {
+                let one = std::slice::from_ref(metrics);
+                let list = metrics.as_array().map_or(one, Vec::as_slice);
+                for metric in list.iter().filter(|metric| !metric.is_null()) {
+                    compile = compile.metric_for(output, read(metric)?);
+                }
+            }
+        }
+        Value::Array(metrics) => {
+            for metric in metrics.iter().filter(|metric| !metric.is_null()) {
+                compile = compile.metric(read(metric)?);
+            }
+        }
+        Value::Object(by_output) => {
+            for (output, metrics) in by_output {
+                let one = std::slice::from_ref(metrics);
+                let list = metrics.as_array().map_or(one, Vec::as_slice);
+                for metric in list.iter().filter(|metric| !metric.is_null()) {
+                    compile = compile.metric_for(output, read(metric)?);
+                }
+            }
+        }
+        metric if metric.is_string() || metric.get("class_name").is_some() => {
+            compile = compile.metric(read(metric)?);
+        }
+        _ => {}
+    }
+    Ok(compile)
+}
+
 pub(super) fn compile_config(trainer: &Trainer) -> Result<Value> {
     let compile = trainer.compiled();
     let loss = match &compile.losses {
@@ -93,21 +115,29 @@ pub(super) fn compile_config(trainer: &Trainer) -> Result<Value> {
         }
     };
     let plans: &[OutputPlan] = trainer.plans();
-    let names = |plan: &OutputPlan| -> Vec<Value> {
-        plan.metrics.iter().map(AnyMetric::to_keras).collect()
+    let metrics = |weighted: bool| -> Value {
+        let names = |plan: &OutputPlan| -> Vec<Value> {
+            let metrics = plan.metrics.iter();
+            metrics
+                .filter(|m| m.is_weighted() == weighted)
+                .map(AnyMetric::to_keras)
+                .collect()
+        };
+        match plans {
+            [plan] => Value::Array(names(plan)),
+            plans => plans.iter().map(|plan| Value::Array(names(plan))).collect(),
+        }
     };
-    let metrics = match plans {
-        [plan] => Value::Array(names(plan)),
-        plans => plans.iter().map(|plan| Value::Array(names(plan))).collect(),
-    };
+    let has_weighted =
+        plans.iter().flat_map(|plan| &plan.metrics).any(AnyMetric::is_weighted);
     let loss_weights: Map<_, _> =
         compile.loss_weights.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
     Ok(json!({
         "optimizer": trainer.optimizer().to_keras()?,
         "loss": loss,
         "loss_weights": if loss_weights.is_empty() { Value::Null } else { loss_weights.into() },
-        "metrics": metrics,
-        "weighted_metrics": null,
+        "metrics": metrics(false),
+        "weighted_metrics": if has_weighted { metrics(true) } else { Value::Null },
         "run_eagerly": false,
         "steps_per_execution": 1,
         "jit_compile": false,
