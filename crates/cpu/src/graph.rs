@@ -64,6 +64,8 @@ pub(crate) enum Kind {
     },
     Primitive(Primitive),
     Composite(Composite),
+    /// A copy of a view whose neighbours lie far apart in memory.
+    Turn,
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +89,7 @@ impl Node {
             Kind::Reduce { reduction, .. } => reduction.name(),
             Kind::Primitive(primitive) => primitive.name(),
             Kind::Composite(composite) => &composite.name,
+            Kind::Turn => "transpose",
         }
     }
 }
@@ -232,7 +235,9 @@ impl Build {
     /// A copy of the elements in row-major order.
     fn copy(&mut self, access: &Access, path: &Arc<str>) -> Access {
         let spec = Spec::new(self.graph.dtype(access.id), access.view.shape.clone());
-        self.node(Kind::Map(Map::Copy), vec![access.clone()], &[spec], path).remove(0)
+        let kind =
+            if access.view.is_turned() { Kind::Turn } else { Kind::Map(Map::Copy) };
+        self.node(kind, vec![access.clone()], &[spec], path).remove(0)
     }
 
     /// The elements in row-major order without gaps: themselves, or a copy.
@@ -254,6 +259,11 @@ impl Build {
 
     fn all_dense(&mut self, accesses: Vec<Access>) -> Vec<Access> {
         accesses.into_iter().map(|access| self.contiguous(access)).collect()
+    }
+
+    /// The elements, or a copy of them if a pass would read them slowly.
+    fn near(&mut self, access: Access) -> Access {
+        if access.view.is_turned() { self.contiguous(access) } else { access }
     }
 
     /// A value of its own with these elements, made by a node.
@@ -315,6 +325,7 @@ impl Build {
                 Map::Random { distribution: *distribution, stream: *stream }
             }
             Primitive::Reduce { reduction, axes } => {
+                let inputs: Vec<_> = inputs.into_iter().map(|x| self.near(x)).collect();
                 let view = &inputs[0].view;
                 let kind = Kind::Reduce {
                     reduction: *reduction,
@@ -357,7 +368,8 @@ impl Build {
             }
         };
         for input in &mut inputs {
-            input.view = input.view.broadcast(shape);
+            let near = self.near(input.clone());
+            *input = Access { view: near.view.broadcast(shape), ..near };
         }
         self.node(Kind::Map(map), inputs, specs, path)
     }

@@ -8,6 +8,7 @@ mod pass;
 mod pooling;
 mod scan;
 mod sort;
+mod transpose;
 
 use std::sync::Arc;
 
@@ -66,3 +67,4 @@ pub(crate) use pooling::{
     average_pool, average_pool_to_input, max_pool, max_pool_gather, max_pool_scatter,
 };
 pub(crate) use sort::{sort, top_k};
+pub(crate) use transpose::transpose;

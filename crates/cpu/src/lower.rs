@@ -25,8 +25,10 @@ pub(crate) struct Lowered {
 /// The instructions that compute a graph, in an order in which they can run.
 pub(crate) fn lower(graph: &mut Graph, options: &Options) -> Result<Lowered> {
     let groups = fuse(graph);
+    let parts = parts_of_joined(graph, &groups);
     let mut lowering = Lowering {
-        read_outside: read_outside(graph, &groups),
+        read_outside: read_outside(graph, &groups, &parts),
+        parts,
         graph,
         options,
         instructions: Vec::new(),
@@ -47,17 +49,13 @@ pub(crate) fn lower(graph: &mut Graph, options: &Options) -> Result<Lowered> {
 }
 
 /// Per value, whether anything outside the group that makes it reads it.
-fn read_outside(graph: &Graph, groups: &[Group]) -> Vec<bool> {
-    let mut group_of = vec![usize::MAX; graph.nodes.len()];
-    for (number, group) in groups.iter().enumerate() {
-        for &node in &group.nodes {
-            group_of[node] = number;
-        }
-    }
+fn read_outside(graph: &Graph, groups: &[Group], parts: &Parts) -> Vec<bool> {
+    let group_of = groups_of_nodes(graph, groups);
     let mut outside = vec![false; graph.values.len()];
     for (number, node) in graph.nodes.iter().enumerate() {
         for operand in &node.operands {
-            if let Some(maker) = graph.maker(operand.id) {
+            let joined = parts.get(&operand.id).is_some_and(|part| part.joins == number);
+            if let Some(maker) = graph.maker(operand.id).filter(|_| !joined) {
                 outside[operand.id] |= group_of[maker] != group_of[number];
             }
         }
@@ -68,7 +66,63 @@ fn read_outside(graph: &Graph, groups: &[Group]) -> Vec<bool> {
     outside
 }
 
+fn groups_of_nodes(graph: &Graph, groups: &[Group]) -> Vec<usize> {
+    let mut group_of = vec![usize::MAX; graph.nodes.len()];
+    for (number, group) in groups.iter().enumerate() {
+        for &node in &group.nodes {
+            group_of[node] = number;
+        }
+    }
+    group_of
+}
+
+/// Values that are made right in their part of a concatenation.
+type Parts = BTreeMap<Id, Part>;
+
+struct Part {
+    /// The node that concatenates.
+    joins: usize,
+    whole: Id,
+    region: View,
+}
+
+/// The values that passes make and concatenations read.
+fn parts_of_joined(graph: &Graph, groups: &[Group]) -> Parts {
+    let group_of = groups_of_nodes(graph, groups);
+    let mut parts = Parts::new();
+    for (number, node) in graph.nodes.iter().enumerate() {
+        let Kind::Primitive(Primitive::Concat { axis }) = node.kind else { continue };
+        let whole = node.results[0];
+        for (operand, region) in node.operands.iter().zip(regions(graph, node, axis)) {
+            let Some(maker) = graph.maker(operand.id) else { continue };
+            let group = &groups[group_of[maker]];
+            let by_pass = matches!(graph.nodes[maker].kind, Kind::Map(_)) && !group.tail;
+            if by_pass && graph.is_whole(operand) && region.size() > 0 {
+                let part = Part { joins: number, whole, region };
+                parts.entry(operand.id).or_insert(part);
+            }
+        }
+    }
+    parts
+}
+
+/// Where the operands of a concatenation go.
+fn regions(graph: &Graph, node: &Node, axis: usize) -> Vec<View> {
+    let whole = View::contiguous(&graph.values[node.results[0]].spec.shape);
+    let mut start = 0;
+    let region = |operand: &Access| {
+        let len = operand.view.shape[axis];
+        let mut axes: Vec<_> =
+            whole.shape.iter().map(|&len| SliceAxis::all(len)).collect();
+        axes[axis] = SliceAxis { start, len, step: 1 };
+        start += len;
+        whole.slice(&axes)
+    };
+    node.operands.iter().map(region).collect()
+}
+
 struct Lowering<'a> {
+    parts: Parts,
     graph: &'a mut Graph,
     options: &'a Options,
     read_outside: Vec<bool>,
@@ -85,7 +139,15 @@ impl Lowering<'_> {
 
     fn tile(&self, group: &Group) -> Tile {
         let nodes = &group.nodes[usize::from(group.heavy)..];
-        Tile::new(self.graph, nodes, &group.space, &|id| self.read_outside[id])
+        let mut tile =
+            Tile::new(self.graph, nodes, &group.space, &|id| self.read_outside[id]);
+        for &node in nodes {
+            let id = self.graph.nodes[node].results[0];
+            if let Some(part) = self.parts.get(&id) {
+                tile.store_part(id, part.whole, &part.region);
+            }
+        }
+        tile
     }
 
     fn pass(&mut self, mut tiles: Vec<Tile>, path: Arc<str>) {
@@ -145,8 +207,16 @@ impl Lowering<'_> {
 
     fn heavy(&mut self, group: &Group) -> Result<()> {
         let node = self.graph.nodes[group.nodes[0]].clone();
-        let Kind::Primitive(primitive) = &node.kind else {
-            unreachable!("composites without a kernel are replaced by their bodies");
+        let primitive = match &node.kind {
+            Kind::Primitive(primitive) => primitive,
+            Kind::Turn => {
+                let Access { id, view } = &node.operands[0];
+                let size = self.graph.dtype(*id).size();
+                let kernel = kernel::transpose(*id, view, node.results[0], size);
+                self.push(kernel, &node, false);
+                return Ok(());
+            }
+            _ => unreachable!("composites without a kernel are replaced by their bodies"),
         };
         if self.convolve(&node, primitive) {
             return Ok(());
@@ -167,7 +237,7 @@ impl Lowering<'_> {
                 return Ok(());
             }
             Primitive::Concat { axis } => {
-                self.concat(&node, *axis);
+                self.concat(group.nodes[0], &node, *axis);
                 return Ok(());
             }
             Primitive::Pad { padding } => {
@@ -277,7 +347,14 @@ impl Lowering<'_> {
         } else {
             // The product is finished where one of its results goes.
             let spec = &self.graph.values[product].spec;
-            let fits = |&&id: &&Id| self.graph.values[id].spec.dtype == spec.dtype;
+            let fits = |&&id: &&Id| {
+                self.graph.values[id].spec.bytes() == spec.bytes()
+                    && self.graph.dtype(id) == spec.dtype
+                    && self
+                        .graph
+                        .maker(id)
+                        .is_some_and(|maker| group.nodes.contains(&maker))
+            };
             match writes.iter().find(fits) {
                 Some(&result) => {
                     self.alias.insert(product, result);
@@ -303,21 +380,24 @@ impl Lowering<'_> {
         });
     }
 
-    fn concat(&mut self, node: &Node, axis: usize) {
+    fn concat(&mut self, number: usize, node: &Node, axis: usize) {
         let out = node.results[0];
-        let whole = View::contiguous(&self.graph.values[out].spec.shape);
-        let mut start = 0;
         let mut tiles = Vec::new();
-        for operand in &node.operands {
-            let len = operand.view.shape[axis];
-            let mut axes: Vec<_> =
-                whole.shape.iter().map(|&len| SliceAxis::all(len)).collect();
-            axes[axis] = SliceAxis { start, len, step: 1 };
-            tiles.push(self.copy(operand, out, &whole.slice(&axes)));
-            start += len;
+        let mut seen = Vec::new();
+        for (operand, region) in node.operands.iter().zip(regions(self.graph, node, axis))
+        {
+            let part = self.parts.get(&operand.id);
+            let there = part.is_some_and(|part| part.joins == number)
+                && !seen.contains(&operand.id);
+            seen.push(operand.id);
+            if !there {
+                tiles.push(self.copy(operand, out, &region));
+            }
         }
-        self.pass(tiles, Arc::clone(&node.path));
-        self.rename_last("concat", out);
+        if !tiles.is_empty() {
+            self.pass(tiles, Arc::clone(&node.path));
+            self.rename_last("concat", out);
+        }
     }
 
     fn pad(&mut self, node: &Node, padding: &[(usize, usize)]) {

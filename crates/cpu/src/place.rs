@@ -68,6 +68,11 @@ impl<'a> Context<'a> {
         self.places
     }
 
+    /// A value's address.
+    pub(crate) fn base(&self, id: Id) -> Base {
+        Base(self.places.pointer(id))
+    }
+
     /// The first element's address.
     pub(crate) fn pointer(&self, of: &Dense) -> *mut u8 {
         // SAFETY: the elements lie within the value.

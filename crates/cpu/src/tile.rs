@@ -112,6 +112,8 @@ pub(crate) struct Fold {
 /// A program of element-wise operations over one space, and reductions of their results.
 #[derive(Clone, Debug)]
 pub(crate) struct Tile {
+    /// The local numbers of what the nodes make.
+    known: BTreeMap<Id, Local>,
     pub(crate) space: Space,
     pub(crate) loads: Vec<Load>,
     steps: Vec<Step>,
@@ -137,15 +139,10 @@ impl Tile {
             stores: Vec::new(),
             folds: Vec::new(),
             layout: Layout::default(),
+            known: BTreeMap::new(),
         };
         let rows = space.frame.filter(|_| tile.fits_rows(graph, nodes));
-        let mut build = Build {
-            graph,
-            tile: &mut tile,
-            known: BTreeMap::new(),
-            expanded: BTreeMap::new(),
-            rows,
-        };
+        let mut build = Build { graph, tile: &mut tile, expanded: BTreeMap::new(), rows };
         build.loads(nodes);
         for &number in nodes {
             build.node(number, stored);
@@ -167,7 +164,20 @@ impl Tile {
             stores: vec![store],
             folds: Vec::new(),
             layout: Layout::default(),
+            known: BTreeMap::new(),
         }
+    }
+
+    /// Stores what a node makes in part of another value, too.
+    pub(crate) fn store_part(&mut self, made: Id, to: Id, region: &View) {
+        let local = self.known[&made];
+        let dtype = match local.checked_sub(self.loads.len()) {
+            Some(step) => self.steps[step].result(),
+            None => self.loads[local].dtype,
+        };
+        let whole = region.collapsed();
+        let region = (!whole.is_whole(region.size())).then_some(whole);
+        self.stores.push(Store { local, id: to, dtype, region });
     }
 
     /// The values that are read.
@@ -274,8 +284,6 @@ const fn is_cheap(unary: Unary) -> bool {
 struct Build<'a> {
     graph: &'a Graph,
     tile: &'a mut Tile,
-    /// The local number of values that the nodes make.
-    known: BTreeMap<Id, Local>,
     /// The local number of a row's value, repeated along it.
     expanded: BTreeMap<Local, Local>,
     /// The frame, if values are reduced row by row.
@@ -330,7 +338,9 @@ impl Build<'_> {
 
     /// Where a node finds its operand.
     fn operand(&mut self, id: Id, view: &View, level: Level) -> Local {
-        let Some(&local) = self.known.get(&id) else { return self.load(id, view, level) };
+        let Some(&local) = self.tile.known.get(&id) else {
+            return self.load(id, view, level);
+        };
         let first = self.tile.loads.len();
         let has = match local.checked_sub(first) {
             Some(step) => self.tile.steps[step].level,
@@ -381,7 +391,7 @@ impl Build<'_> {
             }
             _ => unreachable!("a pass runs maps and reductions"),
         };
-        self.known.insert(id, local);
+        self.tile.known.insert(id, local);
         if stored(id) {
             self.tile.stores.push(Store { local, id, dtype, region: None });
         }

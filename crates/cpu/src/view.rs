@@ -71,6 +71,15 @@ impl View {
         Self { shape: shape.to_vec(), strides: strides.collect(), offset: self.offset }
     }
 
+    /// Whether neighbours lie far apart in memory while elements that are far apart here are
+    /// neighbours there, so that it pays to copy blocks.
+    pub(crate) fn is_turned(&self) -> bool {
+        const SMALL: usize = 4096;
+        let view = self.collapsed();
+        let far = view.strides.last().is_some_and(|stride| stride.unsigned_abs() >= 16);
+        far && view.strides.contains(&1) && view.size() >= SMALL
+    }
+
     /// The same order of elements with the fewest axes, none of length 1.
     pub(crate) fn collapsed(&self) -> Self {
         if self.size() == 0 {

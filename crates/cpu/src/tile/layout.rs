@@ -303,7 +303,7 @@ const fn has_function(unary: Unary, dtype: DType) -> bool {
 
 impl super::Step {
     /// The element type of the result.
-    fn result(&self) -> DType {
+    pub(super) fn result(&self) -> DType {
         match self.op {
             Op::Map(Map::Cast(to)) => to,
             Op::Map(Map::Compare(_) | Map::Unary(Unary::IsFinite | Unary::IsNan)) => {
