@@ -12,6 +12,7 @@ use deckle_tensor::Primitive;
 
 use crate::{
     graph::{Access, Graph, Id, Kind},
+    kernel::FAST_AXES,
     tile::rows_fit,
     view::View,
 };
@@ -318,7 +319,13 @@ impl<'a> Fusion<'a> {
         }
         if group.heavy {
             let first = &self.graph.nodes[group.nodes[0]].kind;
-            let finishes = matches!(first, Kind::Primitive(Primitive::MatMul { .. }));
+            let finishes = match first {
+                Kind::Primitive(Primitive::MatMul { .. }) => true,
+                Kind::Primitive(Primitive::Convolution(c)) => {
+                    c.strides.len() <= FAST_AXES
+                }
+                _ => false,
+            };
             if !finishes || space.frame.is_some() || within == 0 {
                 return None;
             }

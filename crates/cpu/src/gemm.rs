@@ -16,11 +16,11 @@ pub use kernel::GemmFloat;
 use crate::{Simd, Threads, simd::Float, threads::Disjoint};
 use plan::{Blocks, Plan};
 
-/// What is done to a finished part of a row of C while it is in the cache.
+/// What is done to a finished part of C while it is in the cache.
 ///
-/// Called with the row, the part's first column and its elements; in a batch, product i's rows
-/// start at `i · m`. Each element is given exactly once. How a row is cut into parts depends on
-/// the shape alone.
+/// Called with the row, the part's first column and its elements: some of one row, or all of
+/// one or more rows that lie side by side. In a batch, product i's rows start at `i · m`. Each
+/// element is given exactly once. How C is cut into parts depends on the shape alone.
 pub type Epilogue<'a, T> = &'a (dyn Fn(usize, usize, &mut [T]) + Sync);
 
 /// A matrix product `C = A · B`, or `C += A · B`: what, but not on which numbers.

@@ -2,6 +2,7 @@
 
 mod arrange;
 mod convolution;
+mod epilogue;
 mod index;
 mod matmul;
 mod pass;
@@ -16,6 +17,7 @@ use deckle_tensor::Result;
 
 use crate::{Simd, graph::Id, place::Context};
 
+pub(crate) use epilogue::{Finish, Product};
 pub(crate) use matmul::MatMul;
 pub(crate) use pass::Pass;
 pub(crate) use scan::ScanLoop;
@@ -60,7 +62,7 @@ pub(crate) struct Instruction {
 
 pub(crate) use arrange::{arg_reduce, cumulative_sum};
 pub(crate) use convolution::{
-    Convolve, convolution, convolution_to_input, convolution_to_kernel,
+    Convolve, FAST_AXES, convolution, convolution_to_input, convolution_to_kernel,
 };
 pub(crate) use index::{Indices, gather, gather_along, scatter_add, scatter_add_along};
 pub(crate) use pooling::{

@@ -8,7 +8,10 @@ use crate::{
     Options,
     fuse::{Group, fuse},
     graph::{Access, Graph, Id, Kind, Node},
-    kernel::{self, Indices, Instruction, Kernel, MatMul, Pass, ScanLoop},
+    kernel::{
+        self, Convolve, Finish, Indices, Instruction, Kernel, MatMul, Pass, Product,
+        ScanLoop,
+    },
     place::{Base, Dense},
     plan::Plan,
     tile::Tile,
@@ -218,7 +221,8 @@ impl Lowering<'_> {
             }
             _ => unreachable!("composites without a kernel are replaced by their bodies"),
         };
-        if self.convolve(&node, primitive) {
+        if let Some(kernel) = Convolve::new(self.graph, &node, primitive) {
+            self.product(group, &node, kernel);
             return Ok(());
         }
         let dense = |i: usize| Dense::new(self.graph, &node.operands[i]);
@@ -233,7 +237,8 @@ impl Lowering<'_> {
         };
         let kernel = match primitive {
             Primitive::MatMul { transpose_a, transpose_b } => {
-                self.matmul(group, &node, [*transpose_a, *transpose_b]);
+                let kernel = MatMul::new(self.graph, &node, [*transpose_a, *transpose_b]);
+                self.product(group, &node, kernel);
                 return Ok(());
             }
             Primitive::Concat { axis } => {
@@ -302,11 +307,13 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Whether it is a convolution that the fast kernels take.
-    fn convolve(&mut self, node: &Node, primitive: &Primitive) -> bool {
-        let Some(mut kernel) = kernel::Convolve::new(self.graph, node, primitive) else {
-            return false;
-        };
+    /// A product, whose result the rest of the group finishes.
+    fn product(
+        &mut self,
+        group: &Group,
+        node: &Node,
+        mut kernel: impl Product + 'static,
+    ) {
         let bytes = kernel.scratch(self.options.simd, self.options.threads.count());
         let mut scratch = Vec::new();
         if bytes > 0 {
@@ -314,70 +321,53 @@ impl Lowering<'_> {
             kernel.set_scratch(id, bytes);
             scratch.push(id);
         }
-        self.push(Box::new(kernel), node, false);
-        if let Some(instruction) = self.instructions.last_mut() {
-            instruction.scratch = scratch;
-        }
-        true
-    }
-
-    fn matmul(&mut self, group: &Group, node: &Node, transpose: [bool; 2]) {
-        let mut matmul = MatMul::new(self.graph, node, transpose);
-        let bytes = matmul.scratch(self.options.simd, self.options.threads.count());
-        let mut scratch = Vec::new();
-        if bytes > 0 {
-            let id = self.graph.scratch(Spec::new(DType::U8, [bytes]));
-            matmul.set_scratch(id, bytes);
-            scratch.push(id);
-        }
         let product = node.results[0];
+        let spec = self.graph.values[product].spec.clone();
         let mut reads: Vec<_> = node.operands.iter().map(|operand| operand.id).collect();
         let mut writes = Vec::new();
-        let mut name = String::from("matmul");
+        let mut name = node.name().to_owned();
         if group.nodes.len() > 1 {
             let tile = self.tile(group);
             reads.extend(tile.reads().filter(|&id| id != product));
             writes.extend(tile.writes());
             name.push_str(" + ");
             name.push_str(&tile.names().join(" + "));
-            matmul.epilogue = Some(tile);
+            let columns = spec.shape.last().copied().unwrap_or(1);
+            kernel.set_finish(Finish::new(tile, product, columns));
         }
         if self.read_outside[product] || writes.is_empty() {
             writes.push(product);
         } else {
             // The product is finished where one of its results goes.
-            let spec = &self.graph.values[product].spec;
-            let fits = |&&id: &&Id| {
-                self.graph.values[id].spec.bytes() == spec.bytes()
-                    && self.graph.dtype(id) == spec.dtype
-                    && self
-                        .graph
-                        .maker(id)
-                        .is_some_and(|maker| group.nodes.contains(&maker))
-            };
-            match writes.iter().find(fits) {
+            let graph = &*self.graph;
+            let made_here =
+                |id| graph.maker(id).is_some_and(|n| group.nodes.contains(&n));
+            let same =
+                |id: Id| graph.size(id) == spec.size() && graph.dtype(id) == spec.dtype;
+            match writes.iter().find(|&&id| made_here(id) && same(id)) {
                 Some(&result) => {
                     self.alias.insert(product, result);
                 }
                 None => scratch.push(product),
             }
         }
-        let spec = &self.graph.values[product].spec;
         let [a, b] = [0, 1].map(|i| shape_text(&node.operands[i].view.shape));
-        let name = format!("{name}: {a} x {b} -> {spec}");
-        let nodes = group.nodes.iter().map(|&node| &self.graph.nodes[node].path);
-        let path =
-            nodes.clone().find(|path| !path.is_empty()).cloned().unwrap_or_default();
         self.instructions.push(Instruction {
-            kernel: Box::new(matmul),
-            name,
-            path,
+            kernel: Box::new(kernel),
+            name: format!("{name}: {a} x {b} -> {spec}"),
+            path: self.first_path(group),
             reads,
             writes,
             scratch,
             in_place: Vec::new(),
             fallible: false,
         });
+    }
+
+    /// The layer of a group's first node with one.
+    fn first_path(&self, group: &Group) -> Arc<str> {
+        let mut paths = group.nodes.iter().map(|&node| &self.graph.nodes[node].path);
+        paths.find(|path| !path.is_empty()).cloned().unwrap_or_default()
     }
 
     fn concat(&mut self, number: usize, node: &Node, axis: usize) {

@@ -36,6 +36,8 @@ fn steps_compute_what_the_reference_computes() {
     check(&common::mlp(128, 100, 512, 10));
     check(&common::mixed());
     check(&common::recurrent(5, 3, 7));
+    check(&common::convolution(2, 7, 3, 5));
+    check(&common::convolution(3, 16, 8, 33));
 }
 
 #[test]
@@ -56,4 +58,12 @@ fn a_dense_layer_and_the_optimizer_are_one_instruction_each() {
       9  4 programs over 407050 elements  @ variable 4, variable 0, variable 5, variable 1, ...  [update]
     arena 2220160 bytes, peak 2220160 bytes
     ");
+}
+
+#[test]
+fn bias_and_activation_are_part_of_a_convolution() {
+    let cpu = Cpu::with_threads(2).simd(Simd::Portable);
+    let plan = cpu.compile(&common::convolution(2, 7, 3, 5)).unwrap().plan();
+    assert!(plan.starts_with("  0  convolution + add + maximum: "), "{plan}");
+    assert_eq!(plan.lines().count(), 2, "{plan}");
 }

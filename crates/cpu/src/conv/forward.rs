@@ -126,9 +126,9 @@ impl Conv {
                         }
                     }
                 });
-                if let Some(epilogue) = epilogue {
-                    epilogue(window, 0, y);
-                }
+            }
+            if let Some(epilogue) = epilogue {
+                epilogue(start / filters, 0, y);
             }
         });
     }

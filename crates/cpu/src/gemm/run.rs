@@ -458,7 +458,18 @@ impl<T: Float> Run<'_, T> {
         let blocks = self.blocks;
         let column = blocks.column(columns.start);
         let len = blocks.column(columns.end) - column;
-        for row in blocks.row(rows.start)..blocks.row(rows.end) {
+        let (first, end) = (blocks.row(rows.start), blocks.row(rows.end));
+        if len == self.gemm.c_row {
+            // SAFETY: these rows without gaps belong to the calling task, which has computed
+            // them.
+            let part = unsafe {
+                let start = self.matrices.c.add(first * len);
+                std::slice::from_raw_parts_mut(start, (end - first) * len)
+            };
+            epilogue(first, 0, part);
+            return;
+        }
+        for row in first..end {
             // SAFETY: this part of C belongs to the calling task, which has computed it.
             let part = unsafe {
                 let start = self.matrices.c.add(row * self.gemm.c_row + column);

@@ -175,8 +175,10 @@ fn a_batch_is_many_products() {
             let threads = Threads::new(count);
             let mut c = vec![0.0; 6 * m * n];
             let mut scratch = vec![0.0; gemm.scratch_batch::<f32>(simd, count)];
-            let number = |row: usize, _: usize, part: &mut [f32]| {
-                part.iter_mut().for_each(|element| *element += row as f32);
+            let number = |row: usize, column: usize, part: &mut [f32]| {
+                for (i, element) in part.iter_mut().enumerate() {
+                    *element += (row + (column + i) / n) as f32;
+                }
             };
             gemm.run_batch(
                 simd,

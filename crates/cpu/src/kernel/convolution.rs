@@ -2,16 +2,20 @@
 
 use deckle_tensor::{Convolution, DType, Primitive, Result};
 
-use super::{Kernel, matmul::rows, pooling::Windows};
+use super::{Finish, Kernel, Product, matmul::rows, pooling::Windows};
 use crate::{
     Simd,
     conv::Conv,
+    gemm::Epilogue,
     graph::{Graph, Id, Node},
     place::{Context, Dense, Plain},
     simd::Float,
 };
 
-/// A convolution, or an adjoint of one, of up to three spatial axes.
+/// The most spatial axes of a convolution that the fast kernels run.
+pub(crate) const FAST_AXES: usize = 3;
+
+/// A convolution, or an adjoint of one, of few spatial axes.
 pub(crate) struct Convolve {
     conv: Conv,
     part: Part,
@@ -19,6 +23,7 @@ pub(crate) struct Convolve {
     b: Dense,
     out: Dense,
     scratch: Option<Dense>,
+    finish: Option<Finish>,
 }
 
 /// Which of a convolution's three tensors is computed.
@@ -42,7 +47,7 @@ impl Convolve {
             }
             _ => return None,
         };
-        if settings.strides.len() > 3 {
+        if settings.strides.len() > FAST_AXES {
             return None;
         }
         let [a, b] = [0, 1].map(|i| Dense::new(graph, &node.operands[i]));
@@ -53,15 +58,7 @@ impl Convolve {
             Part::ToKernel => (a.shape(), out.shape()),
         };
         let conv = Conv::new(settings, x, kernel);
-        Some(Self { conv, part, a, b, out, scratch: None })
-    }
-
-    /// The bytes of scratch memory that it needs.
-    pub(crate) fn scratch(&self, simd: Simd, threads: usize) -> usize {
-        match self.out.spec.dtype {
-            DType::F64 => 8 * self.elements::<f64>(simd, threads),
-            _ => 4 * self.elements::<f32>(simd, threads),
-        }
+        Some(Self { conv, part, a, b, out, scratch: None, finish: None })
     }
 
     fn elements<T: Float>(&self, simd: Simd, threads: usize) -> usize {
@@ -72,11 +69,6 @@ impl Convolve {
         }
     }
 
-    pub(crate) fn set_scratch(&mut self, id: Id, bytes: usize) {
-        let width = self.out.spec.dtype.size();
-        self.scratch = Some(Dense::scratch(id, bytes / width, width));
-    }
-
     fn compute<T: Float + Plain>(&self, context: &Context<'_>) {
         let (a, b) = (context.read::<T>(&self.a), context.read::<T>(&self.b));
         let out = context.write::<T>(&self.out);
@@ -84,16 +76,49 @@ impl Convolve {
             Some(scratch) => context.write(scratch),
             None => &mut [],
         };
+        let finish = |row: usize, column: usize, part: &mut [T]| {
+            if let Some(finish) = &self.finish {
+                finish.part(context, row, column, part);
+            }
+        };
+        let epilogue: Option<Epilogue<'_, T>> =
+            if self.finish.is_some() { Some(&finish) } else { None };
         let (simd, threads) = (context.simd, context.threads);
         match self.part {
-            Part::Forward => self.conv.forward(simd, threads, a, b, out, scratch, None),
+            Part::Forward => {
+                self.conv.forward(simd, threads, a, b, out, scratch, epilogue);
+            }
             Part::ToInput => self.conv.to_input(simd, threads, a, b, out, scratch),
             Part::ToKernel => self.conv.to_kernel(simd, threads, a, b, out, scratch),
         }
     }
 }
 
+impl Product for Convolve {
+    fn scratch(&self, simd: Simd, threads: usize) -> usize {
+        match self.out.spec.dtype {
+            DType::F64 => 8 * self.elements::<f64>(simd, threads),
+            _ => 4 * self.elements::<f32>(simd, threads),
+        }
+    }
+
+    fn set_scratch(&mut self, id: Id, bytes: usize) {
+        let width = self.out.spec.dtype.size();
+        self.scratch = Some(Dense::scratch(id, bytes / width, width));
+    }
+
+    fn set_finish(&mut self, finish: Finish) {
+        self.finish = Some(finish);
+    }
+}
+
 impl Kernel for Convolve {
+    fn prepare(&mut self, same: &dyn Fn(Id, Id) -> bool, simd: Simd) {
+        if let Some(finish) = &mut self.finish {
+            finish.prepare(same, simd);
+        }
+    }
+
     fn run(&self, context: &Context<'_>) -> Result<()> {
         match self.out.spec.dtype {
             DType::F64 => self.compute::<f64>(context),

@@ -1,16 +1,15 @@
 //! Matrix products, and what is done to their results in passing.
-#![expect(unsafe_code, reason = "the epilogue is a tile program on raw memory")]
 
 use deckle_tensor::{DType, Result};
 
-use super::Kernel;
+use super::{Finish, Kernel, Product};
 use crate::{
     Simd, Threads,
-    gemm::Gemm,
+    gemm::{Epilogue, Gemm},
     graph::{Graph, Id, Node},
     place::{Context, Dense, Plain},
     simd::Float,
-    tile::{Frame, Tile, Worker, number::Number},
+    tile::number::Number,
     view::View,
 };
 
@@ -23,10 +22,9 @@ pub(crate) struct MatMul {
     offsets: Vec<(usize, usize)>,
     a: Dense,
     b: Dense,
-    pub(crate) c: Id,
     c_dense: Dense,
     scratch: Option<Dense>,
-    pub(crate) epilogue: Option<Tile>,
+    finish: Option<Finish>,
     dtype: DType,
 }
 
@@ -95,28 +93,11 @@ impl MatMul {
             offsets,
             a: whole(0),
             b: whole(1),
-            c,
             c_dense: Dense::whole(c, spec),
             scratch: None,
-            epilogue: None,
+            finish: None,
             dtype: spec.dtype,
         }
-    }
-
-    /// The bytes of scratch memory that it needs.
-    pub(crate) fn scratch(&self, simd: Simd, threads: usize) -> usize {
-        match (self.dtype, self.offsets.len()) {
-            (DType::F32, 1) => 4 * self.gemm.scratch::<f32>(simd, threads),
-            (DType::F32, _) => 4 * self.gemm.scratch_batch::<f32>(simd, threads),
-            (DType::F64, 1) => 8 * self.gemm.scratch::<f64>(simd, threads),
-            (DType::F64, _) => 8 * self.gemm.scratch_batch::<f64>(simd, threads),
-            _ => 0,
-        }
-    }
-
-    pub(crate) fn set_scratch(&mut self, id: Id, bytes: usize) {
-        let width = self.dtype.size();
-        self.scratch = Some(Dense::scratch(id, bytes / width, width));
     }
 
     fn float<T: Float + Plain>(&self, context: &Context<'_>) {
@@ -126,24 +107,13 @@ impl MatMul {
             Some(scratch) => context.write(scratch),
             None => &mut [],
         };
-        let n = self.sizes[1];
         let finish = |row: usize, column: usize, part: &mut [T]| {
-            if let Some(tile) = &self.epilogue {
-                let mut frame = Frame::new();
-                let mut worker = Worker::new(tile, context.places(), &mut frame);
-                let bytes = size_of_val(part);
-                // SAFETY: any bytes are elements of `T`, which is a float; `part` is borrowed
-                // as long as the slice of its bytes. The product hands out each element once,
-                // and the plan lets this instruction alone write what the program writes.
-                unsafe {
-                    let part =
-                        std::slice::from_raw_parts_mut(part.as_mut_ptr().cast(), bytes);
-                    worker.part(row * n + column, part, self.c, size_of::<T>());
-                }
+            if let Some(finish) = &self.finish {
+                finish.part(context, row, column, part);
             }
         };
-        let epilogue: Option<crate::gemm::Epilogue<'_, T>> =
-            if self.epilogue.is_some() { Some(&finish) } else { None };
+        let epilogue: Option<Epilogue<'_, T>> =
+            if self.finish.is_some() { Some(&finish) } else { None };
         let (simd, threads) = (context.simd, context.threads);
         match self.offsets[..] {
             [] => {}
@@ -183,11 +153,8 @@ impl MatMul {
                 }
             }
         });
-        if let Some(tile) = &self.epilogue {
-            let tasks = tile.tasks();
-            // SAFETY: as in `float`.
-            let task = |task: usize| unsafe { tile.task(context.places(), task) };
-            context.threads.run(tasks, &task);
+        if let Some(finish) = &self.finish {
+            finish.whole(context);
         }
     }
 }
@@ -207,10 +174,31 @@ pub(super) fn rows<T: Send>(
     });
 }
 
+impl Product for MatMul {
+    fn scratch(&self, simd: Simd, threads: usize) -> usize {
+        match (self.dtype, self.offsets.len()) {
+            (DType::F32, 1) => 4 * self.gemm.scratch::<f32>(simd, threads),
+            (DType::F32, _) => 4 * self.gemm.scratch_batch::<f32>(simd, threads),
+            (DType::F64, 1) => 8 * self.gemm.scratch::<f64>(simd, threads),
+            (DType::F64, _) => 8 * self.gemm.scratch_batch::<f64>(simd, threads),
+            _ => 0,
+        }
+    }
+
+    fn set_scratch(&mut self, id: Id, bytes: usize) {
+        let width = self.dtype.size();
+        self.scratch = Some(Dense::scratch(id, bytes / width, width));
+    }
+
+    fn set_finish(&mut self, finish: Finish) {
+        self.finish = Some(finish);
+    }
+}
+
 impl Kernel for MatMul {
     fn prepare(&mut self, same: &dyn Fn(Id, Id) -> bool, simd: Simd) {
-        if let Some(tile) = &mut self.epilogue {
-            tile.lay_out(same, simd);
+        if let Some(finish) = &mut self.finish {
+            finish.prepare(same, simd);
         }
     }
 

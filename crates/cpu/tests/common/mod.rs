@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use deckle_tensor::{
-    Backend, Binary, Buffer, Builder, Compare, DType, Distribution, Pool, Primitive,
-    Program, Reduction, Scan, Spec, Tensor, Unary, Value, random::Draw,
+    Backend, Binary, Buffer, Builder, Compare, Convolution, DType, Distribution, Pool,
+    Primitive, Program, Reduction, Scan, Spec, Tensor, Unary, Value, random::Draw,
 };
 
 pub(crate) fn add(b: &mut Builder, op: Binary, x: Value, y: Value) -> Value {
@@ -138,6 +138,31 @@ pub(crate) fn mixed() -> Program {
     let top = b.push_all(Primitive::TopK { k: 3 }, &[joined]).unwrap();
     let next = add(&mut b, Binary::Add, counter, one);
     b.finish([top[0], top[1], joined], [(0, next)]).unwrap()
+}
+
+/// One layer of images: convolution, bias, relu; the pre-activation is a result too.
+pub(crate) fn convolution(
+    batch: usize,
+    edge: usize,
+    channels: usize,
+    filters: usize,
+) -> Program {
+    let mut b = Builder::new();
+    let f = |shape: &[usize]| Spec::new(DType::F32, shape.to_vec());
+    let x = b.input(f(&[batch, edge, edge, channels]));
+    let kernel = b.variable(f(&[3, 3, channels, filters]));
+    let bias = b.variable(f(&[filters]));
+    let settings = Convolution {
+        strides: vec![1, 1],
+        padding: vec![(1, 1); 2],
+        dilation: vec![1, 1],
+        groups: 1,
+    };
+    let y = b.push(Primitive::Convolution(settings), &[x, kernel]).unwrap();
+    let y = add(&mut b, Binary::Add, y, bias);
+    let zero = scalar(&mut b, 0.0);
+    let relu = add(&mut b, Binary::Max, y, zero);
+    b.finish([y, relu], []).unwrap()
 }
 
 /// A loop: `h = tanh(x·W + h·U)`, all states as results.
