@@ -68,6 +68,7 @@ pub mod gemm;
 mod graph;
 mod kernel;
 mod lower;
+pub mod lstm;
 pub mod math;
 mod memory;
 mod place;

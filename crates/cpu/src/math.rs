@@ -59,6 +59,12 @@ pub trait MathFloat: Sized {
 
     #[doc(hidden)]
     fn pow(simd: Simd, base: &mut [Self], exponent: &[Self]);
+
+    #[doc(hidden)]
+    fn sigmoid<const FMA: bool>(self) -> Self;
+
+    #[doc(hidden)]
+    fn tanh<const FMA: bool>(self) -> Self;
 }
 
 /// Computes a function of each element.
@@ -137,6 +143,16 @@ macro_rules! functions {
 }
 
 impl MathFloat for f32 {
+    #[inline(always)]
+    fn sigmoid<const FMA: bool>(self) -> Self {
+        single::sigmoid::<FMA>(self)
+    }
+
+    #[inline(always)]
+    fn tanh<const FMA: bool>(self) -> Self {
+        single::tanh::<FMA>(self)
+    }
+
     fn unary(simd: Simd, function: Unary, values: &mut [Self]) {
         // Arguments that the fast reduction of angles does not reach; rare.
         let exact: Option<fn(f64) -> f64> = match function {
@@ -223,6 +239,16 @@ impl MathFloat for f32 {
 }
 
 impl MathFloat for f64 {
+    #[inline(always)]
+    fn sigmoid<const FMA: bool>(self) -> Self {
+        double::sigmoid::<FMA>(self)
+    }
+
+    #[inline(always)]
+    fn tanh<const FMA: bool>(self) -> Self {
+        double::tanh::<FMA>(self)
+    }
+
     fn unary(simd: Simd, function: Unary, values: &mut [Self]) {
         functions!(double: simd, function, values,
             Neg |x| -x,

@@ -96,20 +96,32 @@ macro_rules! vectorized {
         $(#[$meta:meta])*
         $visibility:vis fn $name:ident<T: Float>($($argument:ident: $type:ty),* $(,)?) $body:block
     ) => {
+        $crate::simd::vectorized! {
+            $(#[$meta])*
+            $visibility fn $name<T: Float, const FUSED: bool>($($argument: $type),*) $body
+        }
+    };
+    // `$fused` says whether `mul_add` is one instruction.
+    (
+        $(#[$meta:meta])*
+        $visibility:vis fn $name:ident<T: Float, const $fused:ident: bool>(
+            $($argument:ident: $type:ty),* $(,)?
+        ) $body:block
+    ) => {
         $(#[$meta])*
         $visibility fn $name<T: $crate::simd::Float>(simd: $crate::Simd) -> fn($($type),*) {
             #[inline(always)]
-            fn run<T: $crate::simd::Float>($($argument: $type),*) $body
+            fn run<T: $crate::simd::Float, const $fused: bool>($($argument: $type),*) $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
                 fn avx512<T: $crate::simd::Float>($($argument: $type),*) {
-                    run($($argument),*);
+                    run::<T, true>($($argument),*);
                 }
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2<T: $crate::simd::Float>($($argument: $type),*) {
-                    run($($argument),*);
+                    run::<T, true>($($argument),*);
                 }
                 match simd.or_detected() {
                     $crate::Simd::Avx512 => {
@@ -124,7 +136,7 @@ macro_rules! vectorized {
                 }
             }
             let _ = simd;
-            run
+            run::<T, { cfg!(target_arch = "aarch64") }>
         }
     };
 }
