@@ -1,13 +1,16 @@
 //! What a plan is made of: [`Instruction`]s, each with a [`Kernel`].
 
 mod arrange;
+mod composite;
 mod convolution;
 mod epilogue;
 mod index;
+mod lstm;
 mod matmul;
 mod pass;
 mod pooling;
 mod scan;
+mod softmax;
 mod sort;
 mod transpose;
 
@@ -17,6 +20,7 @@ use deckle_tensor::Result;
 
 use crate::{Simd, graph::Id, place::Context};
 
+pub(crate) use composite::{make, takes};
 pub(crate) use epilogue::{Finish, Product};
 pub(crate) use matmul::MatMul;
 pub(crate) use pass::Pass;
@@ -27,6 +31,17 @@ pub(crate) trait Kernel: Send + Sync {
     /// Gets ready when the values' places are known; `same` says whether two share theirs.
     fn prepare(&mut self, same: &dyn Fn(Id, Id) -> bool, simd: Simd) {
         let _ = (same, simd);
+    }
+
+    /// The bytes of memory that it needs while it runs; none by default.
+    fn scratch(&self, simd: Simd, threads: usize) -> usize {
+        let _ = (simd, threads);
+        0
+    }
+
+    /// Says where these bytes are, if it needs any.
+    fn set_scratch(&mut self, id: Id, bytes: usize) {
+        let _ = (id, bytes);
     }
 
     /// Computes what the instruction writes.

@@ -112,6 +112,8 @@ pub struct Cpu {
 pub(crate) struct Options {
     pub(crate) threads: Arc<Threads>,
     pub(crate) simd: Simd,
+    /// Whether composites run by kernels of their own where there are some.
+    pub(crate) composites: bool,
 }
 
 impl Cpu {
@@ -127,7 +129,7 @@ impl Cpu {
     #[must_use]
     pub fn with_threads(count: usize) -> Self {
         let threads = Arc::new(Threads::new(count.max(1)));
-        Self { options: Options { threads, simd: Simd::detect() } }
+        Self { options: Options { threads, simd: Simd::detect(), composites: true } }
     }
 
     /// Sets the vector instructions; by default, the best ones that the machine has.
@@ -136,6 +138,14 @@ impl Cpu {
     #[must_use]
     pub fn simd(mut self, simd: Simd) -> Self {
         self.options.simd = simd.or_detected();
+        self
+    }
+
+    /// Sets whether composites run by kernels of their own, where there are some; true by
+    /// default. Else all run by their bodies.
+    #[must_use]
+    pub const fn composites(mut self, composites: bool) -> Self {
+        self.options.composites = composites;
         self
     }
 }
@@ -148,7 +158,7 @@ impl Default for Cpu {
 
 impl fmt::Debug for Cpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { threads, simd } = &self.options;
+        let Options { threads, simd, .. } = &self.options;
         write!(f, "Cpu({} threads, {})", threads.count(), simd.name())
     }
 }

@@ -193,7 +193,8 @@ impl Lowering<'_> {
         }
     }
 
-    fn push(&mut self, kernel: Box<dyn Kernel>, node: &Node, fallible: bool) {
+    fn push(&mut self, mut kernel: Box<dyn Kernel>, node: &Node, fallible: bool) {
+        let scratch = self.scratch(&mut *kernel);
         let shapes =
             node.results.iter().map(|&id| self.graph.values[id].spec.to_string());
         self.instructions.push(Instruction {
@@ -202,10 +203,21 @@ impl Lowering<'_> {
             path: Arc::clone(&node.path),
             reads: node.operands.iter().map(|operand| operand.id).collect(),
             writes: node.results.clone(),
-            scratch: Vec::new(),
+            scratch,
             in_place: Vec::new(),
             fallible,
         });
+    }
+
+    /// The memory that a kernel needs while it runs.
+    fn scratch(&mut self, kernel: &mut dyn Kernel) -> Vec<Id> {
+        let bytes = kernel.scratch(self.options.simd, self.options.threads.count());
+        if bytes == 0 {
+            return Vec::new();
+        }
+        let id = self.graph.scratch(Spec::new(DType::U8, [bytes]));
+        kernel.set_scratch(id, bytes);
+        vec![id]
     }
 
     fn heavy(&mut self, group: &Group) -> Result<()> {
@@ -219,7 +231,18 @@ impl Lowering<'_> {
                 self.push(kernel, &node, false);
                 return Ok(());
             }
-            _ => unreachable!("composites without a kernel are replaced by their bodies"),
+            Kind::Composite(composite) => {
+                let inputs = node.operands.iter().map(|a| Dense::new(self.graph, a));
+                let inputs: Vec<_> = inputs.collect();
+                let whole = |&id: &Id| Dense::whole(id, &self.graph.values[id].spec);
+                let results = node.results.iter().map(whole).collect();
+                let kernel = kernel::make(composite, inputs, results);
+                let kernel =
+                    kernel.expect("composites without a kernel are replaced by bodies");
+                self.push(kernel, &node, false);
+                return Ok(());
+            }
+            Kind::Map(_) | Kind::Reduce { .. } => unreachable!("passes run these"),
         };
         if let Some(kernel) = Convolve::new(self.graph, &node, primitive) {
             self.product(group, &node, kernel);
@@ -314,13 +337,7 @@ impl Lowering<'_> {
         node: &Node,
         mut kernel: impl Product + 'static,
     ) {
-        let bytes = kernel.scratch(self.options.simd, self.options.threads.count());
-        let mut scratch = Vec::new();
-        if bytes > 0 {
-            let id = self.graph.scratch(Spec::new(DType::U8, [bytes]));
-            kernel.set_scratch(id, bytes);
-            scratch.push(id);
-        }
+        let mut scratch = self.scratch(&mut kernel);
         let product = node.results[0];
         let spec = self.graph.values[product].spec.clone();
         let mut reads: Vec<_> = node.operands.iter().map(|operand| operand.id).collect();

@@ -135,7 +135,7 @@ impl Lstm {
     }
 
     /// `hᵀ · dz` over so many rows of all steps.
-    const fn to_kernel(&self, rows: usize) -> Gemm {
+    const fn kernel_product(&self, rows: usize) -> Gemm {
         Gemm::new(self.units, 4 * self.units, rows).transpose_a(true)
     }
 
@@ -158,8 +158,8 @@ impl Lstm {
         let product = self.recurrent_back(self.most_rows());
         let slot = self.slot::<T>(simd, Self::recurrent_back);
         let steps = product.packed_b::<T>(simd) + threads * slot;
-        let first = self.to_kernel(self.batch).scratch::<T>(simd, threads);
-        let rest = self.to_kernel((self.time - 1) * self.batch);
+        let first = self.kernel_product(self.batch).scratch::<T>(simd, threads);
+        let rest = self.kernel_product((self.time - 1) * self.batch);
         steps.max(first).max(rest.scratch::<T>(simd, threads))
     }
 
@@ -284,10 +284,10 @@ impl Lstm {
         }
         self.backward_steps(simd, threads, from, [&mut *dx, dh, dc], scratch);
         let first = 4 * units * batch;
-        let product = self.to_kernel(batch);
+        let product = self.kernel_product(batch);
         product.run(simd, threads, from.h, &dx[..first], dkernel, scratch, None);
         if self.time > 1 {
-            let product = self.to_kernel(steps - batch).accumulate(true);
+            let product = self.kernel_product(steps - batch).accumulate(true);
             let before = &from.sequence[..(steps - batch) * units];
             product.run(simd, threads, before, &dx[first..], dkernel, scratch, None);
         }

@@ -61,9 +61,11 @@ pub trait MathFloat: Sized {
     fn pow(simd: Simd, base: &mut [Self], exponent: &[Self]);
 
     #[doc(hidden)]
+    #[must_use]
     fn sigmoid<const FMA: bool>(self) -> Self;
 
     #[doc(hidden)]
+    #[must_use]
     fn tanh<const FMA: bool>(self) -> Self;
 }
 

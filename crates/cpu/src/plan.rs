@@ -3,14 +3,14 @@
 
 use std::fmt::Write;
 
-use deckle_tensor::{Program, Result, Spec};
+use deckle_tensor::{Composite, Program, Result, Spec};
 
 use crate::{
     Options, Simd, Threads,
     assign::{FIRST, assign},
     canonical::canonical,
     graph::{Graph, Origin},
-    kernel::Instruction,
+    kernel::{self, Instruction},
     lower::lower,
     memory::Memory,
     place::{Base, Context, Place, Places},
@@ -33,7 +33,8 @@ pub(crate) struct Plan {
 impl Plan {
     /// The plan of a program.
     pub(crate) fn compile(program: &Program, options: &Options) -> Result<Self> {
-        let canonical = canonical(program, &|_| false)?;
+        let keep = |composite: &Composite| options.composites && kernel::takes(composite);
+        let canonical = canonical(program, &keep)?;
         let mut graph = Graph::new(&canonical);
         let mut lowered = lower(&mut graph, options)?;
         let assignment = assign(&mut graph, &mut lowered);

@@ -95,6 +95,12 @@ impl Convolve {
 }
 
 impl Product for Convolve {
+    fn set_finish(&mut self, finish: Finish) {
+        self.finish = Some(finish);
+    }
+}
+
+impl Kernel for Convolve {
     fn scratch(&self, simd: Simd, threads: usize) -> usize {
         match self.out.spec.dtype {
             DType::F64 => 8 * self.elements::<f64>(simd, threads),
@@ -107,12 +113,6 @@ impl Product for Convolve {
         self.scratch = Some(Dense::scratch(id, bytes / width, width));
     }
 
-    fn set_finish(&mut self, finish: Finish) {
-        self.finish = Some(finish);
-    }
-}
-
-impl Kernel for Convolve {
     fn prepare(&mut self, same: &dyn Fn(Id, Id) -> bool, simd: Simd) {
         if let Some(finish) = &mut self.finish {
             finish.prepare(same, simd);

@@ -12,11 +12,6 @@ use crate::{
 
 /// A kernel whose results a tile program can finish.
 pub(crate) trait Product: Kernel {
-    /// The bytes of scratch memory that it needs.
-    fn scratch(&self, simd: Simd, threads: usize) -> usize;
-
-    fn set_scratch(&mut self, id: Id, bytes: usize);
-
     fn set_finish(&mut self, finish: Finish);
 }
 

@@ -175,6 +175,12 @@ pub(super) fn rows<T: Send>(
 }
 
 impl Product for MatMul {
+    fn set_finish(&mut self, finish: Finish) {
+        self.finish = Some(finish);
+    }
+}
+
+impl Kernel for MatMul {
     fn scratch(&self, simd: Simd, threads: usize) -> usize {
         match (self.dtype, self.offsets.len()) {
             (DType::F32, 1) => 4 * self.gemm.scratch::<f32>(simd, threads),
@@ -190,12 +196,6 @@ impl Product for MatMul {
         self.scratch = Some(Dense::scratch(id, bytes / width, width));
     }
 
-    fn set_finish(&mut self, finish: Finish) {
-        self.finish = Some(finish);
-    }
-}
-
-impl Kernel for MatMul {
     fn prepare(&mut self, same: &dyn Fn(Id, Id) -> bool, simd: Simd) {
         if let Some(finish) = &mut self.finish {
             finish.prepare(same, simd);

@@ -1,5 +1,4 @@
 //! One step of all units of some rows, between the products.
-#![expect(clippy::needless_range_loop, reason = "many slices of one length")]
 
 use crate::simd::{Float, vectorized};
 
