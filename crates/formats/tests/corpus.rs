@@ -1,5 +1,7 @@
 //! What the fuzz targets found, or reach much code with, is read or refused.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 use std::path::Path;
 
 use deckle_formats::{Group, KerasArchive, Safetensors};
