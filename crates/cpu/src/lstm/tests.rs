@@ -1,3 +1,5 @@
+//! The loop of an LSTM against one that is written plainly.
+
 use deckle_tensor::random::Draw;
 
 use super::*;
