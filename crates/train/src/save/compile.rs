@@ -106,15 +106,18 @@ fn add_metrics(
 
 pub(super) fn compile_config(trainer: &Trainer) -> Result<Value> {
     let compile = trainer.compiled();
+    let plans: &[OutputPlan] = trainer.plans();
     let loss = match &compile.losses {
         Losses::Every(loss) => loss.to_keras()?,
-        Losses::Named(losses) => {
-            let named =
-                losses.iter().map(|(name, loss)| Ok((name.clone(), loss.to_keras()?)));
+        // Keras wants every output in it, with null for one without a loss.
+        Losses::Named(_) => {
+            let named = plans.iter().map(|plan| {
+                let loss = plan.loss.as_ref().map(AnyLoss::to_keras).transpose()?;
+                Ok((plan.output.clone(), loss.unwrap_or(Value::Null)))
+            });
             Value::Object(named.collect::<Result<_>>()?)
         }
     };
-    let plans: &[OutputPlan] = trainer.plans();
     let metrics = |weighted: bool| -> Value {
         let names = |plan: &OutputPlan| -> Vec<Value> {
             let metrics = plan.metrics.iter();
