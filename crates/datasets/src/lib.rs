@@ -40,6 +40,7 @@ pub mod idx;
 pub mod imdb;
 mod info;
 mod labeled_sequences;
+pub mod lists;
 mod loaded;
 mod mersenne_twister;
 pub mod mnist;

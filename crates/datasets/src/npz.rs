@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use deckle_data::Sequences;
-use deckle_tensor::{DType, NpyHeader, Npz, Tensor};
+use deckle_tensor::{DType, Npz, Tensor};
 
-use crate::{Error, Result, pickle};
+use crate::{Error, Result, lists};
 
 /// A `.npz` file, by its path.
 pub(crate) struct Archive<'a> {
@@ -50,15 +50,6 @@ impl<'a> Archive<'a> {
     pub(crate) fn sequences(&self, member: &str) -> Result<Sequences> {
         let bytes = self.npz.bytes(member)?;
         let name = format!("{}, member `{member}`", self.path.display());
-        let header = NpyHeader::parse(&bytes, &name)?;
-        if header.descr != "|O" {
-            return Err(self.failed(
-                member,
-                format_args!("holds elements of type `{}`, expected lists", header.descr),
-            ));
-        }
-        let pickle = bytes.get(header.data_start..).unwrap_or_default();
-        pickle::read_lists(pickle, &header.shape)
-            .map_err(|problem| self.failed(member, problem))
+        lists::from_npy(&bytes, &name)
     }
 }
