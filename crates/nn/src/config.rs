@@ -71,19 +71,23 @@ impl Registry {
             .register::<layers::GlobalMaxPooling1D>("GlobalMaxPooling1D")
             .register::<layers::GlobalMaxPooling2D>("GlobalMaxPooling2D")
             .register::<layers::GlobalMaxPooling3D>("GlobalMaxPooling3D")
+            .register::<layers::GroupNormalization>("GroupNormalization")
             .register::<layers::LSTM>("LSTM")
+            .register::<layers::LayerNormalization>("LayerNormalization")
             .register::<layers::MaxPooling1D>("MaxPooling1D")
             .register::<layers::MaxPooling2D>("MaxPooling2D")
             .register::<layers::MaxPooling3D>("MaxPooling3D")
             .register::<layers::Maximum>("Maximum")
             .register::<layers::Minimum>("Minimum")
             .register::<layers::Multiply>("Multiply")
+            .register::<layers::RMSNormalization>("RMSNormalization")
             .register::<layers::ReLU>("ReLU")
             .register::<layers::Rescaling>("Rescaling")
             .register::<layers::Reshape>("Reshape")
             .register::<layers::SimpleRNN>("SimpleRNN")
             .register::<layers::Softmax>("Softmax")
             .register::<layers::Subtract>("Subtract")
+            .register::<layers::UnitNormalization>("UnitNormalization")
     }
 
     /// Adds, or replaces, a class.

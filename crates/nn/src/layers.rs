@@ -1,6 +1,7 @@
 //! The layers, each in a file of its own.
 
 mod activation;
+mod axis_list;
 mod batch_normalization;
 mod concatenate;
 mod conv;
@@ -9,20 +10,27 @@ mod dropout;
 mod embedding;
 mod flatten;
 mod global_pooling;
+mod group_normalization;
 mod gru;
+mod layer_normalization;
 mod lstm;
 mod merging;
+mod normalization;
 mod operation;
 mod per_axis;
 mod pooling;
 mod recurrent;
 mod rescaling;
 mod reshape;
+mod rms_normalization;
+mod setters;
 mod simple_rnn;
+mod unit_normalization;
 
 use serde::{Deserialize, Serialize};
 
 pub use activation::{Activation, ReLU, Softmax};
+pub use axis_list::AxisList;
 pub use batch_normalization::BatchNormalization;
 pub use concatenate::Concatenate;
 pub use conv::{Conv, Conv1D, Conv2D, Conv3D, Padding};
@@ -34,7 +42,9 @@ pub use global_pooling::{
     GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D,
     GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D, GlobalPooling,
 };
+pub use group_normalization::GroupNormalization;
 pub use gru::GRU;
+pub use layer_normalization::LayerNormalization;
 pub use lstm::LSTM;
 pub use merging::{Add, Average, Maximum, Minimum, Multiply, Subtract};
 pub use operation::Operation;
@@ -45,7 +55,9 @@ pub use pooling::{
 };
 pub use rescaling::Rescaling;
 pub use reshape::Reshape;
+pub use rms_normalization::RMSNormalization;
 pub use simple_rnn::SimpleRNN;
+pub use unit_normalization::UnitNormalization;
 
 /// Where the channels of images are: last, the one order that there is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
