@@ -89,6 +89,25 @@ impl<'a> Init<'a> {
         self.make(name, shape.as_ref(), initializer, true)
     }
 
+    /// A new weight that is trained, with the first values of a matrix `(inputs, outputs)` of as
+    /// many numbers; its shape does not say which of its axes are inputs.
+    ///
+    /// # Errors
+    ///
+    /// If the initializer cannot fill that matrix, or it has another number of numbers.
+    pub fn projection(
+        &mut self,
+        name: &str,
+        shape: impl AsRef<[usize]>,
+        matrix: [usize; 2],
+        initializer: &Initializer,
+    ) -> Result<Variable> {
+        let path = self.path_of(name);
+        let value =
+            initializer.values(&matrix, self.dtype, self.seed, stream(&path, 0))?;
+        self.hold(name, &path, &value.reshape(shape.as_ref())?, true)
+    }
+
     /// A new weight with one axis, whose parts start with values of their own.
     ///
     /// # Errors

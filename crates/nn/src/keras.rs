@@ -1,5 +1,6 @@
 //! Keras's JSON form of an object: class name and configuration in an envelope.
 
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 /// An object as Keras writes it.
@@ -41,4 +42,23 @@ pub fn names_class(name: &str, class: &str) -> bool {
 /// True, as a function for serde's defaults.
 pub(crate) fn yes() -> bool {
     true
+}
+
+/// None, one value, or a list of values, for serde.
+pub(crate) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany<T> {
+        One(T),
+        Many(Vec<T>),
+    }
+    let given = Option::<OneOrMany<T>>::deserialize(deserializer)?;
+    Ok(given.map(|given| match given {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    }))
 }

@@ -15,8 +15,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    Call, Error, Init, InputLayer, Inputs, Model, Result, Symbol, model::Nested,
-    snake_case,
+    Arguments, Call, Error, Init, InputLayer, Inputs, Model, Nest, Result, Symbol,
+    model::Nested, snake_case,
 };
 
 /// The configuration of a layer: plain data, from which [`Layer::build`] makes weights.
@@ -71,6 +71,32 @@ pub trait Layer: fmt::Debug + Send + Sync {
         let shapes: Vec<_> = inputs.iter().map(|input| input.shape.clone()).collect();
         let outputs = self.output_shape(&shapes)?.into_iter();
         Ok(outputs.map(|shape| Signature::new(dtype, shape)).collect())
+    }
+
+    /// As [`Layer::outputs`], for a call whose arguments are known: a constant among them may
+    /// say what comes out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Layer::output_shape`].
+    fn outputs_of_call(
+        &self,
+        inputs: &[Signature],
+        dtype: DType,
+        arguments: Option<&Arguments>,
+    ) -> Result<Vec<Signature>> {
+        let _ = arguments;
+        self.outputs(inputs, dtype)
+    }
+
+    /// The names under which inputs may be given that are positional else, in their order.
+    fn input_names(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The name of Keras's class if files name it by another one: weights are found by it.
+    fn own_class_name(&self) -> &'static str {
+        self.class_name()
     }
 
     /// Whether a call may have that argument with that value, which is not a tensor;
@@ -292,6 +318,58 @@ impl LayerHandle {
         let named =
             named.into_iter().map(|(name, symbol)| (name.to_owned(), symbol.clone()));
         Symbol::call(self, inputs.into_iter().cloned().collect(), named.collect(), None)
+    }
+
+    /// Applies the layer to positional and named tensors, with arguments that are no tensors.
+    ///
+    /// # Errors
+    ///
+    /// If the layer cannot take them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{LayerExt, Symbol, layers::MultiHeadAttention};
+    ///
+    /// let x = Symbol::input("x", [5, 8]);
+    /// let attention = MultiHeadAttention::new(2, 4).shared();
+    /// let causal = [("use_causal_mask", true.into())];
+    /// let y = attention.call_with([&x, &x], [], causal)?;
+    /// assert_eq!(y[0].shape().to_string(), "(batch, 5, 8)");
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    pub fn call_with<'a>(
+        &self,
+        inputs: impl IntoIterator<Item = &'a Symbol>,
+        named: impl IntoIterator<Item = (&'a str, &'a Symbol)>,
+        constants: impl IntoIterator<Item = (&'a str, Value)>,
+    ) -> Result<Vec<Symbol>> {
+        let inputs: Vec<_> = inputs.into_iter().cloned().collect();
+        let named: Vec<_> = named
+            .into_iter()
+            .map(|(name, symbol)| (name.to_owned(), symbol.clone()))
+            .collect();
+        let mut positional: Vec<_> = (0..inputs.len()).map(Nest::One).collect();
+        if let Some(from) =
+            self.layer().list_from().filter(|&from| positional.len() > from)
+        {
+            let list = positional.split_off(from);
+            positional.push(Nest::List(list));
+        }
+        let places = named.iter().enumerate();
+        let places =
+            places.map(|(at, (name, _))| (name.clone(), Nest::One(inputs.len() + at)));
+        let mut arguments = Arguments { positional, named: places.collect() };
+        for (name, value) in constants {
+            if !self.layer().takes_constant(name, &value) {
+                let expected =
+                    "an argument that the layer has, with a value that it takes";
+                let error = Error::invalid("cannot be called so", expected);
+                return Err(self.locate(error.got(format_args!("{name} = {value}"))));
+            }
+            arguments.named.push((name.to_owned(), Nest::Constant(value)));
+        }
+        Symbol::call(self, inputs, named, Some(arguments))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The layers, each in a file of its own.
 
 mod activation;
+mod attention;
 mod axis_list;
 mod batch_normalization;
 mod concatenate;
@@ -11,10 +12,13 @@ mod embedding;
 mod flatten;
 mod global_pooling;
 mod group_normalization;
+mod group_query_attention;
 mod gru;
+mod heads;
 mod layer_normalization;
 mod lstm;
 mod merging;
+mod multi_head_attention;
 mod normalization;
 mod operation;
 mod per_axis;
@@ -30,6 +34,7 @@ mod unit_normalization;
 use serde::{Deserialize, Serialize};
 
 pub use activation::{Activation, ReLU, Softmax};
+pub use attention::{AdditiveAttention, Attention, ScoreMode};
 pub use axis_list::AxisList;
 pub use batch_normalization::BatchNormalization;
 pub use concatenate::Concatenate;
@@ -43,10 +48,12 @@ pub use global_pooling::{
     GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D, GlobalPooling,
 };
 pub use group_normalization::GroupNormalization;
+pub use group_query_attention::GroupQueryAttention;
 pub use gru::GRU;
 pub use layer_normalization::LayerNormalization;
 pub use lstm::LSTM;
 pub use merging::{Add, Average, Maximum, Minimum, Multiply, Subtract};
+pub use multi_head_attention::MultiHeadAttention;
 pub use operation::Operation;
 pub use per_axis::PerAxis;
 pub use pooling::{

@@ -101,15 +101,16 @@ impl Symbol {
 
     pub(crate) fn call(
         layer: &LayerHandle,
-        inputs: Vec<Self>,
-        named: Vec<(String, Self)>,
-        arguments: Option<Arguments>,
+        mut inputs: Vec<Self>,
+        mut named: Vec<(String, Self)>,
+        mut arguments: Option<Arguments>,
     ) -> Result<Vec<Self>> {
+        place(layer.layer().input_names(), &mut inputs, &mut named, arguments.as_mut());
         let given: Vec<_> =
             inputs.iter().map(|input| input.signature().clone()).collect();
         let outputs = layer
             .layer()
-            .outputs(&given, layer.element_type())
+            .outputs_of_call(&given, layer.element_type(), arguments.as_ref())
             .map_err(|error| layer.locate(error))?;
         let (number, arguments) = (layer.count_call(), arguments.map(Arc::new));
         let count = outputs.len();
@@ -142,6 +143,31 @@ impl Symbol {
 
     pub(crate) fn output(&self) -> usize {
         self.output
+    }
+}
+
+/// Makes positional what is given by the name of a positional input.
+fn place(
+    names: &[&str],
+    inputs: &mut Vec<Symbol>,
+    named: &mut Vec<(String, Symbol)>,
+    arguments: Option<&mut Arguments>,
+) {
+    let mut order: Vec<usize> = (0..inputs.len()).collect();
+    let mut rest: Vec<usize> = (inputs.len()..inputs.len() + named.len()).collect();
+    while let Some(name) = names.get(inputs.len()) {
+        let Some(at) = named.iter().position(|(known, _)| known == name) else { break };
+        inputs.push(named.remove(at).1);
+        order.push(rest.remove(at));
+    }
+    order.append(&mut rest);
+    if let Some(arguments) = arguments {
+        let mut moved =
+            |at: &usize| order.iter().position(|old| old == at).unwrap_or(*at);
+        let Arguments { positional, named } = arguments;
+        for nest in positional.iter_mut().chain(named.iter_mut().map(|(_, nest)| nest)) {
+            *nest = nest.map(&mut moved);
+        }
     }
 }
 

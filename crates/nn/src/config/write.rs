@@ -189,7 +189,13 @@ fn layer_object(layer: &ModelLayer) -> Result<Value> {
     }
     let shapes: Vec<_> = layer.input_shapes().iter().map(keras_shape).collect();
     if !layer.is_input() && !is_operation {
+        let names = config.input_names().iter();
+        let named: Map<String, Value> = names
+            .zip(&shapes)
+            .map(|(name, shape)| (format!("{name}_shape"), shape.clone()))
+            .collect();
         object["build_config"] = match (&shapes[..], config.list_from()) {
+            _ if !named.is_empty() => json!({ "shapes_dict": named }),
             (_, Some(0)) => json!({ "input_shape": shapes }),
             ([first, ..], _) => json!({ "input_shape": first }),
             ([], _) => json!({ "input_shape": null }),

@@ -103,7 +103,7 @@ impl Model {
             let handle = layer.handle();
             made[at] = handle
                 .layer()
-                .outputs(&given, handle.element_type())
+                .outputs_of_call(&given, handle.element_type(), step.arguments.as_deref())
                 .map_err(|error| layer.locate(error))?;
         }
         let outputs = self.output_refs().iter();

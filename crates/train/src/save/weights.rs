@@ -112,7 +112,7 @@ fn walk<'a>(model: &'a Model, prefix: &str, path: &str, places: &mut Vec<Place<'
         if model.is_sequential() && layer.is_input() {
             continue;
         }
-        let class = snake_case(layer.class_name());
+        let class = snake_case(layer.handle().layer().own_class_name());
         let count = counts.entry(class.clone()).or_insert(0usize);
         let name = if *count == 0 { class } else { format!("{class}_{count}") };
         *count += 1;
