@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(config) = json::parse(bytes)
-        && let Ok(model) = Model::from_config(&config, &Registry::keras(), 0, &Device::reference())
+        && let Ok(model) = Model::blank_from_config(&config, &Registry::keras(), 0, &Device::reference(), 1 << 20)
     {
         let _ = model.config();
     }

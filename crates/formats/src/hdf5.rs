@@ -92,7 +92,12 @@ impl Group {
     /// If this is not an HDF5 file, or a truncated or damaged one, or has what is not read, which
     /// is named: links to elsewhere, data in other files, types of elements that are no numbers.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        read::file(bytes)
+        read::file(bytes, bytes.len())
+    }
+
+    /// Reads an HDF5 file that lies, perhaps compressed, in an archive of that length.
+    pub(crate) fn from_member(bytes: &[u8], archive: usize) -> Result<Self> {
+        read::file(bytes, archive)
     }
 
     /// Writes an HDF5 file, replacing what was there at once.

@@ -11,6 +11,9 @@ const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.weights.h5";
 const ASSETS: &str = "assets/";
 
+/// What a member of JSON may inflate to: 100 times the archive, and this.
+const ALWAYS_ALLOWED: usize = 1 << 20;
+
 /// A whole model in one file: what `model.save("model.keras")` writes.
 ///
 /// A zip archive with `metadata.json`, `config.json`, `model.weights.h5`, and files under
@@ -75,11 +78,23 @@ impl KerasArchive {
         let mut member = |name: &str| members.remove(name).ok_or_else(|| missing(name));
         let (metadata, config, weights) =
             (member(METADATA)?, member(CONFIG)?, member(WEIGHTS)?);
-        let json = |bytes: &[u8], name| json::parse(bytes).map_err(|e| e.inside(name));
+        let stored = bytes.len();
+        let json = |bytes: &[u8], name| {
+            // A value takes many times the memory of its text.
+            if bytes.len() > stored.saturating_mul(100).saturating_add(ALWAYS_ALLOWED) {
+                let problem = format!(
+                    "{} bytes of JSON, absurd for an archive of this size",
+                    bytes.len()
+                );
+                return Err(Error::new(problem).inside(name));
+            }
+            json::parse(bytes).map_err(|error| error.inside(name))
+        };
         Ok(Self {
             metadata: json(&metadata, METADATA)?,
             config: json(&config, CONFIG)?,
-            weights: Group::from_bytes(&weights).map_err(|e| e.inside(WEIGHTS))?,
+            weights: Group::from_member(&weights, stored)
+                .map_err(|e| e.inside(WEIGHTS))?,
             assets: members
                 .into_iter()
                 .filter_map(|(name, bytes)| {

@@ -1,9 +1,14 @@
 //! How layers get their weights: [`Init`], [`Weight`].
 
-use deckle_autograd::{Group, Variable};
-use deckle_tensor::{DType, Tensor};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use crate::{Initializer, Regularizer, Result, stream};
+use deckle_autograd::{Group, Variable};
+use deckle_tensor::{DType, Tensor, shape_text};
+
+use crate::{Error, Initializer, Regularizer, Result, stream};
 
 /// A variable of a layer.
 #[derive(Clone, Debug)]
@@ -65,6 +70,7 @@ pub struct Init<'a> {
     scope: Vec<String>,
     dtype: DType,
     weights: Vec<Weight>,
+    blank: Option<Blank>,
 }
 
 impl<'a> Init<'a> {
@@ -72,7 +78,13 @@ impl<'a> Init<'a> {
     #[must_use]
     pub fn new(group: &'a Group, seed: u64, path: &str, dtype: DType) -> Self {
         let (path, scope, weights) = (path.to_owned(), Vec::new(), Vec::new());
-        Self { group, seed, path, scope, dtype, weights }
+        Self { group, seed, path, scope, dtype, weights, blank: None }
+    }
+
+    /// Makes weights of zeros, as long as there may be more of them.
+    pub(crate) fn blank(mut self, blank: Option<Blank>) -> Self {
+        self.blank = blank;
+        self
     }
 
     /// A new weight that is trained.
@@ -121,8 +133,7 @@ impl<'a> Init<'a> {
         let path = self.path_of(name);
         let mut values = Vec::new();
         for (part, (initializer, len)) in parts.iter().enumerate() {
-            let stream = stream(&path, part as u64);
-            values.push(initializer.values(&[*len], self.dtype, self.seed, stream)?);
+            values.push(self.values(&path, part as u64, &[*len], initializer)?);
         }
         self.hold(name, &path, &Tensor::concatenate(&values, 0)?, true)
     }
@@ -149,8 +160,21 @@ impl<'a> Init<'a> {
         trainable: bool,
     ) -> Result<Variable> {
         let path = self.path_of(name);
-        let value = initializer.values(shape, self.dtype, self.seed, stream(&path, 0))?;
+        let value = self.values(&path, 0, shape, initializer)?;
         self.hold(name, &path, &value, trainable)
+    }
+
+    fn values(
+        &self,
+        path: &str,
+        part: u64,
+        shape: &[usize],
+        initializer: &Initializer,
+    ) -> Result<Tensor> {
+        match &self.blank {
+            Some(blank) => blank.zeros(shape, self.dtype),
+            None => initializer.values(shape, self.dtype, self.seed, stream(path, part)),
+        }
     }
 
     fn path_of(&self, name: &str) -> String {
@@ -213,5 +237,31 @@ impl<'a> Init<'a> {
     #[must_use]
     pub fn into_weights(self) -> Vec<Weight> {
         self.weights
+    }
+}
+
+/// Weights of zeros, for a model that gets its values from a file: how many elements they may
+/// still have, so that no configuration makes more of them than the file has values for.
+#[derive(Clone, Debug)]
+pub(crate) struct Blank(Arc<AtomicUsize>);
+
+impl Blank {
+    pub(crate) fn new(elements: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(elements)))
+    }
+
+    fn zeros(&self, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        let left = self.0.load(Ordering::Relaxed);
+        let size = shape.iter().try_fold(1usize, |size, &len| size.checked_mul(len));
+        let Some(rest) = size.and_then(|size| left.checked_sub(size)) else {
+            let expected = format!("a weight of {left} elements or fewer");
+            return Err(Error::invalid(
+                "the layer's weights exceed their values",
+                expected,
+            )
+            .got(format_args!("shape {}", shape_text(shape))));
+        };
+        self.0.store(rest, Ordering::Relaxed);
+        Ok(Tensor::zeros(dtype, shape))
     }
 }

@@ -17,6 +17,9 @@ use crate::{Compile, Error, Result, Trainable, Trainer};
 use compile::{compile_config, parse_compile};
 use weights::Values;
 
+/// What the weights of a model may have more elements than its file.
+const ALWAYS_ALLOWED: usize = 1 << 16;
+
 /// What a file holds: a model with its weights, and how it was compiled.
 ///
 /// # Examples
@@ -130,6 +133,16 @@ impl Content {
         }
     }
 
+    /// How many elements all tensors have.
+    fn elements(&self) -> usize {
+        let of = |file: &Group| file.tensors().iter().map(|(_, x)| x.size()).sum();
+        match self {
+            Self::Archive(archive) => of(&archive.weights),
+            Self::Hdf5(file) => of(file),
+            Self::Tensors(file) => file.tensors.values().map(Tensor::size).sum(),
+        }
+    }
+
     /// The optimizer's state, in its order.
     fn optimizer(&self) -> Result<Vec<Tensor>> {
         let numbered = |file: &Group| {
@@ -222,7 +235,10 @@ fn read_model(content: &Content, registry: &Registry) -> Result<Saved> {
             .got("weights alone")
             .help("build the model, then model.load_weights(path)")
     })?;
-    let model = Model::from_config(&config, registry, 0, &Device::reference())?;
+    // More weights than values would be an error in the end; a little more is told better then.
+    let elements = content.elements() + ALWAYS_ALLOWED;
+    let device = Device::reference();
+    let model = Model::blank_from_config(&config, registry, 0, &device, elements)?;
     content.weights(&model)?.assign(&format!("model `{}`", model.name()))?;
     let compile = compile.filter(|config| config.contains_key("optimizer"));
     let compile = compile.map(|config| parse_compile(&config, &model)).transpose()?;

@@ -26,10 +26,11 @@ use crate::{Error, Result};
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 /// An address that says that there is nothing.
 const UNDEFINED: u64 = u64::MAX;
-/// What all data sets may inflate to: 100 times the file, and this.
+/// What all data sets may inflate to: 100 times the file on the disk, and this.
 const ALWAYS_ALLOWED: u64 = 1 << 20;
 
-pub(super) fn file(bytes: &[u8]) -> Result<Group> {
+/// `stored` is the length of the file on the disk, which this one may lie in.
+pub(super) fn file(bytes: &[u8], stored: usize) -> Result<Group> {
     let mut head = Bytes::new(bytes, "superblock");
     if head.take(8).ok() != Some(&SIGNATURE) {
         let is_later = std::iter::successors(Some(512usize), |at| at.checked_mul(2))
@@ -59,7 +60,7 @@ pub(super) fn file(bytes: &[u8]) -> Result<Group> {
         file: &bytes[..end as usize],
         // A sound file spends less than its length, unless objects have several names.
         budget: end.saturating_mul(4).saturating_add(4096),
-        inflated: end.saturating_mul(100).saturating_add(ALWAYS_ALLOWED),
+        inflated: (stored as u64).saturating_mul(100).saturating_add(ALWAYS_ALLOWED),
         heaps: BTreeMap::new(),
         verified: BTreeSet::new(),
     };

@@ -12,6 +12,7 @@ use super::{Registry, is_operation};
 use crate::{
     AnyLayer, Arguments, Error, Functional, InputLayer, LayerHandle, Model, Nest, Result,
     Sequential,
+    init::Blank,
     layers::{KerasShape, Operation},
     stream,
 };
@@ -44,17 +45,41 @@ impl Model {
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
-        let mut reader =
-            Reader { registry, device, seed, path: String::new(), missing: Vec::new() };
-        let class = text(config, "class_name")?;
-        if !is_model(class) {
-            let missing = vec![format!("class `{class}` of a model")];
-            return Err(Error::Unsupported { missing });
-        }
-        match reader.model(config)? {
-            Some(model) if reader.missing.is_empty() => Ok(model),
-            _ => Err(Error::Unsupported { missing: reader.missing }),
-        }
+        Reader::new(registry, device, seed, None).whole(config)
+    }
+
+    /// The model that Keras's JSON describes, with weights that are zeros until they are
+    /// assigned.
+    ///
+    /// `elements` is how many its weights may have in all: what is known to have values. So a
+    /// few words of JSON never ask for more memory than that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::from_config`], and if the weights have more elements.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Device;
+    /// use deckle_nn::{Model, Registry, Sequential, layers::Dense};
+    ///
+    /// let model = Sequential::new([4]).add(Dense::new(3)).build()?;
+    /// let (config, registry) = (model.config()?, Registry::keras());
+    /// let again = Model::blank_from_config(&config, &registry, 0, &Device::reference(), 15)?;
+    /// assert_eq!(again.count_params(), 15);
+    /// let error = Model::blank_from_config(&config, &registry, 0, &Device::reference(), 14);
+    /// assert!(error.unwrap_err().to_string().contains("a weight of 2 elements or fewer"));
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    pub fn blank_from_config(
+        config: &Value,
+        registry: &Registry,
+        seed: u64,
+        device: &Device,
+        elements: usize,
+    ) -> Result<Self> {
+        Reader::new(registry, device, seed, Some(Blank::new(elements))).whole(config)
     }
 }
 
@@ -106,12 +131,35 @@ struct Reader<'a> {
     registry: &'a Registry,
     device: &'a Device,
     seed: u64,
+    blank: Option<Blank>,
     /// The models around the layer that is read, as `encoder/`.
     path: String,
     missing: Vec<String>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    const fn new(
+        registry: &'a Registry,
+        device: &'a Device,
+        seed: u64,
+        blank: Option<Blank>,
+    ) -> Self {
+        Self { registry, device, seed, blank, path: String::new(), missing: Vec::new() }
+    }
+
+    /// The outermost model.
+    fn whole(mut self, config: &Value) -> Result<Model> {
+        let class = text(config, "class_name")?;
+        if !is_model(class) {
+            let missing = vec![format!("class `{class}` of a model")];
+            return Err(Error::Unsupported { missing });
+        }
+        match self.model(config)? {
+            Some(model) if self.missing.is_empty() => Ok(model),
+            _ => Err(Error::Unsupported { missing: self.missing }),
+        }
+    }
+
     /// The model, unless something about it is missing.
     fn model(&mut self, config: &Value) -> Result<Option<Model>> {
         let settings = object(config, "config")?;
@@ -120,10 +168,12 @@ impl Reader<'_> {
         if text(config, "class_name")? == "Sequential" {
             let Some(made) = self.sequential(settings)? else { return Ok(None) };
             let made = made.name(name).seed(self.seed).device(self.device);
+            let made = made.blank(self.blank.clone());
             return made.trainable(trainable).build().map(Some);
         }
         let Some(made) = self.functional(settings)? else { return Ok(None) };
         let made = made.name(name).seed(self.seed).device(self.device);
+        let made = made.blank(self.blank.clone());
         made.trainable(trainable).build().map(Some)
     }
 

@@ -8,7 +8,7 @@ use std::{
 use deckle_autograd::{Device, Group};
 
 use super::{LayerCall, Model, ModelLayer, Nest, State, TensorRef, order::Order};
-use crate::{Error, LayerHandle, Result, Symbol, symbol::SymbolCall};
+use crate::{Error, Init, LayerHandle, Result, Symbol, init::Blank, symbol::SymbolCall};
 
 /// The graph between symbols, to be built to a [`Model`].
 ///
@@ -30,6 +30,7 @@ pub struct Functional {
     pub(super) name: Option<String>,
     pub(super) seed: u64,
     pub(super) device: Device,
+    pub(super) blank: Option<Blank>,
     pub(super) is_sequential: bool,
     pub(super) is_trainable: bool,
     input_nest: Nest<usize>,
@@ -86,6 +87,7 @@ impl Functional {
             name: None,
             seed: 0,
             device: Device::reference(),
+            blank: None,
             is_sequential: false,
             order: Vec::new(),
         }
@@ -110,6 +112,12 @@ impl Functional {
     #[must_use]
     pub fn device(mut self, device: &Device) -> Self {
         self.device = device.clone();
+        self
+    }
+
+    /// Makes weights of zeros.
+    pub(crate) fn blank(mut self, blank: Option<Blank>) -> Self {
+        self.blank = blank;
         self
     }
 
@@ -157,7 +165,9 @@ impl Functional {
             let at = places[&call.layer.key()];
             if layers[at].is_none() {
                 let (handle, name) = (handles[at].clone(), names[at].clone());
-                let layer = ModelLayer::build(handle, name, call, &group, self.seed)?;
+                let layer = ModelLayer::build(handle, name, call, |path, dtype| {
+                    Init::new(&group, self.seed, path, dtype).blank(self.blank.clone())
+                })?;
                 layers[at] = Some(layer);
             }
             let named = call.named.iter().map(|(name, s)| (name.clone(), place(s)));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deckle_autograd::{Group, Var};
+use deckle_autograd::Var;
 use deckle_tensor::{DType, Shape};
 
 use super::{Model, Nested};
@@ -105,16 +105,15 @@ impl ModelLayer {
 
 impl ModelLayer {
     /// The layer with weights for its first call.
-    pub(super) fn build(
+    pub(super) fn build<'a>(
         handle: LayerHandle,
         name: String,
         call: &SymbolCall,
-        group: &Group,
-        seed: u64,
+        init: impl FnOnce(&str, DType) -> Init<'a>,
     ) -> Result<Self> {
         let input_shapes: Vec<_> =
             call.inputs.iter().map(|input| input.shape().clone()).collect();
-        let mut init = Init::new(group, seed, &name, handle.element_type());
+        let mut init = init(&name, handle.element_type());
         let built = handle
             .layer()
             .build(&input_shapes, &mut init)

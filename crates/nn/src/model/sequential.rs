@@ -4,7 +4,9 @@ use deckle_autograd::Device;
 use deckle_tensor::DType;
 
 use super::{Functional, Model, functional::unique_names};
-use crate::{Error, InputLayer, LayerHandle, Result, Symbol, layers::KerasShape};
+use crate::{
+    Error, InputLayer, LayerHandle, Result, Symbol, init::Blank, layers::KerasShape,
+};
 
 /// Layers one after another, to be built to a [`Model`].
 ///
@@ -32,6 +34,7 @@ pub struct Sequential {
     name: Option<String>,
     seed: u64,
     device: Device,
+    blank: Option<Blank>,
     is_trainable: bool,
 }
 
@@ -57,6 +60,7 @@ impl Sequential {
             name: None,
             seed: 0,
             device: Device::reference(),
+            blank: None,
             is_trainable: true,
         }
     }
@@ -87,6 +91,12 @@ impl Sequential {
     #[must_use]
     pub fn device(mut self, device: &Device) -> Self {
         self.device = device.clone();
+        self
+    }
+
+    /// Makes weights of zeros.
+    pub(crate) fn blank(mut self, blank: Option<Blank>) -> Self {
+        self.blank = blank;
         self
     }
 
@@ -121,6 +131,7 @@ impl Sequential {
         functional.name.clone_from(&self.name);
         functional.seed = self.seed;
         functional.device = self.device.clone();
+        functional.blank = self.blank.clone();
         functional.is_sequential = true;
         functional.is_trainable = self.is_trainable;
         functional.layer_order(all).build()
