@@ -349,6 +349,20 @@ def fit_sample_weight():
 
 
 @model
+def fit_sample_weights_of_outputs():
+    return two_headed() | {
+        "compile": dict(optimizer="adam", loss=["mse", LABELS], loss_weights=[0.5, 2.0], metrics=[["mae"], ["accuracy"]]),
+        "sample_weight": [numbers(40, seed=8, low=0, high=2), numbers(40, seed=9, low=0, high=2)],
+        "fit": FIT | dict(validation_split=0.25)}
+
+
+@model
+def fit_later_epochs():
+    return classifier(compile=dict(optimizer="adam", loss=LABELS, metrics=["accuracy"]),
+                      fit=dict(batch_size=16, epochs=4, initial_epoch=2, validation_split=0.3, validation_batch_size=5))
+
+
+@model
 def fit_weighted_metrics():
     return classifier(compile=dict(optimizer="adam", loss=LABELS, weighted_metrics=["accuracy"]), fit=FIT,
                       sample_weight=numbers(48, seed=9, low=0, high=2))

@@ -21,6 +21,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 MORE = 2
+FIT = ("batch_size", "epochs", "initial_epoch", "validation_split", "validation_batch_size", "class_weight")
 
 
 class Missing(Exception):
@@ -69,7 +70,7 @@ def check(deckle, case, scratch):
     source, written, tolerance = case / "model.keras", scratch / "written.keras", about["tolerance"]
     theirs = keras.models.load_model(source)
     x = given(data, "x", lambda: [tensor.name for tensor in theirs.inputs])
-    fit = {key: about[key] for key in ("batch_size", "epochs", "validation_split", "class_weight") if key in about}
+    fit = {key: about[key] for key in FIT if key in about}
     if about["kind"] != "fit":
         run(deckle, "convert", source, written)
         expected = numbered(data, "y")
@@ -89,10 +90,11 @@ def check(deckle, case, scratch):
     if "class_weight" in fit:
         fit["class_weight"] = {int(k): v for k, v in fit["class_weight"].items()}
     y = given(data, "t", lambda: sorted(theirs.output))
-    more = {"sample_weight": data["w0"]} if "w0" in data else {}
+    weights = numbered(data, "w")
+    more = {"sample_weight": weights if len(weights) > 1 else weights[0]} if weights else {}
     settings = dict(shuffle=False, verbose=0, **more)
     theirs.fit(x, y, **settings, **fit)
-    fit["epochs"] = MORE
+    fit["epochs"] = fit.get("initial_epoch", 0) + MORE
     wanted = theirs.fit(x, y, **settings, **fit).history
     got = ours.fit(x, y, **settings, **fit).history
     if got.keys() != wanted.keys():

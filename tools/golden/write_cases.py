@@ -6,10 +6,10 @@ Without names, every model. What a folder holds:
 
     model.keras   the model as Keras saves it, compressed; where it is to be trained, compiled, before that training
     data.npz      inputs x0, x1, ... (of a dict: under their names), what Keras predicts for them y0, y1, ...
-                  for training: targets t0, t1, ... (of a dict: under the outputs' names), sample weights w0,
+                  for training: targets t0, t1, ... (of a dict: under the outputs' names), sample weights w0 or w0, w1, ...
                   and predictions after training z0, z1, ...
     case.json     name, kind ("predict" or "fit"), keras, tolerance, backend; for training batch_size, epochs,
-                  history, and validation_split or class_weight if the case has them
+                  history, and other arguments of fit if the case has them
 
 Every floating-point weight is drawn again from the case's seed, so that no bias is 0, no gain is 1 and no moving
 average is what it was initialized to. Nothing is shuffled and nothing is dropped, so training can be repeated.
@@ -87,7 +87,8 @@ def write(name, case, folder):
     if fit:
         extra = {}
         if "sample_weight" in case:
-            extra["sample_weight"] = arrays["w0"] = case["sample_weight"]
+            extra["sample_weight"] = case["sample_weight"]
+            arrays |= numbered("w", case["sample_weight"])
         arrays |= named("t", case["targets"])
         history = model.fit(x, case["targets"], shuffle=False, verbose=0, **fit, **extra).history
         arrays |= numbered("z", model.predict(x, verbose=0))

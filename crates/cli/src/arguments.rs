@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand};
     after_help = "Exit codes:\n  0  done\n  1  failed\n  2  wrong arguments\n  3  the model asks for \
                   what Deckle does not have\n\nArrays are found in .npz files by position or by \
                   name: inputs as x0, x1, ... or\nby the inputs' names, targets as t0, t1, ... or \
-                  by the outputs' names, and weights\nof the examples as w0. Outputs are written as \
-                  y0, y1, ..."
+                  by the outputs' names. Weights\nof the examples are w0, or w0, w1, ... for one \
+                  target each. Outputs are written\nas y0, y1, ..."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -40,7 +40,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  deckle fit model.keras --data data.npz --epochs 5 \
                       --batch-size 128 \\\n      --validation-split 0.1 --output trained.keras \
                       --history history.json\n  deckle fit model.keras --data data.npz \
-                      --optimizer adam --loss mse --metrics mae\n  deckle fit model.keras --data \
+                      --optimizer adam --learning-rate 0.01 --loss mse --metrics mae\n  deckle fit model.keras --data \
                       data.npz --class-weight 0=0.5,1=2\n  deckle fit model.keras --data data.npz \
                       --loss price=mse,kind=sparse_categorical_crossentropy \\\n      --metrics \
                       kind=accuracy"
@@ -105,18 +105,30 @@ pub(crate) struct Fit {
     /// Inputs `x0`, `x1`, ..., targets `t0`, `t1`, ... (or by name), weights `w0`, an `.npz` file.
     #[arg(long)]
     pub(crate) data: PathBuf,
-    /// The number of passes over the data.
+    /// The epoch to end before, counted from 0.
     #[arg(long, default_value_t = 1)]
     pub(crate) epochs: usize,
+    /// The epoch to begin with, counted from 0.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) initial_epoch: usize,
     /// The number of examples in a batch.
     #[arg(long, default_value_t = 32)]
     pub(crate) batch_size: usize,
     /// The share of the examples, from the end, that validates instead of training.
     #[arg(long)]
     pub(crate) validation_split: Option<f64>,
+    /// The examples that validate, an `.npz` file as that of `--data`.
+    #[arg(long, conflicts_with = "validation_split")]
+    pub(crate) validation_data: Option<PathBuf>,
+    /// The number of examples in a batch of validation; by default that of a batch.
+    #[arg(long)]
+    pub(crate) validation_batch_size: Option<usize>,
     /// The optimizer, by name, with its defaults and no state; by default the file's.
     #[arg(long)]
     pub(crate) optimizer: Option<String>,
+    /// The learning rate, instead of the optimizer's.
+    #[arg(long)]
+    pub(crate) learning_rate: Option<f64>,
     #[command(flatten)]
     pub(crate) measures: Measures,
     /// How much the examples of a class count: `CLASS=WEIGHT,...`.

@@ -8,6 +8,7 @@ use std::{io::Write, path::Path};
 use deckle::{
     Error, Result,
     formats::json::{self, Value},
+    nn::Registry,
     prelude::*,
     tensor::{self, Npz, NpzWriter},
     train::{self, Verbose},
@@ -18,7 +19,8 @@ use crate::arguments::{self, Arguments, Command};
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Summary { model } => {
-            print(&train::load(model)?.model.summary().to_string())
+            let model = train::load_model(model, &Registry::keras())?;
+            print(&model.summary().to_string())
         }
         Command::Predict(arguments) => predict(arguments),
         Command::Fit(arguments) => fit(arguments),
@@ -41,7 +43,7 @@ fn print(text: &str) -> Result<()> {
 }
 
 fn predict(arguments: &arguments::Predict) -> Result<()> {
-    let model = train::load(&arguments.model)?.model;
+    let model = train::load_model(&arguments.model, &Registry::keras())?;
     let inputs = arrays::inputs(&model, &Npz::open(&arguments.input)?, &arguments.input)?;
     let predictor = model.predictor()?.batch_size(arguments.batch_size);
     let outputs = predictor.predict_dataset(&Arrays::named(inputs, NONE)?)?;
@@ -57,19 +59,32 @@ const NONE: [(String, Tensor); 0] = [];
 fn fit(arguments: &arguments::Fit) -> Result<()> {
     let saved = train::load(&arguments.model)?;
     let data = arrays::examples(&saved.model, &arguments.data)?;
+    let validation = arguments.validation_data.as_deref();
+    let validation =
+        validation.map(|file| arrays::examples(&saved.model, file)).transpose()?;
     for path in arguments.output.iter().chain(&arguments.history) {
         check_writable(path)?;
     }
     let measures = &arguments.measures;
     let mut trainer = measures::trainer(saved, arguments.optimizer.as_deref(), measures)?;
+    if let Some(rate) = arguments.learning_rate {
+        trainer.optimizer().set_learning_rate(rate)?;
+    }
     let mut fit = Fit::new()
         .epochs(arguments.epochs)
+        .initial_epoch(arguments.initial_epoch)
         .batch_size(arguments.batch_size)
         .shuffle(!arguments.no_shuffle)
         .seed(arguments.seed)
         .verbose(arguments.verbose);
     if let Some(fraction) = arguments.validation_split {
         fit = fit.validation_split(fraction);
+    }
+    if let Some(data) = &validation {
+        fit = fit.validation_data(data);
+    }
+    if let Some(size) = arguments.validation_batch_size {
+        fit = fit.validation_batch_size(size);
     }
     if !arguments.class_weight.is_empty() {
         fit = fit.class_weight(&arguments.class_weight);
@@ -104,6 +119,11 @@ fn convert(input: &Path, output: &Path, model: Option<&Path>) -> Result<()> {
     let saved = match model {
         Some(model) => {
             let saved = train::load(model)?;
+            if saved.compile.is_some() {
+                let trainer = saved.into_trainer()?;
+                trainer.load_weights(input)?;
+                return Ok(trainer.save(output)?);
+            }
             saved.model.load_weights(input)?;
             saved
         }

@@ -26,13 +26,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whether a file asks for what does not exist here; not so what the arguments name.
 fn is_missing(error: &Error) -> bool {
-    match error {
-        Error::Nn(error) | Error::Train(train::Error::Model(error)) => {
-            matches!(error, nn::Error::Unsupported { .. })
+    let Error::Train(train::Error::InFile { error, .. }) = error else { return false };
+    match &**error {
+        train::Error::Model(error) => {
+            matches!(error, nn::Error::Unsupported { .. } | nn::Error::Unknown { .. })
         }
-        // Not `Error::Optim`, which is a name among the arguments.
-        Error::Train(train::Error::Optimizer(error)) => {
+        train::Error::Optimizer(error) => {
             matches!(error, optim::Error::UnknownName { .. })
         }
         _ => false,

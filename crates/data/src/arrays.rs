@@ -38,7 +38,8 @@ pub struct Arrays {
     /// As many as `example` has fields, in row-major order.
     inputs: Vec<Tensor>,
     targets: Vec<Tensor>,
-    weights: Option<Tensor>,
+    /// None, one, or one for each target.
+    weights: Vec<Tensor>,
     example: Example,
     len: usize,
     description: Option<Arc<str>>,
@@ -121,33 +122,72 @@ impl Arrays {
                 });
             }
         }
-        Ok(Self { inputs, targets, weights: None, example, len, description: None })
+        Ok(Self { inputs, targets, weights: Vec::new(), example, len, description: None })
     }
 
-    /// Sets the weight of each example in the loss; without it, all weigh 1.
+    /// Sets the weight of each example in the loss, or in all losses; without it, all weigh 1.
     ///
     /// # Errors
     ///
     /// If `weights` is not `(examples,)` of a floating-point type.
-    pub fn sample_weight(mut self, weights: &Tensor) -> Result<Self> {
-        if weights.rank() != 1 || !weights.dtype().is_float() {
-            return Err(Error::invalid(
-                "sample_weight",
-                format_args!("float32 ({},)", self.len),
-            )
-            .got(weights.spec())
-            .help("give one weight for each example"));
+    pub fn sample_weight(self, weights: &Tensor) -> Result<Self> {
+        self.weighted(std::slice::from_ref(weights))
+    }
+
+    /// Sets the weight of each example in the loss of each target.
+    ///
+    /// # Errors
+    ///
+    /// If there is not one tensor for each target, or one is not `(examples,)` of a
+    /// floating-point type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_data::{Arrays, Dataset};
+    /// use deckle_tensor::{DType, Tensor};
+    ///
+    /// let column = || Tensor::zeros(DType::F32, [2, 1]);
+    /// let weights = [Tensor::from([1.0f32, 2.0]), Tensor::from([0.5f32, 0.0])];
+    /// let data = Arrays::of([column()], [column(), column()])?.sample_weights(&weights)?;
+    /// assert_eq!(data.example().weights.len(), 2);
+    /// # Ok::<(), deckle_data::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `sample_weight` of `Model.fit` as a list.
+    pub fn sample_weights(self, weights: &[Tensor]) -> Result<Self> {
+        if weights.len() != self.targets.len() {
+            let expected =
+                format!("one tensor for each of {} targets", self.targets.len());
+            return Err(Error::invalid("sample_weights", expected).got(weights.len()));
         }
-        if weights.shape()[0] != self.len {
-            return Err(Error::Counts {
-                first: self.example.inputs[0].name.clone(),
-                expected: self.len,
-                other: "sample_weight".into(),
-                got: weights.shape()[0],
-            });
+        self.weighted(weights)
+    }
+
+    fn weighted(mut self, weights: &[Tensor]) -> Result<Self> {
+        for weights in weights {
+            if weights.rank() != 1 || !weights.dtype().is_float() {
+                return Err(Error::invalid(
+                    "sample_weight",
+                    format_args!("float32 ({},)", self.len),
+                )
+                .got(weights.spec())
+                .help("give one weight for each example"));
+            }
+            if weights.shape()[0] != self.len {
+                return Err(Error::Counts {
+                    first: self.example.inputs[0].name.clone(),
+                    expected: self.len,
+                    other: "sample_weight".into(),
+                    got: weights.shape()[0],
+                });
+            }
         }
-        self.example.weight = Some(Spec::scalar(weights.dtype()));
-        self.weights = Some(weights.contiguous());
+        self.example.weights =
+            weights.iter().map(|weights| Spec::scalar(weights.dtype())).collect();
+        self.weights = weights.iter().map(Tensor::contiguous).collect();
         Ok(self)
     }
 
@@ -187,10 +227,11 @@ impl Arrays {
         &self.targets
     }
 
-    /// The weights of the examples, `(examples,)`, if they were set.
+    /// The weights of the examples, each `(examples,)`: none, one for all targets, or one for
+    /// each.
     #[must_use]
-    pub const fn weights(&self) -> Option<&Tensor> {
-        self.weights.as_ref()
+    pub fn weights(&self) -> &[Tensor] {
+        &self.weights
     }
 
     /// The first `count` examples; all if there are fewer.
@@ -299,9 +340,7 @@ impl Arrays {
             names(&self.example.inputs).into_iter().zip(inputs),
             names(&self.example.targets).into_iter().zip(targets),
         )?;
-        if let Some(weights) = &self.weights {
-            data = data.sample_weight(weights)?;
-        }
+        data = data.weighted(&self.weights)?;
         data.description.clone_from(&self.description);
         Ok(data)
     }
@@ -314,7 +353,7 @@ impl Arrays {
         Self {
             inputs: self.inputs.iter().map(rows).collect(),
             targets: self.targets.iter().map(rows).collect(),
-            weights: self.weights.as_ref().map(rows),
+            weights: self.weights.iter().map(rows).collect(),
             len: range.len(),
             ..self.clone()
         }
@@ -437,10 +476,10 @@ mod tests {
         assert_eq!(validation.y().unwrap().to_vec::<u8>().unwrap(), [3, 4]);
         let start = |data: &Arrays| data.x().as_slice::<i64>().unwrap().as_ptr();
         assert_eq!(start(&validation), start(&data).wrapping_add(6), "memory is shared");
-        assert_eq!(validation.weights().unwrap().to_vec::<f32>().unwrap(), [3.0, 4.0]);
+        assert_eq!(validation.weights()[0].to_vec::<f32>().unwrap(), [3.0, 4.0]);
         let subset = data.subset(&[4, 0, 4]).unwrap();
         assert_eq!(subset.x().to_vec::<i64>().unwrap(), [8, 9, 0, 1, 8, 9]);
-        assert_eq!(subset.weights().unwrap().to_vec::<f32>().unwrap(), [4.0, 0.0, 4.0]);
+        assert_eq!(subset.weights()[0].to_vec::<f32>().unwrap(), [4.0, 0.0, 4.0]);
         assert_eq!(subset.len(), 3);
     }
 

@@ -33,8 +33,9 @@ pub struct Batch {
     pub inputs: Vec<Tensor>,
     /// The targets, each `(batch, ...)`.
     pub targets: Vec<Tensor>,
-    /// The weight of each example in the loss, `(batch,)`, if the data set has weights.
-    pub weights: Option<Tensor>,
+    /// The weights of the examples in the losses, each `(batch,)`: none, one for all targets, or
+    /// one for each target.
+    pub weights: Vec<Tensor>,
     len: usize,
     /// Memory of batches of other sizes, the latest last.
     spare: Vec<Self>,
@@ -85,7 +86,7 @@ impl Batch {
         self.replace(Self {
             inputs: all(&example.inputs),
             targets: all(&example.targets),
-            weights: example.weight.as_ref().map(stack),
+            weights: example.weights.iter().map(stack).collect(),
             len,
             spare: Vec::new(),
         });
@@ -116,11 +117,8 @@ impl Batch {
         self.len == len
             && are(&self.inputs, &example.inputs)
             && are(&self.targets, &example.targets)
-            && match (&self.weights, &example.weight) {
-                (Some(tensor), Some(spec)) => is(tensor, spec),
-                (None, None) => true,
-                _ => false,
-            }
+            && self.weights.len() == example.weights.len()
+            && self.weights.iter().zip(&example.weights).all(|(w, spec)| is(w, spec))
     }
 }
 
@@ -154,7 +152,7 @@ mod tests {
             assert_eq!(batch.len(), len);
             assert_eq!(batch.inputs[0].shape(), [len, 2]);
             assert_eq!(batch.targets[0].shape(), [len]);
-            assert_eq!(batch.weights.as_ref().unwrap().shape(), [len]);
+            assert_eq!(batch.weights[0].shape(), [len]);
             assert_eq!(address(&batch), addresses[expected]);
         }
     }
@@ -175,6 +173,6 @@ mod tests {
         batch.prepare(&example(), 3);
         batch.prepare(&Example::new().input("x0", Spec::new(DType::U8, [2])), 3);
         assert_eq!(batch.inputs[0].dtype(), DType::U8);
-        assert!(batch.targets.is_empty() && batch.weights.is_none());
+        assert!(batch.targets.is_empty() && batch.weights.is_empty());
     }
 }

@@ -71,7 +71,7 @@ fn check_shapes(dataset: &dyn Dataset, batch: &Batch, len: usize) -> Result<()> 
     let example = dataset.example();
     let specs = example.inputs.iter().chain(&example.targets).map(|field| &field.spec);
     let expected: Vec<_> = specs
-        .chain(&example.weight)
+        .chain(&example.weights)
         .map(|spec| (spec.dtype, [&[len][..], &spec.shape].concat()))
         .collect();
     let got: Vec<_> = tensors(batch).map(|t| (t.dtype(), t.shape().to_vec())).collect();

@@ -140,7 +140,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// What one example of a data set holds: inputs, targets and perhaps a weight.
+/// What one example of a data set holds: inputs, targets and perhaps weights.
 ///
 /// # Examples
 ///
@@ -153,7 +153,7 @@ impl fmt::Display for Field {
 ///     .input("deep", Spec::new(DType::F32, [8]))
 ///     .target("price", Spec::scalar(DType::F32));
 /// assert_eq!(example.inputs[1].name, "deep");
-/// assert_eq!(example.weight, None);
+/// assert!(example.weights.is_empty());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Example {
@@ -161,8 +161,8 @@ pub struct Example {
     pub inputs: Vec<Field>,
     /// The targets, in the order of the model's outputs; none for data without answers.
     pub targets: Vec<Field>,
-    /// The weight of an example in the loss.
-    pub weight: Option<Spec>,
+    /// The weights of an example in the losses: none, one for all targets, or one for each.
+    pub weights: Vec<Spec>,
 }
 
 impl Example {
@@ -186,10 +186,10 @@ impl Example {
         self
     }
 
-    /// Says that every example has a weight.
+    /// Says that every example has a weight, or one more.
     #[must_use]
     pub fn weight(mut self, dtype: DType) -> Self {
-        self.weight = Some(Spec::scalar(dtype));
+        self.weights.push(Spec::scalar(dtype));
         self
     }
 }
@@ -201,7 +201,7 @@ impl fmt::Display for Example {
             write!(f, "{separator}{field}")?;
             separator = ", ";
         }
-        if self.weight.is_some() {
+        if !self.weights.is_empty() {
             write!(f, "{separator}weighted")?;
         }
         Ok(())

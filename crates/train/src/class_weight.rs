@@ -48,7 +48,7 @@ impl<'a> ClassWeights<'a> {
             let found = self.weights.iter().find(|(class, _)| class == label);
             found.map_or(1.0, |(_, weight)| *weight)
         };
-        if let Some(given) = &mut batch.weights {
+        if let [given] = &mut batch.weights[..] {
             match given.dtype() {
                 DType::F64 => given
                     .make_mut::<f64>()
@@ -78,13 +78,13 @@ impl<'a> ClassWeights<'a> {
         for (made, label) in made.make_mut::<f32>().iter_mut().zip(&self.labels) {
             *made = weight(label) as f32;
         }
-        batch.weights = Some(made);
+        batch.weights.push(made);
         Ok(true)
     }
 
     /// Takes the weights out of the batch that [`ClassWeights::apply`] has added.
     pub(crate) fn take_back(&mut self, batch: &mut Batch) {
-        self.made.extend(batch.weights.take());
+        self.made.append(&mut batch.weights);
     }
 
     /// The class of each example: a whole number, or the place of the largest of several.
@@ -144,7 +144,7 @@ mod tests {
         data.read_batch(&(0..data.len()).collect::<Vec<_>>(), &mut batch)?;
         let mut weights = ClassWeights::new(&[(0, 0.5), (2, 3.0)], 1)?;
         assert_eq!(weights.apply(&mut batch)?, given.is_none());
-        Ok(batch.weights.as_ref().unwrap().to_vec()?)
+        Ok(batch.weights[0].to_vec()?)
     }
 
     #[test]

@@ -17,6 +17,14 @@ pub enum Error {
     Data(#[from] deckle_data::Error),
     /// A file failed.
     File(#[from] deckle_formats::Error),
+    /// What a file asks for failed.
+    InFile {
+        /// The file's name.
+        file: String,
+        /// What failed.
+        #[source]
+        error: Box<Self>,
+    },
     /// Something was given that cannot be used.
     Invalid {
         /// What was done.
@@ -108,6 +116,7 @@ impl fmt::Display for Error {
             Self::Optimizer(error) => error.fmt(f),
             Self::Data(error) => error.fmt(f),
             Self::File(error) => error.fmt(f),
+            Self::InFile { file, error } => write!(f, "{file}: {error}"),
             Self::Invalid { problem, expected, got, help } => {
                 f.write_str(problem)?;
                 for (name, text) in
@@ -142,6 +151,7 @@ impl fmt::Debug for Error {
             Self::Optimizer(error) => fmt::Debug::fmt(error, f),
             Self::Data(error) => fmt::Debug::fmt(error, f),
             Self::File(error) => fmt::Debug::fmt(error, f),
+            Self::InFile { file, error } => write!(f, "{file}: {error:?}"),
             error => fmt::Display::fmt(error, f),
         }
     }

@@ -11,7 +11,7 @@ use deckle_formats::{Group, KerasArchive, Safetensors};
 use deckle_nn::{Model, Registry};
 use deckle_optim::OptimizerState;
 use deckle_tensor::Tensor;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Compile, Error, Result, Trainable, Trainer};
 use compile::{compile_config, parse_compile};
@@ -214,10 +214,33 @@ pub fn load(path: impl AsRef<Path>) -> Result<Saved> {
 pub fn load_with(path: impl AsRef<Path>, registry: &Registry) -> Result<Saved> {
     let path = path.as_ref();
     let content = Content::read(path)?;
-    read_model(&content, registry).map_err(|error| in_file(error, path))
+    read_all(&content, registry).map_err(|error| in_file(error, path))
 }
 
-fn read_model(content: &Content, registry: &Registry) -> Result<Saved> {
+/// Reads a model, and not how it was compiled: that may be what does not exist here.
+///
+/// # Errors
+///
+/// As [`load`], but for the compile state.
+pub fn load_model(path: impl AsRef<Path>, registry: &Registry) -> Result<Model> {
+    let path = path.as_ref();
+    let content = Content::read(path)?;
+    let read = read_model(&content, registry);
+    read.map(|(model, _)| model).map_err(|error| in_file(error, path))
+}
+
+fn read_all(content: &Content, registry: &Registry) -> Result<Saved> {
+    let (model, compile) = read_model(content, registry)?;
+    let compile = compile.filter(|config| config.contains_key("optimizer"));
+    let compile = compile.map(|config| parse_compile(&config, &model)).transpose()?;
+    Ok(Saved { model, compile, optimizer: content.optimizer()? })
+}
+
+/// The model with its weights, and its compile state as it stands in the file.
+fn read_model(
+    content: &Content,
+    registry: &Registry,
+) -> Result<(Model, Option<Map<String, Value>>)> {
     let (config, compile) = match content {
         Content::Archive(archive) => {
             let compile = archive.config.get("compile_config").and_then(Value::as_object);
@@ -240,20 +263,14 @@ fn read_model(content: &Content, registry: &Registry) -> Result<Saved> {
     let device = Device::reference();
     let model = Model::blank_from_config(&config, registry, 0, &device, elements)?;
     content.weights(&model)?.assign(&format!("model `{}`", model.name()))?;
-    let compile = compile.filter(|config| config.contains_key("optimizer"));
-    let compile = compile.map(|config| parse_compile(&config, &model)).transpose()?;
-    Ok(Saved { model, compile, optimizer: content.optimizer()? })
+    Ok((model, compile))
 }
 
+/// Says in which file something failed, if that is not said yet.
 fn in_file(error: Error, path: &Path) -> Error {
     match error {
-        Error::Invalid { problem, expected, got, help } => Error::Invalid {
-            problem: format!("{}: {problem}", path.display()),
-            expected,
-            got,
-            help,
-        },
-        error => error,
+        Error::File(error) => Error::File(error),
+        error => Error::InFile { file: path.display().to_string(), error: error.into() },
     }
 }
 

@@ -167,7 +167,7 @@ impl Kind {
             .collect();
         let (x, rest) = given.split_at(batch.inputs.len());
         let (y, weights) = rest.split_at(batch.targets.len());
-        let (outputs, updates) = parts.graph(mode, x, y, weights.first())?;
+        let (outputs, updates) = parts.graph(mode, x, y, weights)?;
         let device = parts.model.group().device();
         let compiled =
             Function::new(&given, &outputs).updates(updates).compile(&device)?;
@@ -242,7 +242,7 @@ impl Parts<'_> {
         mode: Mode,
         x: &[Var],
         y: &[Var],
-        weights: Option<&Var>,
+        weights: &[Var],
     ) -> Result<Results> {
         let (seed, step) = (self.seed.read(), self.step.read());
         let randomness = Randomness { seed: &seed, step: &step };
@@ -251,7 +251,7 @@ impl Parts<'_> {
             Mode::Evaluate => Call::inference(),
         };
         let outputs = self.model.call(x, &mut call)?;
-        self.check_targets(y)?;
+        self.check_targets(y, weights)?;
         let mut updates: Vec<(Variable, Var)> = call.updates().to_vec();
         let mut trackers = self.trackers.all.iter();
         let total_tracker = trackers.next();
@@ -259,18 +259,30 @@ impl Parts<'_> {
         let is_needed = |(plan, _): &(&OutputPlan, &Var)| plan.needs_target();
         let needed = self.plans.iter().zip(&outputs).filter(is_needed);
         // Targets of outputs that need none may be there or not.
-        let targets = match y.len() == self.plans.len() {
-            true => self.plans.iter().zip(y).filter(is_needed).map(|(_, t)| t).collect(),
-            false => y.iter().collect::<Vec<_>>(),
+        let of_needed = |given: &[Var]| -> Vec<Option<Var>> {
+            let all = given.iter().cloned().map(Some);
+            match given.len() == self.plans.len() {
+                true => {
+                    let all = self.plans.iter().zip(all);
+                    all.filter(|(plan, _)| plan.needs_target()).map(|(_, t)| t).collect()
+                }
+                false => all.collect(),
+            }
         };
-        let pairs = needed.zip(targets).map(|((plan, p), t)| (plan, t, p));
-        let pairs: Vec<_> = pairs.collect();
+        let targets = of_needed(y).into_iter().flatten();
+        let weights = match weights {
+            [] | [_] => vec![weights.first().cloned(); self.plans.len()],
+            weights => of_needed(weights),
+        };
+        let pairs = needed.zip(targets).zip(weights);
+        let pairs: Vec<_> = pairs.map(|(((plan, p), t), w)| (plan, t, p, w)).collect();
         let batch = x[0].count_of(0, DType::F64)?;
         let mut total: Option<Var> = None;
         let mut losses = Vec::new();
-        for &(plan, t, p) in &pairs {
+        for (plan, t, p, weights) in &pairs {
             let Some(loss) = &plan.loss else { continue };
-            let value = loss.call(t, p, weights, call.mask(p))?.cast(DType::F32)?;
+            let value =
+                loss.call(t, p, weights.as_ref(), call.mask(p))?.cast(DType::F32)?;
             let weighted = &value * plan.weight;
             losses.push(value);
             total = Some(match total {
@@ -303,13 +315,15 @@ impl Parts<'_> {
                 updates.extend(tracker.updates(weighted_mean(tracker, value)?));
             }
         }
-        for &(plan, t, p) in &pairs {
+        for (plan, t, p, weights) in &pairs {
             for (metric, tracker) in plan.metrics.iter().zip(trackers.by_ref()) {
-                let weights =
-                    match (weights.filter(|_| metric.is_weighted()), call.mask(p)) {
-                        (Some(weights), Some(mask)) => Some(masked(weights, mask)?),
-                        (weights, mask) => weights.or(mask).cloned(),
-                    };
+                let weights = match (
+                    weights.as_ref().filter(|_| metric.is_weighted()),
+                    call.mask(p),
+                ) {
+                    (Some(weights), Some(mask)) => Some(masked(weights, mask)?),
+                    (weights, mask) => weights.or(mask).cloned(),
+                };
                 let metric = metric.resolve(t, p);
                 let new = metric.update(&tracker.read(), t, p, weights.as_ref())?;
                 Var::set_path(&new, &known, "metrics");
@@ -328,7 +342,14 @@ impl Parts<'_> {
         Ok((vec![finite, total], updates))
     }
 
-    fn check_targets(&self, y: &[Var]) -> Result<()> {
+    fn check_targets(&self, y: &[Var], weights: &[Var]) -> Result<()> {
+        if weights.len() > 1 && weights.len() != y.len() {
+            return Err(Error::invalid(
+                "the data set's weights are not those that the losses need",
+                format_args!("one for all, or one for each of {} targets", y.len()),
+            )
+            .got(weights.len()));
+        }
         let needed: Vec<_> =
             self.plans.iter().filter(|plan| plan.needs_target()).collect();
         if needed.len() == y.len() || self.plans.len() == y.len() {

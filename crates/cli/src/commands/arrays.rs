@@ -16,9 +16,27 @@ pub(crate) fn examples(model: &Model, file: &Path) -> Result<Arrays> {
     let inputs = inputs(model, &npz, file)?;
     let targets = find_all(&npz, file, 't', "target", &outputs)?;
     let data = Arrays::named(inputs, targets)?;
-    match npz.names().any(|name| name == "w0") {
-        true => Ok(data.sample_weight(&npz.tensor("w0")?)?),
-        false => Ok(data),
+    let weights: Vec<_> = (0..)
+        .map(|i| format!("w{i}"))
+        .take_while(|name| npz.names().any(|known| known == name))
+        .map(|name| npz.tensor(&name))
+        .collect::<Result<_, _>>()?;
+    match &weights[..] {
+        [] => Ok(data),
+        [one] => Ok(data.sample_weight(one)?),
+        all if all.len() == outputs.len() => Ok(data.sample_weights(all)?),
+        all => Err(problem_with(
+            file,
+            format_args!(
+                "has {} arrays of weights, `w0` to `w{}`",
+                all.len(),
+                all.len() - 1
+            ),
+            format_args!(
+                "give one for all outputs, or one for each of {}",
+                outputs.len()
+            ),
+        )),
     }
 }
 
