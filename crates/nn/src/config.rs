@@ -32,17 +32,32 @@ use crate::{AnyLayer, Layer, layers};
 /// `keras.saving.register_keras_serializable`, without a global list.
 #[derive(Clone)]
 pub struct Registry {
-    makers: BTreeMap<String, Maker>,
+    makers: Arc<BTreeMap<String, Maker>>,
 }
 
+/// Makes a layer of its configuration, in which other layers may be.
+type Maker =
+    Arc<dyn Fn(Value, &Registry) -> serde_json::Result<Arc<dyn AnyLayer>> + Send + Sync>;
+
 /// Makes a layer of its configuration.
-type Maker = Arc<dyn Fn(Value) -> serde_json::Result<Arc<dyn AnyLayer>> + Send + Sync>;
+pub(crate) type Make =
+    Arc<dyn Fn(Value) -> serde_json::Result<Arc<dyn AnyLayer>> + Send + Sync>;
+
+/// A layer whose configuration holds other layers.
+pub trait FromConfig: Sized {
+    /// Reads the configuration; the registry knows the classes of the layers in it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    fn from_config(config: Value, registry: &Registry) -> serde_json::Result<Self>;
+}
 
 impl Registry {
     /// A registry without any class.
     #[must_use]
     pub fn empty() -> Self {
-        Self { makers: BTreeMap::new() }
+        Self { makers: Arc::default() }
     }
 
     /// A registry of all layers in [`layers`], under Keras's names.
@@ -67,6 +82,7 @@ impl Registry {
             .register::<layers::Embedding>("Embedding")
             .register::<layers::Flatten>("Flatten")
             .register::<layers::GRU>("GRU")
+            .register::<layers::GRUCell>("GRUCell")
             .register::<layers::GlobalAveragePooling1D>("GlobalAveragePooling1D")
             .register::<layers::GlobalAveragePooling2D>("GlobalAveragePooling2D")
             .register::<layers::GlobalAveragePooling3D>("GlobalAveragePooling3D")
@@ -76,6 +92,7 @@ impl Registry {
             .register::<layers::GroupNormalization>("GroupNormalization")
             .register::<layers::GroupQueryAttention>("GroupQueryAttention")
             .register::<layers::LSTM>("LSTM")
+            .register::<layers::LSTMCell>("LSTMCell")
             .register::<layers::LayerNormalization>("LayerNormalization")
             .register::<layers::MaxPooling1D>("MaxPooling1D")
             .register::<layers::MaxPooling2D>("MaxPooling2D")
@@ -89,8 +106,13 @@ impl Registry {
             .register::<layers::Rescaling>("Rescaling")
             .register::<layers::Reshape>("Reshape")
             .register::<layers::SimpleRNN>("SimpleRNN")
+            .register::<layers::SimpleRNNCell>("SimpleRNNCell")
             .register::<layers::Softmax>("Softmax")
             .register::<layers::Subtract>("Subtract")
+            .register_wrapper::<layers::Bidirectional>("Bidirectional")
+            .register_wrapper::<layers::RNN>("RNN")
+            .register_wrapper::<layers::StackedRNNCells>("StackedRNNCells")
+            .register_wrapper::<layers::TimeDistributed>("TimeDistributed")
             .register::<layers::UnitNormalization>("UnitNormalization")
     }
 
@@ -100,11 +122,31 @@ impl Registry {
     where
         L: Layer + PartialEq + Serialize + DeserializeOwned + 'static,
     {
-        let make = |config| -> serde_json::Result<Arc<dyn AnyLayer>> {
+        let make = |config, _: &Self| -> serde_json::Result<Arc<dyn AnyLayer>> {
             Ok(Arc::new(serde_json::from_value::<L>(config)?))
         };
-        self.makers.insert(class_name.to_owned(), Arc::new(make));
+        Arc::make_mut(&mut self.makers).insert(class_name.to_owned(), Arc::new(make));
         self
+    }
+
+    /// Adds, or replaces, a class whose configuration holds other layers.
+    #[must_use]
+    pub fn register_wrapper<L>(mut self, class_name: &str) -> Self
+    where
+        L: Layer + PartialEq + Serialize + FromConfig + 'static,
+    {
+        let make = |config, registry: &Self| -> serde_json::Result<Arc<dyn AnyLayer>> {
+            Ok(Arc::new(L::from_config(config, registry)?))
+        };
+        Arc::make_mut(&mut self.makers).insert(class_name.to_owned(), Arc::new(make));
+        self
+    }
+
+    /// What makes layers of that class.
+    pub(crate) fn maker(&self, class_name: &str) -> Option<Make> {
+        let make = Arc::clone(self.makers.get(class_name)?);
+        let registry = self.clone();
+        Some(Arc::new(move |config| make(config, &registry)))
     }
 
     /// Whether there is a class of that name.

@@ -115,8 +115,7 @@ impl<'a> Init<'a> {
         initializer: &Initializer,
     ) -> Result<Variable> {
         let path = self.path_of(name);
-        let value =
-            initializer.values(&matrix, self.dtype, self.seed, stream(&path, 0))?;
+        let value = self.values(&path, 0, &matrix, initializer)?;
         self.hold(name, &path, &value.reshape(shape.as_ref())?, true)
     }
 
@@ -225,6 +224,18 @@ impl<'a> Init<'a> {
         let made = make(self);
         self.scope.pop();
         made
+    }
+
+    /// How many weights there are.
+    pub(crate) fn weights_made(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Leaves the weights from that one on as they are in training.
+    pub(crate) fn freeze_from(&mut self, first: usize) {
+        for weight in &mut self.weights[first..] {
+            weight.trainable = false;
+        }
     }
 
     /// The element type of the weights.

@@ -44,6 +44,34 @@ pub(crate) fn yes() -> bool {
     true
 }
 
+/// The settings that a layer's own configuration does not know, and that change something.
+pub(crate) fn unknown_settings<'a>(
+    given: &'a Map<String, Value>,
+    known: &'a Value,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let unknown = given.iter().filter(|(key, _)| known.get(key).is_none());
+    unknown.filter(|(key, value)| !is_harmless(key, value))
+}
+
+/// Whether an argument that a layer does not know changes nothing.
+pub(crate) fn is_harmless(key: &str, value: &Value) -> bool {
+    match key {
+        // How, not what, Keras computes.
+        // And what Keras 2 notes of the input.
+        "unroll" | "use_cudnn" | "implementation" | "batch_input_shape"
+        | "input_length" => true,
+        "autocast" => value == &Value::Bool(true),
+        // Only read with renormalization.
+        "renorm_momentum" => value.as_f64() == Some(0.99),
+        _ => is_nothing(value),
+    }
+}
+
+/// Whether a value says nothing.
+pub(crate) fn is_nothing(value: &Value) -> bool {
+    matches!(value, Value::Null | Value::Bool(false))
+}
+
 /// None, one value, or a list of values, for serde.
 pub(crate) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where

@@ -99,6 +99,15 @@ pub trait Layer: fmt::Debug + Send + Sync {
         self.class_name()
     }
 
+    /// If it is a cell of a recurrent layer: the shapes of its states, for such an input.
+    ///
+    /// A cell's inputs are one step of a sequence, then its states; its outputs are that of the
+    /// step, then the next states.
+    fn state_shapes(&self, input: &Shape) -> Option<Vec<Shape>> {
+        let _ = input;
+        None
+    }
+
     /// Whether a call may have that argument with that value, which is not a tensor;
     /// [`Inputs::arguments`] has it then.
     fn takes_constant(&self, _argument: &str, _value: &Value) -> bool {

@@ -4,6 +4,8 @@ mod activation;
 mod attention;
 mod axis_list;
 mod batch_normalization;
+mod bidirectional;
+mod cells;
 mod concatenate;
 mod conv;
 mod dense;
@@ -27,9 +29,12 @@ mod recurrent;
 mod rescaling;
 mod reshape;
 mod rms_normalization;
+mod rnn;
 mod setters;
 mod simple_rnn;
+mod time_distributed;
 mod unit_normalization;
+mod wrapped;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +42,8 @@ pub use activation::{Activation, ReLU, Softmax};
 pub use attention::{AdditiveAttention, Attention, ScoreMode};
 pub use axis_list::AxisList;
 pub use batch_normalization::BatchNormalization;
+pub use bidirectional::{Bidirectional, Merge};
+pub use cells::{GRUCell, LSTMCell, SimpleRNNCell};
 pub use concatenate::Concatenate;
 pub use conv::{Conv, Conv1D, Conv2D, Conv3D, Padding};
 pub use dense::Dense;
@@ -63,8 +70,11 @@ pub use pooling::{
 pub use rescaling::Rescaling;
 pub use reshape::Reshape;
 pub use rms_normalization::RMSNormalization;
+pub use rnn::{RNN, StackedRNNCells};
 pub use simple_rnn::SimpleRNN;
+pub use time_distributed::TimeDistributed;
 pub use unit_normalization::UnitNormalization;
+pub use wrapped::Wrapped;
 
 /// Where the channels of images are: last, the one order that there is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]

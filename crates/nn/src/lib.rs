@@ -114,7 +114,7 @@ mod symbol;
 pub use activation::Activation;
 pub use call::{Call, Inputs, Randomness, stream};
 pub use check::{check_layer, check_layer_on};
-pub use config::Registry;
+pub use config::{FromConfig, Registry};
 pub use error::{Error, Result, did_you_mean};
 pub use init::{Init, Weight};
 pub use initializer::{Fan, Initializer, Spread};

@@ -13,7 +13,8 @@ use crate::{
     AnyLayer, Arguments, Error, Functional, InputLayer, LayerHandle, Model, Nest, Result,
     Sequential,
     init::Blank,
-    layers::{KerasShape, Operation},
+    keras::{is_harmless, is_nothing, unknown_settings},
+    layers::{KerasShape, Operation, Wrapped},
     stream,
 };
 use graph::{End, Node, argument, connect, endpoints, find};
@@ -436,7 +437,7 @@ impl<'a> Reader<'a> {
             Some(name) => format!("layer `{}{name}` ({class})", self.path),
             None => format!("layer {}{class}", self.path),
         };
-        let Some(make) = self.registry.makers.get(class).map(Arc::clone) else {
+        let Some(make) = self.registry.maker(class) else {
             self.missing.push(place);
             return Ok(None);
         };
@@ -474,13 +475,16 @@ impl<'a> Reader<'a> {
                 return Ok(None);
             };
             let value = config.shift_remove(&culprit).unwrap_or_default();
+            if Wrapped::is_in(&value) {
+                // The layer in it is what is wrong, which the error names.
+                self.missing.push(format!("{place}: {error}"));
+                return Ok(None);
+            }
             self.missing.push(format!("{place}: {culprit} = {}", brief(&value)));
         };
         let known = made.config()?;
-        for (key, value) in &config {
-            if known.get(key).is_none() && !is_harmless(key, value) {
-                self.missing.push(format!("{place}: {key} = {}", brief(value)));
-            }
+        for (key, value) in unknown_settings(&config, &known) {
+            self.missing.push(format!("{place}: {key} = {}", brief(value)));
         }
         Ok((self.missing.len() == before).then_some(made))
     }
@@ -527,24 +531,6 @@ fn legacy_node(given: &[Value]) -> Result<Called> {
     }
     let nest = if tensors.len() == 1 { tensors.remove(0) } else { Nest::List(tensors) };
     Ok((vec![nest], named))
-}
-
-/// Whether an argument that a layer does not know changes nothing.
-fn is_harmless(key: &str, value: &Value) -> bool {
-    match key {
-        // How, not what, Keras computes.
-        // And what Keras 2 notes of the input.
-        "unroll" | "use_cudnn" | "implementation" | "batch_input_shape"
-        | "input_length" => true,
-        "autocast" => value == &Value::Bool(true),
-        // Only read with renormalization.
-        "renorm_momentum" => value.as_f64() == Some(0.99),
-        _ => is_nothing(value),
-    }
-}
-
-fn is_nothing(value: &Value) -> bool {
-    matches!(value, Value::Null | Value::Bool(false))
 }
 
 /// A shape with its batch axis.

@@ -1,0 +1,540 @@
+//! The layer that runs a cell over a sequence: `RNN`, and `StackedRNNCells`.
+
+use std::cell::RefCell;
+
+use deckle_autograd::{Axis, Error as GraphError, Var, scan};
+use deckle_tensor::{Dim, Shape};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    setters::setters,
+    wrapped::{BuiltWrapped, Wrapped},
+};
+use crate::{
+    Built, Call, Error, FromConfig, Init, Inputs, Layer, Registry, Result, expect,
+    snake_case,
+};
+
+/// Runs a cell over the steps of a sequence.
+///
+/// A cell is a layer with [`Layer::state_shapes`], of your own perhaps: of a step and its states
+/// it makes an output and the next states. States start with 0, or with `initial_state`: more
+/// inputs, positional or by that name. Masked steps keep the states, and repeat the output.
+///
+/// # Shapes
+///
+/// | tensor     | shape                                                          |
+/// |------------|----------------------------------------------------------------|
+/// | input      | `(batch, time, ...)`; `time` may be unknown                    |
+/// | `cell/...` | the cell's weights                                             |
+/// | output     | the cell's, or `(batch, time, ...)` with all steps             |
+/// | states     | the cell's                                                     |
+///
+/// # Errors
+///
+/// Building fails if the layer is no cell, or cannot take the steps or the states.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_nn::{Layer, layers::{GRUCell, LSTMCell, RNN}};
+///
+/// let words = [None, None, Some(32)].into();
+/// let layer = RNN::stacked([LSTMCell::new(16).into(), GRUCell::new(8).into()]);
+/// assert_eq!(layer.output_shape(&[words])?[0].to_string(), "(batch, 8)");
+/// # Ok::<(), deckle_nn::Error>(())
+/// ```
+///
+/// # Keras
+///
+/// `keras.layers.RNN`, but for `stateful`. As there, a layer that is given states does not use
+/// the mask that belongs to its input: give it by name, as `mask`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RNN {
+    #[serde(default)]
+    return_sequences: bool,
+    #[serde(default)]
+    return_state: bool,
+    #[serde(default)]
+    go_backwards: bool,
+    #[serde(default)]
+    stateful: bool,
+    #[serde(default)]
+    zero_output_for_mask: bool,
+    cell: Wrapped,
+}
+
+impl RNN {
+    /// The layer that runs that cell.
+    #[must_use]
+    pub fn new(cell: impl Into<Wrapped>) -> Self {
+        Self {
+            return_sequences: false,
+            return_state: false,
+            go_backwards: false,
+            stateful: false,
+            zero_output_for_mask: false,
+            cell: cell.into(),
+        }
+    }
+
+    /// The layer that runs these cells, each on the outputs of the one before.
+    #[must_use]
+    pub fn stacked(cells: impl Into<Vec<Wrapped>>) -> Self {
+        Self::new(StackedRNNCells::new(cells))
+    }
+
+    setters! {
+        /// Sets whether the output has all steps, not only the last; false by default.
+        return_sequences: bool;
+        /// Sets whether the last states are outputs too; false by default.
+        return_state: bool;
+        /// Sets whether the last step comes first, in the output too; false by default.
+        go_backwards: bool;
+        /// Sets whether the output of a masked step is 0, not that of the step before; false by
+        /// default.
+        zero_output_for_mask: bool;
+    }
+}
+
+impl FromConfig for RNN {
+    fn from_config(config: Value, registry: &Registry) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Flags {
+            #[serde(default)]
+            return_sequences: bool,
+            #[serde(default)]
+            return_state: bool,
+            #[serde(default)]
+            go_backwards: bool,
+            #[serde(default)]
+            stateful: bool,
+            #[serde(default)]
+            zero_output_for_mask: bool,
+        }
+        let cell = match config.get("cell").unwrap_or(&Value::Null) {
+            Value::Array(cells) => StackedRNNCells::read(cells, registry)?.into(),
+            cell => Wrapped::read(cell, registry)?,
+        };
+        let flags: Flags = serde_json::from_value(config)?;
+        Ok(Self {
+            return_sequences: flags.return_sequences,
+            return_state: flags.return_state,
+            go_backwards: flags.go_backwards,
+            stateful: flags.stateful,
+            zero_output_for_mask: flags.zero_output_for_mask,
+            cell,
+        })
+    }
+}
+
+/// The shape of one step.
+fn step(input: &Shape) -> Shape {
+    input.dims()[..1].iter().chain(&input.dims()[2..]).cloned().collect()
+}
+
+fn states_of(cell: &Wrapped, step: &Shape) -> Result<Vec<Shape>> {
+    cell.layer().state_shapes(step).ok_or_else(|| {
+        Error::invalid("cannot run this layer over steps", "a cell, as LSTMCell")
+            .got(cell.layer().class_name())
+            .help("a cell has Layer::state_shapes")
+    })
+}
+
+/// A step's shape with those of the states.
+fn with_states(step: Shape, states: &[Shape]) -> Vec<Shape> {
+    std::iter::once(step).chain(states.iter().cloned()).collect()
+}
+
+impl Layer for RNN {
+    fn class_name(&self) -> &'static str {
+        "RNN"
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        if self.stateful {
+            return Err(Error::invalid(
+                "`stateful` is not supported",
+                "states that start anew with each batch",
+            )
+            .help(
+                "return the states with return_state, and give them as initial_state",
+            ));
+        }
+        let Some((x, given)) = inputs.split_first() else {
+            return Err(Error::invalid("cannot take no input", "one input").got("none"));
+        };
+        let help = "add an axis for time or features, e.g. with an Embedding or Reshape";
+        expect::at_least(x, 3, "(batch, time, ...)", help)?;
+        let states = states_of(&self.cell, &step(x))?;
+        let fits = |(given, state): (&Shape, &Shape)| given.may_equal(state);
+        let all_fit = given.len() == states.len() && given.iter().zip(&states).all(fits);
+        if !given.is_empty() && !all_fit {
+            let list = |shapes: &[Shape]| {
+                shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" and ")
+            };
+            let expected = list(&states);
+            return Err(Error::invalid("cannot start with these states", expected)
+                .got(list(given)));
+        }
+        let mut made = self.cell.output_shape(&with_states(step(x), &states))?;
+        if made.len() != states.len() + 1 {
+            let expected = "a cell with an output and as many next states as states";
+            return Err(Error::invalid("cannot run this cell", expected).got(made.len()));
+        }
+        if self.return_sequences {
+            let dims = made[0].dims();
+            let time = &x.dims()[1];
+            made[0] = dims[..1].iter().chain([time]).chain(&dims[1..]).cloned().collect();
+        }
+        made.truncate(if self.return_state { made.len() } else { 1 });
+        Ok(made)
+    }
+
+    fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
+        let step = step(&inputs[0]);
+        let states = states_of(&self.cell, &step)?;
+        let given = with_states(step, &states);
+        let output = self.cell.output_shape(&given)?.remove(0);
+        let cell = self.cell.build("cell", &given, init)?;
+        Ok(Box::new(BuiltRNN { config: self.clone(), cell, states, output }))
+    }
+
+    fn list_from(&self) -> Option<usize> {
+        Some(1)
+    }
+}
+
+#[derive(Debug)]
+struct BuiltRNN {
+    config: RNN,
+    cell: BuiltWrapped,
+    /// The shapes of the states and of a step's output.
+    states: Vec<Shape>,
+    output: Shape,
+}
+
+/// Zeros of that shape, for as many examples as `x` has; other axes have known lengths.
+fn zeros(x: &Var, shape: &Shape, call: &Call<'_>) -> Result<Var> {
+    let rest: Shape = shape.dims()[1..].iter().cloned().collect();
+    if rest.known().is_none() {
+        return Err(Error::invalid("cannot start with zeros", "states of known lengths")
+            .got(shape)
+            .help("give the states as initial_state"));
+    }
+    let batch = match x.shape().dims()[0].clone() {
+        Dim::Unknown => {
+            let others: Vec<_> = (1..x.rank()).collect();
+            let zeros = x.full_like(0.0)?.cast(call.dtype())?.sum(&others)?;
+            let ones = rest.dims().iter().map(|_| Axis::from(1));
+            zeros.reshape([Axis::Of(0)].into_iter().chain(ones).collect::<Vec<_>>())?
+        }
+        known => {
+            let dims = std::iter::once(known).chain(rest.dims().iter().cloned());
+            return Ok(Var::zeros(call.dtype(), dims.collect::<Shape>())?);
+        }
+    };
+    Ok(batch.add(&Var::zeros(call.dtype(), rest)?)?)
+}
+
+impl Built for BuiltRNN {
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
+        let config = &self.config;
+        let Some((given, initial)) = inputs.positional().split_first() else {
+            return Err(Error::invalid("cannot take no input", "one input").got("none"));
+        };
+        let own = call.mask(given).cloned();
+        let named = inputs.named("mask").next().cloned();
+        let mut states: Vec<Var> =
+            initial.iter().chain(inputs.named("initial_state")).cloned().collect();
+        let mask = named.clone().or_else(|| own.clone().filter(|_| states.is_empty()));
+        let mut x = given.cast(call.dtype())?;
+        let mut steps_mask = mask;
+        if config.go_backwards {
+            x = x.flip(1)?;
+            steps_mask = steps_mask.map(|mask| mask.flip(1)).transpose()?;
+        }
+        if states.is_empty() {
+            let made = self.states.iter().map(|shape| zeros(&x, shape, call));
+            states = made.collect::<Result<_>>()?;
+        }
+        for state in &mut states {
+            *state = state.cast(call.dtype())?;
+        }
+        if let Some(mask) = &mut steps_mask {
+            *mask = mask.swap_axes(0, 1)?;
+        }
+        let (sequence, last, states) =
+            self.run(&x.swap_axes(0, 1)?, steps_mask.as_ref(), states, call)?;
+        let output =
+            if config.return_sequences { sequence.swap_axes(0, 1)? } else { last };
+        if let (true, Some(mask)) = (config.return_sequences, named.or(own)) {
+            call.set_mask(&output, &mask);
+        }
+        let mut outputs = vec![output];
+        if config.return_state {
+            outputs.extend(states);
+        }
+        Ok(outputs)
+    }
+}
+
+impl BuiltRNN {
+    /// The loop: outputs of all steps, the last one, the last states; time comes first.
+    fn run(
+        &self,
+        x: &Var,
+        mask: Option<&Var>,
+        states: Vec<Var>,
+        call: &mut Call<'_>,
+    ) -> Result<(Var, Var, Vec<Var>)> {
+        let zero = self.config.zero_output_for_mask;
+        // Carried are the output of the step before, then the states.
+        let like = x.swap_axes(0, 1)?;
+        let before = zeros(&like, &self.output, call)?;
+        let carries: Vec<_> = std::iter::once(&before).chain(&states).collect();
+        let sequences: Vec<_> = std::iter::once(x).chain(mask).collect();
+        let failure = RefCell::new(None);
+        let scanned = scan(&carries, &sequences, false, |carried, steps| {
+            let given: Vec<_> =
+                std::iter::once(&steps[0]).chain(&carried[1..]).cloned().collect();
+            let made = self.cell.call(&Inputs::new(given), call).map_err(|error| {
+                match error {
+                    Error::Autograd(error) => error,
+                    error => {
+                        *failure.borrow_mut() = Some(error);
+                        // The error above is what is returned.
+                        GraphError::Independent { wrt: String::new() }
+                    }
+                }
+            })?;
+            let mut next = made;
+            if let Some(mask) = steps.get(1) {
+                for (at, next) in next.iter_mut().enumerate() {
+                    let mut mask = mask.clone();
+                    while mask.rank() < next.rank() {
+                        mask = mask.expand_dims(-1)?;
+                    }
+                    *next = if at == 0 && zero {
+                        mask.select(&*next, 0.0)?
+                    } else {
+                        mask.select(&*next, &carried[at])?
+                    };
+                }
+            }
+            let output = next[0].clone();
+            Ok((next, vec![output]))
+        });
+        let mut scanned = match failure.into_inner() {
+            Some(error) => return Err(error),
+            None => scanned?,
+        };
+        let last = scanned.carries.remove(0);
+        Ok((scanned.results.remove(0), last, scanned.carries))
+    }
+}
+
+/// Cells of which each takes the outputs of the one before, as one cell.
+///
+/// # Shapes
+///
+/// The inputs are a step and the states of all cells, in their order; the outputs that of the
+/// last cell and the next states of all. Weights are in `cells/<class>`, numbered by class.
+///
+/// # Errors
+///
+/// Building fails if there is no cell, or one cannot take what it gets.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_nn::{Layer, layers::{GRUCell, SimpleRNNCell, StackedRNNCells}};
+///
+/// let cells = StackedRNNCells::new([GRUCell::new(3).into(), SimpleRNNCell::new(2).into()]);
+/// let states = cells.state_shapes(&[None, Some(4)].into()).unwrap_or_default();
+/// assert_eq!(states, [[None, Some(3)].into(), [None, Some(2)].into()]);
+/// ```
+///
+/// # Keras
+///
+/// `keras.layers.StackedRNNCells`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StackedRNNCells {
+    cells: Vec<Wrapped>,
+}
+
+impl StackedRNNCells {
+    /// These cells as one.
+    #[must_use]
+    pub fn new(cells: impl Into<Vec<Wrapped>>) -> Self {
+        Self { cells: cells.into() }
+    }
+
+    fn read(cells: &[Value], registry: &Registry) -> serde_json::Result<Self> {
+        let cells = cells.iter().map(|cell| Wrapped::read(cell, registry));
+        Ok(Self { cells: cells.collect::<serde_json::Result<_>>()? })
+    }
+
+    /// For each cell what it is given, and its output.
+    fn flow(&self, step: &Shape) -> Result<Vec<(Vec<Shape>, Shape)>> {
+        if self.cells.is_empty() {
+            return Err(Error::invalid("cannot stack nothing", "one cell or more"));
+        }
+        let (mut x, mut all) = (step.clone(), Vec::new());
+        for cell in &self.cells {
+            let given = with_states(x.clone(), &states_of(cell, &x)?);
+            x = cell.output_shape(&given)?.remove(0);
+            all.push((given, x.clone()));
+        }
+        Ok(all)
+    }
+}
+
+impl FromConfig for StackedRNNCells {
+    fn from_config(config: Value, registry: &Registry) -> serde_json::Result<Self> {
+        let cells = config.get("cells").and_then(Value::as_array);
+        Self::read(cells.map_or(&[], Vec::as_slice), registry)
+    }
+}
+
+impl Layer for StackedRNNCells {
+    fn class_name(&self) -> &'static str {
+        "StackedRNNCells"
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        let Some((x, given)) = inputs.split_first() else {
+            return Err(Error::invalid("cannot take no input", "one step").got("none"));
+        };
+        let flow = self.flow(x)?;
+        let states: Vec<_> =
+            flow.iter().flat_map(|(given, _)| given[1..].iter().cloned()).collect();
+        let fits = given.len() == states.len()
+            && given.iter().zip(&states).all(|(given, state)| given.may_equal(state));
+        if !fits {
+            return Err(
+                Error::invalid("cannot take these states", states.len()).got(given.len())
+            );
+        }
+        let last = flow.last().map_or_else(|| x.clone(), |(_, output)| output.clone());
+        Ok(with_states(last, &states))
+    }
+
+    fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
+        let mut counts = std::collections::BTreeMap::new();
+        let mut cells = Vec::new();
+        init.scoped("cells", |init| {
+            for (cell, (given, _)) in self.cells.iter().zip(self.flow(&inputs[0])?) {
+                let class = snake_case(cell.layer().class_name());
+                let count = counts.entry(class.clone()).or_insert(0usize);
+                let name = if *count == 0 { class } else { format!("{class}_{count}") };
+                *count += 1;
+                cells.push((cell.build(&name, &given, init)?, given.len() - 1));
+            }
+            Ok(())
+        })?;
+        Ok(Box::new(BuiltStackedRNNCells(cells)))
+    }
+
+    fn state_shapes(&self, input: &Shape) -> Option<Vec<Shape>> {
+        let flow = self.flow(input).ok()?;
+        Some(flow.into_iter().flat_map(|(given, _)| given.into_iter().skip(1)).collect())
+    }
+
+    fn list_from(&self) -> Option<usize> {
+        Some(1)
+    }
+}
+
+/// The cells, with the number of states of each.
+#[derive(Debug)]
+struct BuiltStackedRNNCells(Vec<(BuiltWrapped, usize)>);
+
+impl Built for BuiltStackedRNNCells {
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
+        let given = inputs.positional();
+        let needed: usize = self.0.iter().map(|(_, states)| states).sum();
+        if given.len() != needed + 1 {
+            return Err(
+                Error::invalid("cannot take these inputs", needed + 1).got(given.len())
+            );
+        }
+        let (mut x, mut rest, mut next) = (given[0].clone(), &given[1..], Vec::new());
+        for (cell, states) in &self.0 {
+            let (own, others) = rest.split_at(*states);
+            let given: Vec<_> = std::iter::once(&x).chain(own).cloned().collect();
+            let mut made = cell.call(&Inputs::new(given), call)?;
+            rest = others;
+            x = made.remove(0);
+            next.extend(made);
+        }
+        Ok(std::iter::once(x).chain(next).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{DType, Tensor};
+
+    use super::*;
+    use crate::{
+        Initializer, LayerExt, Model, Symbol, check_layer,
+        layers::{Dense, GRUCell, LSTM, LSTMCell, SimpleRNNCell},
+    };
+
+    #[test]
+    fn keeps_the_promises_of_a_layer() -> Result<()> {
+        check_layer(&RNN::new(LSTMCell::new(2)), [[2, 3, 2]])?;
+        check_layer(
+            &RNN::new(GRUCell::new(2).dropout(0.3))
+                .return_sequences(true)
+                .return_state(true),
+            [[2, 3, 1]],
+        )?;
+        check_layer(
+            &RNN::stacked([LSTMCell::new(1).into(), SimpleRNNCell::new(2).into()])
+                .go_backwards(true)
+                .return_sequences(true),
+            [[2, 3, 1]],
+        )?;
+        check_layer(&RNN::new(SimpleRNNCell::new(2)), [vec![2, 3, 1], vec![2, 2]])?;
+        let cells =
+            StackedRNNCells::new([GRUCell::new(1).into(), GRUCell::new(2).into()]);
+        check_layer(&cells, [[2, 2], [2, 1], [2, 2]])
+    }
+
+    /// The cell in an `RNN` computes what the layer computes.
+    #[test]
+    fn a_cell_over_steps_is_the_layer() -> Result<()> {
+        let x = Symbol::input("x", [3, 2]);
+        let mask = Symbol::typed_input("mask", [3], DType::Bool);
+        let ones = || Initializer::Constant(0.3);
+        let cell = LSTMCell::new(2).kernel_initializer(ones());
+        let cell = cell.recurrent_initializer(ones());
+        let layer = LSTM::new(2).kernel_initializer(ones()).recurrent_initializer(ones());
+        let with_mask = [("mask", &mask)];
+        let a = RNN::new(cell).return_sequences(true).shared().call([&x], with_mask)?;
+        let b = layer.return_sequences(true).shared().call([&x], with_mask)?;
+        let model = Model::new([&x, &mask], [&a[0], &b[0]])?;
+        let x = Tensor::new(vec![0.1f32, 0.5, -0.4, 0.9, 0.3, -0.7], [1, 3, 2])?;
+        let mask = Tensor::new(vec![true, false, true], [1, 3])?;
+        let given = [x, mask].map(|tensor| Var::constant(&tensor));
+        let made = model.call(&given, &mut Call::inference())?;
+        assert!(made[0].eval()?.allclose(&made[1].eval()?, 1e-6, 1e-6)?);
+        let y = made[0].eval()?.to_vec::<f32>()?;
+        assert_eq!(y[..2], y[2..4]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_layer_that_is_no_cell_is_named() {
+        let error =
+            RNN::new(Dense::new(2)).output_shape(&[[2, 3, 1].into()]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot run this layer over steps\n  expected: a cell, as LSTMCell\n       \
+             got: Dense\n      help: a cell has Layer::state_shapes"
+        );
+    }
+}

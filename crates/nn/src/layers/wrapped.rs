@@ -1,0 +1,232 @@
+//! A layer in the configuration of another one: [`Wrapped`].
+
+use std::{fmt, sync::Arc};
+
+use deckle_autograd::Var;
+use deckle_tensor::Shape;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error as _},
+    ser::Error as SerializeError,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    AnyLayer, Built, Call, Error, Init, Inputs, Layer, LayerHandle, Registry, Result,
+    config::Make,
+    keras::{keras_object, unknown_settings},
+};
+
+/// A layer as the setting of another one, which has the weights of both.
+///
+/// # Keras
+///
+/// An object with class and configuration, as in a model's list of layers.
+#[derive(Clone)]
+pub struct Wrapped {
+    handle: LayerHandle,
+    /// Makes a layer of the same class from another configuration.
+    make: Make,
+}
+
+impl<L> From<L> for Wrapped
+where
+    L: Layer + PartialEq + Serialize + DeserializeOwned + 'static,
+{
+    fn from(layer: L) -> Self {
+        let make = |config| -> serde_json::Result<Arc<dyn AnyLayer>> {
+            Ok(Arc::new(serde_json::from_value::<L>(config)?))
+        };
+        Self { handle: layer.into(), make: Arc::new(make) }
+    }
+}
+
+impl Wrapped {
+    /// The layer, with its name and whether its weights are trained.
+    #[must_use]
+    pub fn handle(&self) -> &LayerHandle {
+        &self.handle
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn layer(&self) -> &dyn AnyLayer {
+        self.handle.layer()
+    }
+
+    /// Changes name and whether the weights are trained.
+    #[must_use]
+    pub fn with(self, change: impl FnOnce(&LayerHandle) -> LayerHandle) -> Self {
+        Self { handle: change(&self.handle), ..self }
+    }
+
+    /// A setting that is true or false; false if there is none of that name.
+    pub(super) fn flag(&self, name: &str) -> Result<bool> {
+        let config = self.layer().config()?;
+        Ok(config.get(name).and_then(Value::as_bool).unwrap_or(false))
+    }
+
+    /// The same layer with other settings; those that it does not have are left out.
+    pub(super) fn with_settings(&self, settings: &[(&str, Value)]) -> Result<Self> {
+        let mut config = self.layer().config()?;
+        for (name, value) in settings {
+            if let Some(known) = config.get_mut(name) {
+                *known = value.clone();
+            }
+        }
+        let made = (self.make)(config).map_err(|error| {
+            Error::invalid("cannot change the inner layer's settings", "a configuration")
+                .got(error)
+        })?;
+        let handle = LayerHandle::new(made)
+            .trainable(self.handle.is_trainable())
+            .dtype(self.handle.element_type());
+        let name = self.handle.name();
+        let handle = name.map_or_else(|| handle.clone(), |name| handle.named(name));
+        Ok(Self { handle, make: Arc::clone(&self.make) })
+    }
+
+    /// Reads what Keras writes of a layer in another one.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such class, or something in its configuration is not known here.
+    pub fn read(object: &Value, registry: &Registry) -> serde_json::Result<Self> {
+        let text = |key: &str| object.get(key).and_then(Value::as_str);
+        let class = text("class_name").ok_or_else(|| -> serde_json::Error {
+            serde::de::Error::custom(format_args!("{object} is not a layer"))
+        })?;
+        let config = object.get("config").and_then(Value::as_object);
+        let mut config = config.cloned().unwrap_or_default();
+        let name = config.shift_remove("name");
+        let name = name.as_ref().and_then(Value::as_str);
+        let place = match name {
+            Some(name) => format!("layer `{name}` ({class})"),
+            None => format!("layer {class}"),
+        };
+        let wrong = |what: &dyn fmt::Display| -> serde_json::Error {
+            serde::de::Error::custom(format_args!("{place}: {what}"))
+        };
+        let make = registry.maker(class).ok_or_else(|| wrong(&"no such class"))?;
+        let trainable = config.shift_remove("trainable") != Some(Value::Bool(false));
+        let policy = config.shift_remove("dtype").unwrap_or_default();
+        let dtype = match policy.pointer("/config/name").unwrap_or(&policy) {
+            Value::String(name) => {
+                name.parse().map_err(|_| wrong(&format_args!("dtype {name}")))?
+            }
+            _ => deckle_tensor::DType::F32,
+        };
+        let layer = make(Value::Object(config.clone())).map_err(|error| wrong(&error))?;
+        let known = layer.config().map_err(|error| wrong(&error))?;
+        if let Some((key, value)) = unknown_settings(&config, &known).next() {
+            return Err(wrong(&format_args!("{key} = {value}")));
+        }
+        let mut handle = LayerHandle::new(layer).trainable(trainable).dtype(dtype);
+        if let Some(name) = name {
+            handle = handle.named(name);
+        }
+        Ok(Self { handle, make })
+    }
+
+    /// Whether a setting holds layers.
+    pub(crate) fn is_in(value: &Value) -> bool {
+        match value {
+            Value::Array(parts) => parts.iter().any(Self::is_in),
+            value => {
+                let module = value.get("module").and_then(Value::as_str);
+                module.is_some_and(|module| module.contains("layers"))
+            }
+        }
+    }
+
+    /// Makes the layer's weights as a part of that name.
+    pub(super) fn build(
+        &self,
+        scope: &str,
+        inputs: &[Shape],
+        init: &mut Init<'_>,
+    ) -> Result<BuiltWrapped> {
+        let handle = self.handle.clone();
+        let made = init.weights_made();
+        let built = init
+            .scoped(scope, |init| handle.layer().build(inputs, init))
+            .map_err(|error| self.locate(error))?;
+        if !handle.is_trainable() {
+            init.freeze_from(made);
+        }
+        Ok(BuiltWrapped { handle, built, scope: scope.to_owned() })
+    }
+
+    /// The shapes of the layer's outputs.
+    pub(super) fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        self.layer().output_shape(inputs).map_err(|error| self.locate(error))
+    }
+
+    fn locate(&self, error: Error) -> Error {
+        self.handle.locate(error)
+    }
+}
+
+impl fmt::Debug for Wrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
+}
+
+impl PartialEq for Wrapped {
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (&self.handle, &other.handle);
+        a.layer().is_equal(b.layer())
+            && a.name() == b.name()
+            && a.is_trainable() == b.is_trainable()
+            && a.element_type() == b.element_type()
+    }
+}
+
+impl Serialize for Wrapped {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let layer = self.layer();
+        let own = layer.config().map_err(SerializeError::custom)?;
+        let mut config = Map::new();
+        if let Some(name) = self.handle.name() {
+            config.insert("name".to_owned(), name.into());
+        }
+        config.insert("trainable".to_owned(), self.handle.is_trainable().into());
+        let policy = json!({ "name": self.handle.element_type().name() });
+        config.insert("dtype".to_owned(), keras_object("keras", "DTypePolicy", policy));
+        config.extend(own.as_object().cloned().unwrap_or_default());
+        let mut object = keras_object(layer.module(), layer.class_name(), config.into());
+        if layer.module().is_empty() {
+            object["module"] = Value::Null;
+            object["registered_name"] = format!("Custom>{}", layer.class_name()).into();
+        }
+        object.serialize(serializer)
+    }
+}
+
+/// Knows Keras's classes; [`Wrapped::read`] takes others too.
+impl<'de> Deserialize<'de> for Wrapped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let object = Value::deserialize(deserializer)?;
+        Self::read(&object, &Registry::keras()).map_err(D::Error::custom)
+    }
+}
+
+/// A layer of another one, with its weights.
+#[derive(Debug)]
+pub(super) struct BuiltWrapped {
+    handle: LayerHandle,
+    built: Box<dyn Built>,
+    scope: String,
+}
+
+impl BuiltWrapped {
+    /// Calls the layer as a part of the one that is being called, in whose type it computes.
+    pub(super) fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
+        let (handle, dtype) = (&self.handle, call.dtype());
+        call.within(&self.scope, handle.is_trainable(), dtype, |call| {
+            self.built.call(inputs, call)
+        })
+        .map_err(|error| handle.locate(error))
+    }
+}
