@@ -8,7 +8,10 @@ mod bidirectional;
 mod cells;
 mod concatenate;
 mod conv;
+mod conv_transpose;
+mod data_format;
 mod dense;
+mod depthwise_conv;
 mod dropout;
 mod embedding;
 mod flatten;
@@ -30,13 +33,12 @@ mod rescaling;
 mod reshape;
 mod rms_normalization;
 mod rnn;
+mod separable_conv;
 mod setters;
 mod simple_rnn;
 mod time_distributed;
 mod unit_normalization;
 mod wrapped;
-
-use serde::{Deserialize, Serialize};
 
 pub use activation::{Activation, ReLU, Softmax};
 pub use attention::{AdditiveAttention, Attention, ScoreMode};
@@ -46,7 +48,12 @@ pub use bidirectional::{Bidirectional, Merge};
 pub use cells::{GRUCell, LSTMCell, SimpleRNNCell};
 pub use concatenate::Concatenate;
 pub use conv::{Conv, Conv1D, Conv2D, Conv3D, Padding};
+pub use conv_transpose::{
+    Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, ConvTranspose,
+};
+pub use data_format::DataFormat;
 pub use dense::Dense;
+pub use depthwise_conv::{DepthwiseConv, DepthwiseConv1D, DepthwiseConv2D};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
@@ -71,19 +78,11 @@ pub use rescaling::Rescaling;
 pub use reshape::Reshape;
 pub use rms_normalization::RMSNormalization;
 pub use rnn::{RNN, StackedRNNCells};
+pub use separable_conv::{SeparableConv, SeparableConv1D, SeparableConv2D};
 pub use simple_rnn::SimpleRNN;
 pub use time_distributed::TimeDistributed;
 pub use unit_normalization::UnitNormalization;
 pub use wrapped::Wrapped;
-
-/// Where the channels of images are: last, the one order that there is here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DataFormat {
-    /// `(batch, spatial..., channels)`.
-    #[default]
-    ChannelsLast,
-}
 
 /// The last axis, as a function for serde's defaults.
 fn last_axis() -> isize {

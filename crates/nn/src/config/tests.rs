@@ -217,7 +217,7 @@ fn all_that_is_missing_is_named_at_once() {
             },
         }),
         json!({"class_name": "Conv2D", "config": {
-            "name": "c", "filters": 3, "kernel_size": [3, 3], "data_format": "channels_first",
+            "name": "c", "filters": 3, "kernel_size": [3, 3], "data_format": "channels_middle",
         }}),
         json!({"class_name": "BatchNormalization", "config": {
             "name": "b", "renorm": true, "renorm_momentum": 0.5, "synchronized": false,
@@ -233,7 +233,7 @@ fn all_that_is_missing_is_named_at_once() {
          {\"class_name\":\"OrthogonalRegularizer\",\"config\":{}}
   missing: layer `a` (Dense): kernel_constraint = {\"class_name\":\"NonNeg\",\"config\":{}}
   missing: layer `a` (Dense): lora_rank = 4
-  missing: layer `c` (Conv2D): data_format = \"channels_first\"
+  missing: layer `c` (Conv2D): data_format = \"channels_middle\"
   missing: layer `b` (BatchNormalization): renorm = true
   missing: layer `b` (BatchNormalization): renorm_momentum = 0.5"
     );

@@ -97,8 +97,7 @@ impl Padding {
 ///
 /// # Keras
 ///
-/// `keras.layers.Conv1D`, `Conv2D`, `Conv3D`, for `channels_last`: same names, defaults and
-/// weight layout.
+/// `keras.layers.Conv1D`, `Conv2D`, `Conv3D`: same names, defaults and weight layout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conv<const N: usize> {
     filters: usize,
@@ -166,6 +165,13 @@ impl<const N: usize> Conv<N> {
     #[must_use]
     pub fn padding(mut self, padding: Padding) -> Self {
         self.padding = padding;
+        self
+    }
+
+    /// Sets where the channels are; last by default.
+    #[must_use]
+    pub fn data_format(mut self, data_format: DataFormat) -> Self {
+        self.data_format = data_format;
         self
     }
 
@@ -286,7 +292,7 @@ impl<const N: usize> Layer for Conv<N> {
     }
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
-        let input = spatial_input::<N>(inputs, "channels")?;
+        let input = &self.data_format.spatial_input::<N>(inputs)?;
         self.check(expect::known(input, -1)?)?;
         let mut shape = input.with(-1, self.filters)?;
         for axis in 0..N {
@@ -298,11 +304,13 @@ impl<const N: usize> Layer for Conv<N> {
             shape = shape
                 .with(at, self.padding.windows(len, window, self.strides.0[axis])?)?;
         }
+        let shape = self.data_format.shape_of_last(&shape);
         Ok(vec![self.activation.output_shape(&shape)?])
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        let channels = expect::known(&inputs[0], -1)?;
+        let input = self.data_format.shape_to_last(&inputs[0]);
+        let channels = expect::known(&input, -1)?;
         let mut shape = self.kernel_size.0.to_vec();
         shape.extend([channels / self.groups, self.filters]);
         let kernel = init.variable("kernel", shape, &self.kernel_initializer)?;
@@ -318,20 +326,6 @@ impl<const N: usize> Layer for Conv<N> {
     }
 }
 
-/// The only input, with that many spatial axes between batch and last axis.
-pub(super) fn spatial_input<'a, const N: usize>(
-    inputs: &'a [Shape],
-    last: &str,
-) -> Result<&'a Shape> {
-    let spatial = ["steps", "height, width", "depth, height, width"][N - 1];
-    let help = match expect::one_input(inputs)?.rank() {
-        rank if rank + 1 == N + 2 => "add an axis of length 1, e.g. with Reshape",
-        _ => "give the model's input that shape, without the batch",
-    };
-    let expected = format!("(batch, {spatial}, {last})");
-    expect::exactly(&inputs[0], N + 2, &expected, help)
-}
-
 #[derive(Debug)]
 struct BuiltConv<const N: usize> {
     config: Conv<N>,
@@ -342,7 +336,7 @@ struct BuiltConv<const N: usize> {
 impl<const N: usize> Built for BuiltConv<N> {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let config = &self.config;
-        let x = inputs.only()?.cast(call.dtype())?;
+        let x = config.data_format.to_last(&inputs.only()?.cast(call.dtype())?)?;
         let mut y = x.conv(
             &call.read(&self.kernel),
             &config.strides.0,
@@ -353,7 +347,7 @@ impl<const N: usize> Built for BuiltConv<N> {
         if let Some(bias) = &self.bias {
             y = y.add(&call.read(bias))?;
         }
-        let y = config.activation.apply(&y)?;
+        let y = config.activation.apply(&config.data_format.of_last(&y)?)?;
         if let Some(regularizer) = &config.activity_regularizer {
             regularizer.add_activity(&y, call)?;
         }
@@ -381,6 +375,10 @@ mod tests {
         )?;
         check_layer(&Conv2D::new(4, 2).groups(2).use_bias(false), [[1, 3, 3, 2]])?;
         check_layer(&Conv2D::new(2, 2).dilation_rate([2, 1]), [[1, 4, 3, 1]])?;
+        check_layer(
+            &Conv2D::new(2, [2, 1]).data_format(DataFormat::ChannelsFirst),
+            [[2, 3, 3, 2]],
+        )?;
         check_layer(&Conv3D::new(2, 2), [[1, 3, 2, 2, 2]])
     }
 

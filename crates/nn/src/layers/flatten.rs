@@ -29,7 +29,7 @@ use crate::{Built, Call, Init, Inputs, Layer, Result, expect};
 ///
 /// # Keras
 ///
-/// `keras.layers.Flatten`, for `channels_last`.
+/// `keras.layers.Flatten`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Flatten {
     #[serde(default)]
@@ -41,6 +41,13 @@ impl Flatten {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets where the channels are; last by default. Those that are first become the last.
+    #[must_use]
+    pub fn data_format(mut self, data_format: DataFormat) -> Self {
+        self.data_format = data_format;
+        self
     }
 }
 
@@ -65,16 +72,16 @@ impl Layer for Flatten {
     }
 
     fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        Ok(Box::new(BuiltFlatten))
+        Ok(Box::new(BuiltFlatten(self.data_format)))
     }
 }
 
 #[derive(Debug)]
-struct BuiltFlatten;
+struct BuiltFlatten(DataFormat);
 
 impl Built for BuiltFlatten {
     fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let x = inputs.only()?;
+        let x = self.0.to_last(inputs.only()?)?;
         Ok(vec![if x.rank() == 1 {
             x.expand_dims(-1)?
         } else {
@@ -93,6 +100,8 @@ mod tests {
     #[test]
     fn keeps_the_promises_of_a_layer() -> Result<()> {
         check_layer(&Flatten::new(), [[2, 3, 4]])?;
+        let first = Flatten::new().data_format(DataFormat::ChannelsFirst);
+        check_layer(&first, [[2, 3, 4]])?;
         check_layer(&Flatten::new(), [[2, 3]])?;
         check_layer(&Flatten::new(), [[2]])
     }

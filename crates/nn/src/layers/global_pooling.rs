@@ -4,7 +4,7 @@ use deckle_autograd::Var;
 use deckle_tensor::{Axes, Dim, Shape, keep};
 use serde::{Deserialize, Serialize};
 
-use super::{DataFormat, conv::spatial_input};
+use super::DataFormat;
 use crate::{Built, Call, Init, Inputs, Layer, Result};
 
 /// The [mean](GlobalPooling) over time.
@@ -47,7 +47,7 @@ pub type GlobalMaxPooling3D = GlobalPooling<3, false>;
 ///
 /// # Keras
 ///
-/// `keras.layers.GlobalAveragePooling1D` and so on, for `channels_last`.
+/// `keras.layers.GlobalAveragePooling1D` and so on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GlobalPooling<const N: usize, const AVERAGE: bool> {
     #[serde(default)]
@@ -70,8 +70,19 @@ impl<const N: usize, const AVERAGE: bool> GlobalPooling<N, AVERAGE> {
         self
     }
 
+    /// Sets where the channels are; last by default.
+    #[must_use]
+    pub fn data_format(mut self, data_format: DataFormat) -> Self {
+        self.data_format = data_format;
+        self
+    }
+
     fn axes(&self) -> Axes {
-        let spatial: Vec<_> = (1..=N).collect();
+        let first = match self.data_format {
+            DataFormat::ChannelsLast => 1,
+            DataFormat::ChannelsFirst => 2,
+        };
+        let spatial: Vec<_> = (first..first + N).collect();
         if self.keepdims { keep(spatial) } else { spatial.into() }
     }
 }
@@ -89,10 +100,12 @@ impl<const N: usize, const AVERAGE: bool> Layer for GlobalPooling<N, AVERAGE> {
     }
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
-        let dims = spatial_input::<N>(inputs, "channels")?.dims();
+        let input = self.data_format.spatial_input::<N>(inputs)?;
+        let dims = input.dims();
         let kept = std::iter::repeat_n(Dim::Known(1), if self.keepdims { N } else { 0 });
         let (batch, channels) = (dims[0].clone(), dims[N + 1].clone());
-        Ok(vec![std::iter::once(batch).chain(kept).chain([channels]).collect()])
+        let shape = std::iter::once(batch).chain(kept).chain([channels]).collect();
+        Ok(vec![self.data_format.shape_of_last(&shape)])
     }
 
     fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
@@ -110,7 +123,11 @@ impl<const N: usize, const AVERAGE: bool> Built for GlobalPooling<N, AVERAGE> {
         let (1, Some(mask)) = (N, mask) else {
             return Ok(vec![x.mean(self.axes())?]);
         };
-        let mask = mask.expand_dims(-1)?;
+        let features = match self.data_format {
+            DataFormat::ChannelsLast => -1,
+            DataFormat::ChannelsFirst => 1,
+        };
+        let mask = mask.expand_dims(features)?;
         let sum = mask.select(x, 0.0)?.sum(self.axes())?;
         Ok(vec![sum.div(&mask.cast(x.dtype())?.sum(self.axes())?)?])
     }
@@ -130,6 +147,8 @@ mod tests {
         check_layer(&GlobalAveragePooling3D::new(), [[1, 2, 3, 2, 2]])?;
         check_layer(&GlobalMaxPooling1D::new().keepdims(true), [[2, 3, 4]])?;
         check_layer(&GlobalMaxPooling2D::new(), [[2, 3, 2, 2]])?;
+        let first = GlobalAveragePooling2D::new().data_format(DataFormat::ChannelsFirst);
+        check_layer(&first.keepdims(true), [[2, 3, 2, 2]])?;
         check_layer(&GlobalMaxPooling3D::new(), [[1, 2, 3, 2, 2]])
     }
 

@@ -4,7 +4,7 @@ use deckle_autograd::Var;
 use deckle_tensor::Shape;
 use serde::{Deserialize, Serialize};
 
-use super::{DataFormat, Padding, PerAxis, conv::spatial_input};
+use super::{DataFormat, Padding, PerAxis};
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 
 /// The largest element of each [window](Pooling) over time.
@@ -48,7 +48,7 @@ pub type AveragePooling3D = Pooling<3, true>;
 ///
 /// # Keras
 ///
-/// `keras.layers.MaxPooling1D` and so on, for `channels_last`. The pool size has no default.
+/// `keras.layers.MaxPooling1D` and so on. The pool size has no default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pooling<const N: usize, const AVERAGE: bool> {
     #[serde(default = "two")]
@@ -88,6 +88,13 @@ impl<const N: usize, const AVERAGE: bool> Pooling<N, AVERAGE> {
         self
     }
 
+    /// Sets where the channels are; last by default.
+    #[must_use]
+    pub fn data_format(mut self, data_format: DataFormat) -> Self {
+        self.data_format = data_format;
+        self
+    }
+
     fn steps(&self) -> PerAxis<N> {
         self.strides.unwrap_or(self.pool_size)
     }
@@ -106,7 +113,7 @@ impl<const N: usize, const AVERAGE: bool> Layer for Pooling<N, AVERAGE> {
     }
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
-        let input = spatial_input::<N>(inputs, "channels")?;
+        let input = self.data_format.spatial_input::<N>(inputs)?;
         if self.padding == Padding::Causal {
             return Err(
                 Error::invalid("`padding` makes no sense", "Valid or Same").got("Causal")
@@ -121,7 +128,7 @@ impl<const N: usize, const AVERAGE: bool> Layer for Pooling<N, AVERAGE> {
             shape =
                 shape.with(at, self.padding.windows(input.dim(at)?, window, stride)?)?;
         }
-        Ok(vec![shape])
+        Ok(vec![self.data_format.shape_of_last(&shape)])
     }
 
     fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
@@ -131,13 +138,15 @@ impl<const N: usize, const AVERAGE: bool> Layer for Pooling<N, AVERAGE> {
 
 impl<const N: usize, const AVERAGE: bool> Built for Pooling<N, AVERAGE> {
     fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let (x, window, strides) = (inputs.only()?, &self.pool_size.0, &self.steps().0);
+        let (window, strides) = (&self.pool_size.0, &self.steps().0);
+        let x = self.data_format.to_last(inputs.only()?)?;
         let edges = self.padding.edges();
-        Ok(vec![if AVERAGE {
+        let y = if AVERAGE {
             x.average_pool(window, strides, &edges)?
         } else {
             x.max_pool(window, strides, &edges)?
-        }])
+        };
+        Ok(vec![self.data_format.of_last(&y)?])
     }
 }
 
@@ -155,6 +164,10 @@ mod tests {
         check_layer(
             &MaxPooling2D::new(3).strides(2).padding(Padding::Same),
             [[1, 4, 5, 2]],
+        )?;
+        check_layer(
+            &MaxPooling2D::new([2, 1]).data_format(DataFormat::ChannelsFirst),
+            [[2, 2, 3, 2]],
         )?;
         check_layer(&MaxPooling3D::new(2), [[1, 2, 3, 2, 2]])?;
         check_layer(&AveragePooling1D::new(2).padding(Padding::Same), [[2, 5, 3]])?;
