@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, RwLock},
+    sync::{Arc, Mutex, RwLock},
 };
 
 use deckle_tensor::{Buffer, Builder, Executable, Program, Shape, Spec, Tensor};
@@ -12,7 +12,7 @@ use crate::{
     Device, Error, Group, Lower, Result, Var, Variable,
     lower::{bind, topological},
     var::Kind,
-    variable::read_lock,
+    variable::{lock, read_lock},
 };
 
 /// Inputs, outputs and updates of variables, cut out of a graph.
@@ -218,15 +218,7 @@ impl Compiled {
     /// range.
     pub fn call(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         let specs: Vec<_> = inputs.iter().map(Tensor::spec).collect();
-        let program = self.specialize(&specs)?;
-        let device = &self.state.device;
-        let inputs = inputs.iter().map(|tensor| device.upload(tensor));
-        let inputs = inputs.collect::<Result<Vec<_>>>()?;
-        let outputs =
-            program.outputs.iter().map(|spec| Ok(device.backend().allocate(spec)?));
-        let outputs = outputs.collect::<Result<Vec<_>>>()?;
-        program.run(&inputs, &outputs)?;
-        outputs.iter().map(|buffer| device.download(buffer)).collect()
+        self.specialize(&specs)?.call(inputs)
     }
 
     /// The program for inputs of these specs, compiled at the first call.
@@ -304,7 +296,8 @@ impl Compiled {
         let state = Arc::clone(&self.state);
         let bound = RwLock::new((state.moves(), state.buffers()));
         let (inputs, outputs) = (inputs.to_vec(), program.output_specs());
-        Ok(Specialized { state, executable, inputs, outputs, bound })
+        let idle = Mutex::default();
+        Ok(Specialized { state, executable, inputs, outputs, bound, idle })
     }
 
     /// Where it runs.
@@ -322,6 +315,14 @@ pub struct Specialized {
     outputs: Vec<Spec>,
     /// The variables' buffers, and the number of moves when they were looked up.
     bound: RwLock<(u64, Vec<Buffer>)>,
+    /// Buffers that no call uses just now.
+    idle: Mutex<Vec<Ends>>,
+}
+
+/// The buffers at both ends of a call.
+struct Ends {
+    inputs: Vec<Buffer>,
+    outputs: Vec<Buffer>,
 }
 
 impl Specialized {
@@ -341,6 +342,41 @@ impl Specialized {
     #[must_use]
     pub fn plan(&self) -> String {
         self.executable.plan()
+    }
+
+    /// Runs the function on tensors of the specs that it was made for.
+    fn call(&self, given: &[Tensor]) -> Result<Vec<Tensor>> {
+        let device = &self.state.device;
+        let backend = device.backend();
+        let taken = lock(&self.idle).pop();
+        let mut ends = match taken {
+            Some(ends) => ends,
+            None => self.ends()?,
+        };
+        let Ends { inputs, outputs } = &mut ends;
+        let lent = given
+            .iter()
+            .zip(&mut *inputs)
+            .try_for_each(|(tensor, buffer)| backend.lend(tensor, buffer));
+        let done = match lent {
+            Ok(()) => self.run(inputs, outputs),
+            Err(error) => Err(error.into()),
+        };
+        let results = done.and_then(|()| {
+            outputs.iter().map(|buffer| device.download(buffer)).collect()
+        });
+        inputs.iter_mut().for_each(|buffer| backend.release(buffer));
+        lock(&self.idle).push(ends);
+        results
+    }
+
+    fn ends(&self) -> Result<Ends> {
+        let backend = self.state.device.backend();
+        let allocate = |specs: &[Spec]| {
+            let buffers = specs.iter().map(|spec| Ok(backend.allocate(spec)?));
+            buffers.collect::<Result<Vec<_>>>()
+        };
+        Ok(Ends { inputs: allocate(&self.inputs)?, outputs: allocate(&self.outputs)? })
     }
 
     /// Runs the function on buffers of its device, without allocating.

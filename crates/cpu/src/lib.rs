@@ -195,6 +195,23 @@ impl Backend for Cpu {
         copied.ok_or_else(|| in_use("write"))
     }
 
+    fn lend(&self, from: &Tensor, to: &mut Buffer) -> Result<()> {
+        let fits = from.is_of(to.spec());
+        if let (true, Some(memory)) = (fits, to.memory_mut::<Memory>()) {
+            let shared = from.shared_bytes();
+            if shared.is_some_and(|(storage, range)| memory.show(storage, range)) {
+                return Ok(());
+            }
+        }
+        self.write(from, to)
+    }
+
+    fn release(&self, buffer: &mut Buffer) {
+        if let Some(memory) = buffer.memory_mut::<Memory>() {
+            memory.take_back();
+        }
+    }
+
     fn read(&self, from: &Buffer, to: &mut Tensor) -> Result<()> {
         let spec = from.spec();
         if !to.is_of(spec) {

@@ -6,11 +6,15 @@
 
 use std::{
     alloc::{Layout, alloc_zeroed, dealloc},
+    ops::Range,
     ptr::NonNull,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use deckle_tensor::{Element, Error, Result};
+use deckle_tensor::{Element, Error, Result, Storage};
 
 /// The alignment of all memory: one cache line, and one AVX-512 register.
 pub(crate) const ALIGN: usize = 64;
@@ -19,16 +23,20 @@ pub(crate) const ALIGN: usize = 64;
 const WRITER: usize = usize::MAX;
 
 /// Zero-initialized bytes, aligned to [`ALIGN`], that nobody or any number of readers or one
-/// writer use.
+/// writer use; or for a while, those of a tensor, which can only be read.
 pub(crate) struct Memory {
+    /// What is used: `own`, or the first byte of the tensor's.
     start: NonNull<u8>,
+    own: NonNull<u8>,
     layout: Layout,
-    /// The number of readers, or [`WRITER`].
+    /// The number of readers, or [`WRITER`]. While a tensor is shown, it counts as one reader.
     state: AtomicUsize,
+    /// Keeps the tensor's memory in place and unchanged.
+    shown: Option<Arc<Storage>>,
 }
 
-// SAFETY: the memory is plain bytes that this value owns. It is reached through `pointer` alone,
-// whose users hold a borrow (`read` or `write`) or own the `Memory`.
+// SAFETY: the memory is plain bytes that this value owns, or holds with `shown`. It is reached
+// through `pointer` alone, whose users hold a borrow (`read` or `write`) or own the `Memory`.
 unsafe impl Send for Memory {}
 // SAFETY: as above: the atomic borrow state keeps a writer apart from all others.
 unsafe impl Sync for Memory {}
@@ -43,11 +51,37 @@ impl Memory {
         let padded = bytes.max(1).checked_next_multiple_of(ALIGN).ok_or_else(error)?;
         let layout = Layout::from_size_align(padded, ALIGN).map_err(|_| error())?;
         // SAFETY: the layout's size is not 0.
-        let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(error)?;
-        Ok(Self { start, layout, state: AtomicUsize::new(0) })
+        let own = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(error)?;
+        Ok(Self { start: own, own, layout, state: AtomicUsize::new(0), shown: None })
     }
 
-    /// The first byte. What is done with it needs a borrow.
+    /// Shows `range` of a tensor's memory instead of its own, as far as it is as long and as
+    /// well aligned; false if it is not, or somebody uses the memory.
+    pub(crate) fn show(&mut self, storage: Arc<Storage>, range: Range<usize>) -> bool {
+        self.take_back();
+        let Some(bytes) = storage.bytes().get(range) else { return false };
+        let fits = bytes.len() <= self.layout.size()
+            && bytes.len().next_multiple_of(ALIGN) >= self.layout.size()
+            && bytes.as_ptr().addr().is_multiple_of(ALIGN);
+        if !fits || *self.state.get_mut() != 0 {
+            return false;
+        }
+        self.start = NonNull::from(bytes).cast();
+        *self.state.get_mut() = 1;
+        self.shown = Some(storage);
+        true
+    }
+
+    /// Ends what `show` began; the memory is its own again, with what it held before.
+    pub(crate) fn take_back(&mut self) {
+        if self.shown.is_some() && *self.state.get_mut() == 1 {
+            self.start = self.own;
+            *self.state.get_mut() = 0;
+            self.shown = None;
+        }
+    }
+
+    /// The first byte. What is done with it needs a borrow; without a writer's, it is only read.
     pub(crate) const fn pointer(&self) -> *mut u8 {
         self.start.as_ptr()
     }
@@ -116,7 +150,7 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         // SAFETY: allocated in `zeroed` with this layout, and freed once.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+        unsafe { dealloc(self.own.as_ptr(), self.layout) }
     }
 }
 
@@ -144,6 +178,38 @@ mod tests {
         assert!(!memory.acquire_read() && !memory.acquire_write());
         memory.release_write();
         assert_eq!(memory.read(8, <[u8]>::to_vec), Some(vec![0; 8]));
+    }
+
+    #[test]
+    fn a_shown_tensor_is_read_and_never_written() {
+        let mut storage = Storage::zeroed(256);
+        storage.as_mut_slice::<u8>().copy_from_slice(&[7; 256]);
+        let storage = Arc::new(storage);
+        let mut memory = Memory::zeroed(100).unwrap();
+        assert!(memory.show(Arc::clone(&storage), 64..164));
+        assert_eq!(memory.read(100, <[u8]>::to_vec), Some(vec![7; 100]));
+        assert_eq!(memory.pointer().cast_const(), storage.bytes()[64..].as_ptr());
+        assert!(memory.acquire_read() && !memory.acquire_write());
+        // Somebody reads: the tensor stays.
+        memory.take_back();
+        assert_eq!(Arc::strong_count(&storage), 2);
+        memory.release_read();
+        memory.take_back();
+        assert_eq!(Arc::strong_count(&storage), 1);
+        assert_eq!(memory.write(100, |to| to.to_vec()), Some(vec![0; 100]));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_shown() {
+        let storage = Arc::new(Storage::zeroed(256));
+        let mut memory = Memory::zeroed(100).unwrap();
+        for range in [4..104, 0..64, 0..256, 192..292, 0..257] {
+            assert!(!memory.show(Arc::clone(&storage), range.clone()), "{range:?}");
+        }
+        assert!(memory.acquire_read());
+        assert!(!memory.show(Arc::clone(&storage), 0..100));
+        memory.release_read();
+        assert!(memory.show(Arc::clone(&storage), 0..100));
     }
 
     #[test]

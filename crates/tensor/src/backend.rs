@@ -33,6 +33,12 @@ impl Buffer {
         self.memory.downcast_ref()
     }
 
+    /// The memory, if it is a backend's `M` and this is the only handle on it.
+    #[must_use]
+    pub fn memory_mut<M: Any + Send + Sync>(&mut self) -> Option<&mut M> {
+        Arc::get_mut(&mut self.memory)?.downcast_mut()
+    }
+
     /// Whether both are handles on the same memory.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
@@ -75,6 +81,24 @@ pub trait Backend: Send + Sync + fmt::Debug {
     ///
     /// If the specs differ, or the buffer is another backend's or in use.
     fn write(&self, from: &Tensor, to: &Buffer) -> Result<()>;
+
+    /// Makes a buffer of the same spec show a tensor, until [`Backend::release`].
+    ///
+    /// As [`Backend::write`], which it is by default; a backend that can read the tensor's own
+    /// memory saves the copy. The buffer can then be an input of runs, and be read; what it held
+    /// before is lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::write`].
+    fn lend(&self, from: &Tensor, to: &mut Buffer) -> Result<()> {
+        self.write(from, to)
+    }
+
+    /// Lets go of the tensor that a buffer shows, so that its memory can be changed in place.
+    ///
+    /// The buffer's value is unspecified afterwards. Nothing happens to a buffer that shows none.
+    fn release(&self, _buffer: &mut Buffer) {}
 
     /// Copies a buffer into a tensor; reuses the tensor's memory if it has the same spec and
     /// nobody else sees it.

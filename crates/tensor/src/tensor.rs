@@ -1,6 +1,6 @@
 //! The tensor itself: [`Tensor`], and how one is made and looked into.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use crate::{
     DType, Element, Error, Result, Spec, Storage, shape_text, walk, with_element,
@@ -247,6 +247,31 @@ impl Tensor {
         self.is_contiguous().then(|| {
             &self.storage.bytes()[self.offset * width..(self.offset + size) * width]
         })
+    }
+
+    /// The memory, and where in it the bytes of the elements lie, if these are in row-major
+    /// order and the memory is the tensor's own, not foreign.
+    ///
+    /// For backends: as long as the memory is held, nothing changes it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let x = Tensor::new(vec![1.0f32, 2.0, 3.0], [3])?;
+    /// let (storage, range) = x.slice((1..,))?.shared_bytes().expect("in order");
+    /// assert_eq!((storage.len(), range), (12, 4..12));
+    /// # Ok::<(), deckle_tensor::Error>(())
+    /// ```
+    #[must_use]
+    pub fn shared_bytes(&self) -> Option<(Arc<Storage>, Range<usize>)> {
+        if !self.is_contiguous() || self.storage.is_foreign() {
+            return None;
+        }
+        let (size, width) = (self.size(), self.dtype.size());
+        let start = if size == 0 { 0 } else { self.offset * width };
+        Some((Arc::clone(&self.storage), start..start + size * width))
     }
 
     /// The same values in row-major order without gaps; no copy if they lie so already.

@@ -1,6 +1,9 @@
 //! Predictions from any number of threads: [`Predictor`].
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    ops::Range,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use deckle_autograd::{Compiled, Function, Var};
 use deckle_data::{Arrays, Batch, Dataset, Order};
@@ -42,7 +45,15 @@ impl Predictor {
     ///
     /// If the model cannot take these inputs, or there is no example.
     pub fn predict(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        self.predict_dataset(&Arrays::of_inputs(inputs.iter().cloned())?)
+        let data = Arrays::of_inputs(inputs.iter().cloned())?;
+        self.collect(data.len(), |batch| {
+            if batch.len() == data.len() {
+                return self.run(data.inputs());
+            }
+            let part = |input: &Tensor| input.slice((batch.clone(),));
+            let parts = data.inputs().iter().map(part);
+            self.run(&parts.collect::<std::result::Result<Vec<_>, _>>()?)
+        })
     }
 
     /// The model's outputs for the inputs of a data set.
@@ -51,50 +62,73 @@ impl Predictor {
     ///
     /// If the model cannot take these inputs, or there is no example.
     pub fn predict_dataset(&self, data: &dyn Dataset) -> Result<Vec<Tensor>> {
-        if data.is_empty() {
+        let (order, mut batch) = (Order::of(data), Batch::new());
+        self.collect(data.len(), |range| {
+            data.read_batch(&order.indices()[range], &mut batch)?;
+            self.run(&batch.inputs)
+        })
+    }
+
+    /// The outputs of `run` for all batches of `len` examples, one after the other.
+    fn collect(
+        &self,
+        len: usize,
+        mut run: impl FnMut(Range<usize>) -> Result<Vec<Tensor>>,
+    ) -> Result<Vec<Tensor>> {
+        if len == 0 {
             return Err(
                 Error::invalid("nothing to predict", "one example or more").got("none")
             );
         }
-        let order = Order::of(data);
-        let mut batch = Batch::new();
-        let mut parts: Vec<Vec<Tensor>> = Vec::new();
-        for indices in order.batches(self.batch_size)? {
-            data.read_batch(indices, &mut batch)?;
-            for (i, output) in self.run(&batch.inputs)?.into_iter().enumerate() {
-                if parts.len() <= i {
-                    parts.push(Vec::new());
-                }
-                parts[i].push(output);
-            }
+        if self.batch_size == 0 {
+            return Err(Error::invalid("batch_size", "at least 1").got(0));
         }
-        let join = |parts: &Vec<Tensor>| {
-            Ok(Tensor::concatenate(&parts.iter().collect::<Vec<_>>(), 0)?)
+        if len <= self.batch_size {
+            return run(0..len);
+        }
+        let starts = (0..len).step_by(self.batch_size);
+        let batches: Vec<_> = starts
+            .map(|start| run(start..len.min(start + self.batch_size)))
+            .collect::<Result<_>>()?;
+        let outputs = batches.first().map_or(0, Vec::len);
+        let join = |i: usize| {
+            let parts: Vec<_> = batches.iter().map(|batch| &batch[i]).collect();
+            Ok(Tensor::concatenate(&parts, 0)?)
         };
-        parts.iter().map(join).collect()
+        (0..outputs).map(join).collect()
     }
 
     /// The outputs for one batch.
     fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        let field = |tensor: &Tensor| {
-            Spec::new(tensor.dtype(), tensor.shape().get(1..).unwrap_or(&[]))
+        let fits = |field: &Spec, tensor: &Tensor| {
+            field.dtype == tensor.dtype()
+                && tensor.shape().get(1..) == Some(&field.shape[..])
         };
-        let fields: Vec<_> = inputs.iter().map(field).collect();
         let find = |kinds: &Kinds| {
-            kinds.iter().find(|(known, _)| *known == fields).map(|(_, c)| Arc::clone(c))
+            let all = |known: &[Spec]| {
+                known.len() == inputs.len()
+                    && known.iter().zip(inputs).all(|(field, input)| fits(field, input))
+            };
+            kinds.iter().find(|(known, _)| all(known)).map(|(_, c)| Arc::clone(c))
         };
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
         let found = find(&kinds);
         drop(kinds);
-        let compiled = if let Some(compiled) = found {
-            compiled
-        } else {
-            let compiled = Arc::new(self.compile(&fields)?);
-            let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
-            kinds.push((fields, Arc::clone(&compiled)));
-            compiled
+        if let Some(compiled) = found {
+            return Ok(compiled.call(inputs)?);
+        }
+        let field = |tensor: &Tensor| {
+            Spec::new(tensor.dtype(), tensor.shape().get(1..).unwrap_or(&[]))
         };
-        Ok(compiled.call(inputs)?)
+        let fields: Vec<_> = inputs.iter().map(field).collect();
+        let compiled = Arc::new(self.compile(&fields)?);
+        let outputs = compiled.call(inputs)?;
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have been faster; one function per kind is enough.
+        if find(&kinds).is_none() {
+            kinds.push((fields, compiled));
+        }
+        Ok(outputs)
     }
 
     fn compile(&self, fields: &[Spec]) -> Result<Compiled> {

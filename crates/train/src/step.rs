@@ -197,10 +197,17 @@ impl Kind {
         batch: &Batch,
     ) -> Result<(f32, bool)> {
         let backend = self.compiled.device().backend();
-        for (tensor, buffer) in tensors(batch).zip(&program.inputs) {
-            backend.write(tensor, buffer)?;
-        }
-        program.program.run(&program.inputs, &program.outputs)?;
+        let Program { program: specialized, inputs, outputs, .. } = program;
+        let lent = tensors(batch)
+            .zip(&mut *inputs)
+            .try_for_each(|(tensor, buffer)| backend.lend(tensor, buffer));
+        let done = match lent {
+            Ok(()) => specialized.run(inputs, outputs),
+            Err(error) => Err(error.into()),
+        };
+        // The batch is filled again in place, which needs its memory back.
+        inputs.iter_mut().for_each(|buffer| backend.release(buffer));
+        done?;
         backend.read(&program.outputs[0], &mut program.finite)?;
         backend.read(&program.outputs[1], &mut program.loss)?;
         Ok((program.loss.item()?, program.finite.item()?))

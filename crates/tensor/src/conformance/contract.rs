@@ -18,9 +18,10 @@ const DOMAIN: Domain = Domain::Between(-2.0, 2.0);
 type Check = fn(&mut Suite<'_>) -> Result<()>;
 
 pub(super) fn check(suite: &mut Suite<'_>) {
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 7] = [
         ("buffers hold values", buffers),
         ("writing and reading", copies),
+        ("lending and releasing", loans),
         ("buffers that do not fit a run", misfits),
         ("inputs stay as they are", inputs),
         ("repeated runs", repetitions),
@@ -104,6 +105,56 @@ fn copies(suite: &mut Suite<'_>) -> Result<()> {
     );
     let result = backend.read(&foreign, &mut tensor.clone());
     suite.expect("reading foreign memory", result.is_err(), "is no error");
+    Ok(())
+}
+
+fn loans(suite: &mut Suite<'_>) -> Result<()> {
+    let backend = suite.backend;
+    let shapes: [&[usize]; 4] = [&[], &[0, 3], &[3, 5], &[64, 16]];
+    for shape in shapes {
+        let spec = Spec::new(DType::F32, shape);
+        let name = format!("lending {spec}");
+        let (mut tensor, mut place) = (some(&spec), backend.allocate(&spec)?);
+        let memory = tensor.make_mut::<f32>().as_ptr();
+        for round in 0..3 {
+            backend.lend(&tensor, &mut place)?;
+            suite.expect(
+                &name,
+                read(backend, &place)?.bits_equal(&tensor),
+                "shows other values",
+            );
+            // Whoever changes the tensor meanwhile changes a copy.
+            let mut changed = tensor.clone();
+            changed.make_mut::<f32>().fill(round as f32);
+            suite.expect(
+                &name,
+                read(backend, &place)?.bits_equal(&tensor),
+                "changes with a clone of the tensor",
+            );
+            backend.release(&mut place);
+        }
+        let stays = tensor.make_mut::<f32>().as_ptr() == memory;
+        suite.expect(&name, stays, "keeps the tensor's memory after the release");
+        let other = Tensor::zeros(DType::F32, shape);
+        backend.write(&other, &place)?;
+        suite.expect(
+            &name,
+            read(backend, &place)?.bits_equal(&other),
+            "cannot be written after the release",
+        );
+    }
+    // A second handle keeps a buffer as it is: it can only be written.
+    let spec = Spec::new(DType::F32, [64]);
+    let mut place = backend.allocate(&spec)?;
+    let handle = place.clone();
+    backend.lend(&some(&spec), &mut place)?;
+    suite.expect(
+        "lending to one of two handles",
+        read(backend, &handle)?.bits_equal(&some(&spec)),
+        "does not reach the other",
+    );
+    let result = backend.lend(&Tensor::zeros(DType::I32, [64]), &mut place);
+    suite.expect("lending another spec", result.is_err(), "is no error");
     Ok(())
 }
 
