@@ -9,9 +9,11 @@ mod cells;
 mod concatenate;
 mod conv;
 mod conv_transpose;
+mod cropping;
 mod data_format;
 mod dense;
 mod depthwise_conv;
+mod dot;
 mod dropout;
 mod embedding;
 mod flatten;
@@ -20,15 +22,20 @@ mod group_normalization;
 mod group_query_attention;
 mod gru;
 mod heads;
+mod identity;
 mod layer_normalization;
 mod lstm;
+mod margins;
+mod masking;
 mod merging;
 mod multi_head_attention;
 mod normalization;
 mod operation;
 mod per_axis;
+mod permute;
 mod pooling;
 mod recurrent;
+mod repeat_vector;
 mod rescaling;
 mod reshape;
 mod rms_normalization;
@@ -38,7 +45,9 @@ mod setters;
 mod simple_rnn;
 mod time_distributed;
 mod unit_normalization;
+mod up_sampling;
 mod wrapped;
+mod zero_padding;
 
 pub use activation::{Activation, ReLU, Softmax};
 pub use attention::{AdditiveAttention, Attention, ScoreMode};
@@ -51,9 +60,11 @@ pub use conv::{Conv, Conv1D, Conv2D, Conv3D, Padding};
 pub use conv_transpose::{
     Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, ConvTranspose,
 };
+pub use cropping::{Cropping, Cropping1D, Cropping2D, Cropping3D};
 pub use data_format::DataFormat;
 pub use dense::Dense;
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConv1D, DepthwiseConv2D};
+pub use dot::{Dot, DotAxes};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
@@ -64,16 +75,21 @@ pub use global_pooling::{
 pub use group_normalization::GroupNormalization;
 pub use group_query_attention::GroupQueryAttention;
 pub use gru::GRU;
+pub use identity::Identity;
 pub use layer_normalization::LayerNormalization;
 pub use lstm::LSTM;
+pub use margins::Margins;
+pub use masking::Masking;
 pub use merging::{Add, Average, Maximum, Minimum, Multiply, Subtract};
 pub use multi_head_attention::MultiHeadAttention;
 pub use operation::Operation;
 pub use per_axis::PerAxis;
+pub use permute::Permute;
 pub use pooling::{
     AveragePooling1D, AveragePooling2D, AveragePooling3D, MaxPooling1D, MaxPooling2D,
     MaxPooling3D, Pooling,
 };
+pub use repeat_vector::RepeatVector;
 pub use rescaling::Rescaling;
 pub use reshape::Reshape;
 pub use rms_normalization::RMSNormalization;
@@ -82,7 +98,11 @@ pub use separable_conv::{SeparableConv, SeparableConv1D, SeparableConv2D};
 pub use simple_rnn::SimpleRNN;
 pub use time_distributed::TimeDistributed;
 pub use unit_normalization::UnitNormalization;
+pub use up_sampling::{
+    Interpolation, UpSampling, UpSampling1D, UpSampling2D, UpSampling3D,
+};
 pub use wrapped::Wrapped;
+pub use zero_padding::{ZeroPadding, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D};
 
 /// The last axis, as a function for serde's defaults.
 fn last_axis() -> isize {

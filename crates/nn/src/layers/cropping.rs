@@ -1,0 +1,171 @@
+//! Cutting the ends of spatial axes: `Cropping1D`, `Cropping2D`, `Cropping3D`.
+
+use deckle_autograd::Var;
+use deckle_tensor::{Dim, Part, Shape};
+use serde::{Deserialize, Serialize};
+
+use super::{DataFormat, Margins};
+use crate::{Built, Call, Error, Init, Inputs, Layer, Result};
+
+/// [Cuts](Cropping) the first and last steps.
+pub type Cropping1D = Cropping<1>;
+/// [Cuts](Cropping) the edges of images.
+pub type Cropping2D = Cropping<2>;
+/// [Cuts](Cropping) the edges of volumes.
+pub type Cropping3D = Cropping<3>;
+
+/// Cuts numbers before and after each spatial axis.
+///
+/// The names [`Cropping1D`], [`Cropping2D`] and [`Cropping3D`] stand for one, two and three
+/// spatial axes.
+///
+/// # Shapes
+///
+/// `(batch, spatial..., channels)` becomes `(batch, shorter..., channels)`.
+///
+/// # Errors
+///
+/// Applying it fails if the input has another rank, or nothing is left.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_autograd::Var;
+/// use deckle_nn::{Call, Sequential, layers::Cropping1D};
+/// use deckle_tensor::Tensor;
+///
+/// let model = Sequential::new([3, 1]).add(Cropping1D::new((0, 1))).build()?;
+/// let x = Var::constant(&Tensor::new(vec![1.0f32, 2.0, 3.0], [1, 3, 1])?);
+/// let y = model.call(&[x], &mut Call::inference())?;
+/// assert_eq!(y[0].eval()?.to_vec::<f32>()?, [1.0, 2.0]);
+/// # Ok::<(), deckle_nn::Error>(())
+/// ```
+///
+/// # Keras
+///
+/// `keras.layers.Cropping1D`, `Cropping2D`, `Cropping3D`. The cropping has no default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cropping<const N: usize> {
+    #[serde(default = "default_cropping")]
+    cropping: Margins<N>,
+    #[serde(default, skip_serializing_if = "is_only_format::<N>")]
+    data_format: Format<N>,
+}
+
+/// Where the channels are; Keras's class for one axis has no such setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Format<const N: usize>(DataFormat);
+
+fn is_only_format<const N: usize>(_: &Format<N>) -> bool {
+    N == 1
+}
+
+fn default_cropping<const N: usize>() -> Margins<N> {
+    if N == 2 { 0.into() } else { 1.into() }
+}
+
+impl<const N: usize> Cropping<N> {
+    /// The layer that cuts so many numbers.
+    #[must_use]
+    pub fn new(cropping: impl Into<Margins<N>>) -> Self {
+        Self { cropping: cropping.into(), data_format: Format::default() }
+    }
+}
+
+impl Cropping<2> {
+    /// Sets where the channels are; last by default.
+    #[must_use]
+    pub fn data_format(mut self, data_format: DataFormat) -> Self {
+        self.data_format = Format(data_format);
+        self
+    }
+}
+
+impl Cropping<3> {
+    /// Sets where the channels are; last by default.
+    #[must_use]
+    pub fn data_format(mut self, data_format: DataFormat) -> Self {
+        self.data_format = Format(data_format);
+        self
+    }
+}
+
+impl<const N: usize> Layer for Cropping<N> {
+    fn class_name(&self) -> &'static str {
+        ["Cropping1D", "Cropping2D", "Cropping3D"][N - 1]
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        let format = self.data_format.0;
+        let mut shape = format.spatial_input::<N>(inputs)?;
+        for (axis, &(before, after)) in self.cropping.0.iter().enumerate() {
+            let at = axis.cast_signed() + 1;
+            let len = shape.dim(at)?.clone();
+            let cut = before.saturating_add(after);
+            let shorter = match len.known() {
+                _ if cut == 0 => len,
+                None => Dim::Unknown,
+                Some(known) if known > cut => (known - cut).into(),
+                Some(known) => {
+                    let expected =
+                        format!("less than {known} cut from an axis of {known}");
+                    return Err(Error::invalid("`cropping` leaves nothing", expected)
+                        .got(format_args!("{before} and {after}")));
+                }
+            };
+            shape = shape.with(at, shorter)?;
+        }
+        Ok(vec![format.shape_of_last(&shape)])
+    }
+
+    fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl<const N: usize> Built for Cropping<N> {
+    fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
+        let mut parts = vec![Part::from(..)];
+        if self.data_format.0 == DataFormat::ChannelsFirst {
+            parts.push(Part::from(..));
+        }
+        parts.extend(self.cropping.0.iter().map(|&(before, after)| {
+            let start = before.cast_signed();
+            if after == 0 {
+                Part::from(start..)
+            } else {
+                Part::from(start..-after.cast_signed())
+            }
+        }));
+        Ok(vec![inputs.only()?.slice(parts)?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check_layer;
+
+    #[test]
+    fn keeps_the_promises_of_a_layer() -> Result<()> {
+        check_layer(&Cropping1D::new((1, 0)), [[2, 3, 2]])?;
+        check_layer(&Cropping2D::new([1, 0]), [[2, 3, 2, 2]])?;
+        check_layer(
+            &Cropping2D::new([(0, 1), (1, 1)]).data_format(DataFormat::ChannelsFirst),
+            [[2, 1, 3, 4]],
+        )?;
+        check_layer(&Cropping3D::new(1), [[1, 3, 4, 3, 2]])
+    }
+
+    #[test]
+    fn cutting_all_is_an_error() {
+        let error =
+            Cropping1D::new((2, 1)).output_shape(&[[2, 3, 2].into()]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`cropping` leaves nothing\n  expected: less than 3 cut from an axis of 3\n       \
+             got: 2 and 1"
+        );
+    }
+}
