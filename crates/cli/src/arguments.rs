@@ -83,7 +83,7 @@ pub(crate) struct Predict {
     #[arg(long)]
     pub(crate) output: PathBuf,
     /// The number of examples computed at once.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, allow_negative_numbers = true)]
     pub(crate) batch_size: usize,
 }
 
@@ -106,28 +106,28 @@ pub(crate) struct Fit {
     #[arg(long)]
     pub(crate) data: PathBuf,
     /// The epoch to end before, counted from 0.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     pub(crate) epochs: usize,
     /// The epoch to begin with, counted from 0.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) initial_epoch: usize,
     /// The number of examples in a batch.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, allow_negative_numbers = true)]
     pub(crate) batch_size: usize,
     /// The share of the examples, from the end, that validates instead of training.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) validation_split: Option<f64>,
     /// The examples that validate, an `.npz` file as that of `--data`.
     #[arg(long, conflicts_with = "validation_split")]
     pub(crate) validation_data: Option<PathBuf>,
     /// The number of examples in a batch of validation; by default that of a batch.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) validation_batch_size: Option<usize>,
     /// The optimizer, by name, with its defaults and no state; by default the file's.
     #[arg(long)]
     pub(crate) optimizer: Option<String>,
     /// The learning rate, instead of the optimizer's.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) learning_rate: Option<f64>,
     #[command(flatten)]
     pub(crate) measures: Measures,
@@ -138,7 +138,7 @@ pub(crate) struct Fit {
     #[arg(long)]
     pub(crate) no_shuffle: bool,
     /// The seed of shuffles and dropout.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// The trained model, a `.keras` file.
     #[arg(long)]
@@ -147,7 +147,7 @@ pub(crate) struct Fit {
     #[arg(long)]
     pub(crate) history: Option<PathBuf>,
     /// How much is shown: 0, 1 or 2.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(..=2))]
     pub(crate) verbose: u8,
 }
 
@@ -159,12 +159,12 @@ pub(crate) struct Evaluate {
     #[arg(long)]
     pub(crate) data: PathBuf,
     /// The number of examples in a batch.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, allow_negative_numbers = true)]
     pub(crate) batch_size: usize,
     #[command(flatten)]
     pub(crate) measures: Measures,
     /// How much is shown: 0, 1 or 2.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=2))]
     pub(crate) verbose: u8,
 }
 

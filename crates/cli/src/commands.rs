@@ -44,6 +44,7 @@ fn print(text: &str) -> Result<()> {
 
 fn predict(arguments: &arguments::Predict) -> Result<()> {
     let model = train::load_model(&arguments.model, &Registry::keras())?;
+    check_writable(&arguments.output)?;
     let inputs = arrays::inputs(&model, &Npz::open(&arguments.input)?, &arguments.input)?;
     let predictor = model.predictor()?.batch_size(arguments.batch_size);
     let outputs = predictor.predict_dataset(&Arrays::named(inputs, NONE)?)?;
@@ -62,7 +63,10 @@ fn fit(arguments: &arguments::Fit) -> Result<()> {
     let validation = arguments.validation_data.as_deref();
     let validation =
         validation.map(|file| arrays::examples(&saved.model, file)).transpose()?;
-    for path in arguments.output.iter().chain(&arguments.history) {
+    if let Some(path) = &arguments.output {
+        train::check_path(path)?;
+    }
+    if let Some(path) = &arguments.history {
         check_writable(path)?;
     }
     let measures = &arguments.measures;
@@ -116,6 +120,7 @@ fn evaluate(arguments: &arguments::Evaluate) -> Result<()> {
 
 /// Without `model`, the input itself has to say what model it is.
 fn convert(input: &Path, output: &Path, model: Option<&Path>) -> Result<()> {
+    train::check_path(output)?;
     let saved = match model {
         Some(model) => {
             let saved = train::load(model)?;
@@ -127,9 +132,20 @@ fn convert(input: &Path, output: &Path, model: Option<&Path>) -> Result<()> {
             saved.model.load_weights(input)?;
             saved
         }
-        None => train::load(input)?,
+        None => train::load(input).map_err(asks_for_model)?,
     };
     Ok(saved.save(output)?)
+}
+
+/// Says how the program is told what a library would be told otherwise.
+fn asks_for_model(mut error: train::Error) -> train::Error {
+    if let train::Error::InFile { error, .. } = &mut error
+        && let train::Error::Invalid { got, help, .. } = &mut **error
+        && got == "weights alone"
+    {
+        "name the model's file: --model model.keras".clone_into(help);
+    }
+    error
 }
 
 /// Fails before a long training if its results could not be written.

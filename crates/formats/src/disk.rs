@@ -16,7 +16,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 /// Replaces the file at `path` by `bytes`, or leaves what was there untouched.
 ///
 /// The bytes go to a temporary file in the same folder, which is synchronized and then renamed.
-/// A symbolic link is followed; permissions of a file that was there are kept.
+/// A symbolic link is followed; permissions of a file that was there are kept. What is no file,
+/// such as a pipe or a device, is written to as it is; a file that is read-only is not replaced.
 ///
 /// # Errors
 ///
@@ -38,6 +39,12 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if fs::metadata(path).is_ok_and(|old| !old.is_file() && !old.is_dir()) {
+        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    if fs::metadata(path).is_ok_and(|old| old.is_file() && old.permissions().readonly()) {
+        return Err(ErrorKind::PermissionDenied.into());
+    }
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let (temporary, mut file) = create_beside(&target)?;
     let result = (|| {
@@ -119,6 +126,26 @@ mod tests {
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_stays_a_pipe() {
+        use std::os::unix::fs::FileTypeExt;
+
+        let folder = folder("pipe");
+        let path = folder.join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        if made.is_ok_and(|status| status.success()) {
+            let reader = std::thread::spawn({
+                let path = path.clone();
+                move || fs::read(path)
+            });
+            write_atomically(&path, b"new").unwrap();
+            assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
+            assert_eq!(reader.join().unwrap().unwrap(), b"new");
+        }
         fs::remove_dir_all(folder).unwrap();
     }
 

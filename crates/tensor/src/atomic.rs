@@ -12,7 +12,8 @@ use crate::{Error, Result};
 ///
 /// Bytes go to a temporary file beside the target. [`commit`](Self::commit) brings them to the
 /// disk and then renames the file, so a crash leaves the old file or the new one, never half of
-/// one. Dropped without a commit, it leaves nothing.
+/// one. Dropped without a commit, it leaves nothing. What is no file, such as a pipe or a device,
+/// is written to as it is; a file that is read-only is not replaced.
 ///
 /// # Examples
 ///
@@ -36,7 +37,8 @@ use crate::{Error, Result};
 #[must_use = "without a commit, nothing is written"]
 pub struct AtomicFile {
     writer: BufWriter<File>,
-    temporary: PathBuf,
+    /// None if the target is no file.
+    temporary: Option<PathBuf>,
     target: PathBuf,
     committed: bool,
 }
@@ -52,6 +54,17 @@ impl AtomicFile {
         // A link stays a link: what it leads to is replaced.
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let fail = |error| Error::io(path.display(), error);
+        if fs::metadata(path).is_ok_and(|old| !old.is_file() && !old.is_dir()) {
+            let file = OpenOptions::new().write(true).open(path).map_err(fail)?;
+            let writer = BufWriter::with_capacity(1 << 16, file);
+            let target = path.to_path_buf();
+            return Ok(Self { writer, temporary: None, target, committed: false });
+        }
+        if fs::metadata(path)
+            .is_ok_and(|old| old.is_file() && old.permissions().readonly())
+        {
+            return Err(fail(io::ErrorKind::PermissionDenied.into()));
+        }
         let name = target.file_name().ok_or_else(|| {
             fail(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))
         })?;
@@ -63,6 +76,7 @@ impl AtomicFile {
             match OpenOptions::new().write(true).create_new(true).open(&temporary) {
                 Ok(file) => {
                     let writer = BufWriter::with_capacity(1 << 16, file);
+                    let temporary = Some(temporary);
                     return Ok(Self { writer, temporary, target, committed: false });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -83,8 +97,13 @@ impl AtomicFile {
 
     fn try_commit(&mut self) -> io::Result<()> {
         self.writer.flush()?;
-        self.writer.get_ref().sync_all()?;
-        fs::rename(&self.temporary, &self.target)?;
+        let Some(temporary) = &self.temporary else { return Ok(()) };
+        let file = self.writer.get_ref();
+        if let Ok(old) = fs::metadata(&self.target) {
+            file.set_permissions(old.permissions())?;
+        }
+        file.sync_all()?;
+        fs::rename(temporary, &self.target)?;
         self.committed = true;
         // The new name is on the disk only when its folder is. Not every system can do that.
         if let Some(folder) = self.target.parent()
@@ -114,9 +133,9 @@ impl Write for AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        if !self.committed {
+        if let (Some(temporary), false) = (&self.temporary, self.committed) {
             // There is nobody to tell if the rest cannot be removed.
-            drop(fs::remove_file(&self.temporary));
+            drop(fs::remove_file(temporary));
         }
     }
 }

@@ -207,11 +207,12 @@ impl Tensor {
     #[must_use]
     pub fn is_contiguous(&self) -> bool {
         let mut expected = 1;
-        self.shape.iter().zip(&self.strides).rev().all(|(&len, &stride)| {
-            let fits = len <= 1 || stride == expected;
-            expected *= len.cast_signed();
-            fits
-        }) || self.is_empty()
+        self.is_empty()
+            || self.shape.iter().zip(&self.strides).rev().all(|(&len, &stride)| {
+                let fits = len <= 1 || stride == expected;
+                expected *= len.cast_signed();
+                fits
+            })
     }
 
     /// The elements in row-major order, if they lie so and are of type `T`.
@@ -381,14 +382,12 @@ impl Tensor {
 
 /// The number of elements of `shape`, if they can be addressed.
 pub(crate) fn checked_size(shape: &[usize]) -> Result<usize> {
-    // An empty axis makes the product 0 whatever the others are.
-    if shape.contains(&0) {
-        return Ok(0);
-    }
+    // As in NumPy, the other axes have to fit beside an empty one: strides are their products.
     shape
         .iter()
-        .try_fold(1usize, |size, &len| size.checked_mul(len))
+        .try_fold(1usize, |size, &len| size.checked_mul(len.max(1)))
         .filter(|&size| size <= isize::MAX.unsigned_abs() / 16)
+        .map(|size| if shape.contains(&0) { 0 } else { size })
         .ok_or_else(|| {
             Error::invalid("shape", "a number of elements that fits into memory")
                 .got(shape_text(shape))

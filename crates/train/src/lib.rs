@@ -19,5 +19,5 @@ pub use history::{History, Logs};
 pub use metric::{Accuracy, AnyMetric, Metric};
 pub use predictor::Predictor;
 pub use progress::Verbose;
-pub use save::{Saved, load, load_model, load_with, save_model};
+pub use save::{Saved, check_path, load, load_model, load_with, save_model};
 pub use trainer::{Evaluate, Fit, Trainer};

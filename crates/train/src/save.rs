@@ -274,6 +274,42 @@ fn in_file(error: Error, path: &Path) -> Error {
     }
 }
 
+/// Fails where a model could not be saved: before it is trained for hours.
+///
+/// # Errors
+///
+/// If the name's ending is none of those of [`Trainable::save`], its folder does not exist, or
+/// it is that of a folder or a file that is read-only.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_train::check_path;
+///
+/// let error = check_path("trained.txt").unwrap_err();
+/// assert!(error.to_string().starts_with("trained.txt: of an unknown format"));
+/// ```
+pub fn check_path(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    Format::of(path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let wrong = |expected: &str, got: String| {
+        let problem = format!("{}: cannot be written", path.display());
+        Err(Error::invalid(problem, expected).got(got))
+    };
+    if !folder.is_dir() {
+        return wrong("a folder that exists", format!("`{}`", folder.display()));
+    }
+    match path.metadata() {
+        Ok(old) if old.is_dir() => wrong("the name of a file", "a folder's".to_owned()),
+        Ok(old) if old.permissions().readonly() => {
+            wrong("a file that may be replaced", "a read-only one".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes a model with its weights, and what it was compiled with.
 pub(crate) fn save(trainer: &Trainer, path: impl AsRef<Path>) -> Result<()> {
     let (path, model) = (path.as_ref(), trainer.model());

@@ -342,9 +342,11 @@ impl Parts<'_> {
             updates.extend(self.training_updates(&total)?);
             updates.push((self.step.clone(), step.add(&Var::scalar(DType::I64, 1.0))?));
         }
-        // A step whose loss is not finite changes nothing.
-        for (variable, value) in &mut updates {
-            *value = finite.select(&*value, &variable.read())?;
+        // A step whose loss is not finite changes nothing; a measurement says what it is.
+        if mode == Mode::Train {
+            for (variable, value) in &mut updates {
+                *value = finite.select(&*value, &variable.read())?;
+            }
         }
         Ok((vec![finite, total], updates))
     }

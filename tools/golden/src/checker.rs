@@ -146,7 +146,10 @@ fn summary_of_missing(text: &str) -> String {
     }
     let list = |set: BTreeSet<&str>| set.into_iter().collect::<Vec<_>>().join(", ");
     match (classes.is_empty(), others.is_empty()) {
-        (true, true) => text.lines().next().unwrap_or_default().to_owned(),
+        (true, true) => {
+            let line = text.lines().next().unwrap_or_default();
+            line.find("unknown ").map_or(line, |at| &line[at..]).to_owned()
+        }
         (false, _) => format!("layers {}", list(classes)),
         (true, false) => list(others),
     }
@@ -254,7 +257,7 @@ mod tests {
         let text = "the model asks for what does not exist here\n  missing: layer `a` (Foo)\n  \
                     missing: layer `b` (Bar)\n  missing: layer `c` (Foo)";
         assert_eq!(summary_of_missing(text), "layers Bar, Foo");
-        let text = "unknown optimizer `Ftrl`\n  expected: one of SGD";
+        let text = "model.keras: unknown optimizer `Ftrl`\n  expected: one of SGD";
         assert_eq!(summary_of_missing(text), "unknown optimizer `Ftrl`");
     }
 

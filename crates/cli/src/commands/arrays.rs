@@ -25,18 +25,18 @@ pub(crate) fn examples(model: &Model, file: &Path) -> Result<Arrays> {
         [] => Ok(data),
         [one] => Ok(data.sample_weight(one)?),
         all if all.len() == outputs.len() => Ok(data.sample_weights(all)?),
-        all => Err(problem_with(
-            file,
-            format_args!(
-                "has {} arrays of weights, `w0` to `w{}`",
-                all.len(),
-                all.len() - 1
-            ),
-            format_args!(
-                "give one for all outputs, or one for each of {}",
-                outputs.len()
-            ),
-        )),
+        all => {
+            let outputs = outputs.len();
+            let plural = if outputs == 1 { "" } else { "s" };
+            let (count, last) = (all.len(), all.len() - 1);
+            Err(problem_with(
+                file,
+                format_args!("has {count} arrays of weights, `w0` to `w{last}`"),
+                format_args!(
+                    "the model has {outputs} output{plural}: give `w0` alone, or one for each"
+                ),
+            ))
+        }
     }
 }
 
@@ -47,8 +47,20 @@ pub(crate) fn inputs(
     file: &Path,
 ) -> Result<Vec<(String, Tensor)>> {
     let names: Vec<_> = model.inputs().map(|(name, ..)| name.to_owned()).collect();
-    let found = find_all(npz, file, 'x', "input", &names)?;
-    for ((name, tensor), (_, _, dtype)) in found.iter().zip(model.inputs()) {
+    let mut found = find_all(npz, file, 'x', "input", &names)?;
+    for ((name, tensor), (_, shape, dtype)) in found.iter_mut().zip(model.inputs()) {
+        *tensor = with_rank(tensor, shape)?;
+        let fits = |(len, dim): (&usize, &Dim)| !matches!(dim, Dim::Known(n) if n != len);
+        let dims = shape.dims();
+        if tensor.rank() != dims.len() || !tensor.shape().iter().zip(dims).all(fits) {
+            let got = tensor::shape_text(tensor.shape());
+            let problem = format_args!("array `{name}` has shape {got}");
+            return Err(problem_with(
+                file,
+                problem,
+                format_args!("the model takes {shape}"),
+            ));
+        }
         if tensor.dtype().is_float() && !dtype.is_float() {
             let numbers = tensor.cast(DType::F64).to_vec::<f64>()?;
             if let Some(number) = numbers.iter().find(|number| number.fract() != 0.0) {
@@ -59,6 +71,18 @@ pub(crate) fn inputs(
         }
     }
     Ok(found)
+}
+
+/// Keras's leniency: a last axis of length 1 may be there or not.
+fn with_rank(tensor: &Tensor, expected: &Shape) -> Result<Tensor> {
+    let (rank, wanted) = (tensor.rank(), expected.dims().len());
+    if rank + 1 == wanted && expected.dims().last() == Some(&Dim::Known(1)) {
+        return Ok(tensor.expand_dims(-1)?);
+    }
+    if rank == wanted + 1 && rank > 1 && tensor.shape().last() == Some(&1) {
+        return Ok(tensor.squeeze([-1])?);
+    }
+    Ok(tensor.clone())
 }
 
 fn problem_with(
