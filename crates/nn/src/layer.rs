@@ -99,6 +99,11 @@ pub trait Layer: fmt::Debug + Send + Sync {
         self.class_name()
     }
 
+    /// Whether Keras's class has the setting `trainable`, for files.
+    fn takes_trainable(&self) -> bool {
+        true
+    }
+
     /// If it is a cell of a recurrent layer: the shapes of its states, for such an input.
     ///
     /// A cell's inputs are one step of a sequence, then its states; its outputs are that of the

@@ -1,6 +1,7 @@
 //! The layers, each in a file of its own.
 
 mod activation;
+mod activity_regularization;
 mod attention;
 mod axis_list;
 mod batch_normalization;
@@ -15,8 +16,10 @@ mod dense;
 mod depthwise_conv;
 mod dot;
 mod dropout;
+mod einsum_dense;
 mod embedding;
 mod flatten;
+mod gamma_beta;
 mod global_pooling;
 mod group_normalization;
 mod group_query_attention;
@@ -29,11 +32,12 @@ mod margins;
 mod masking;
 mod merging;
 mod multi_head_attention;
-mod normalization;
+mod noise;
 mod operation;
 mod per_axis;
 mod permute;
 mod pooling;
+mod rectifiers;
 mod recurrent;
 mod repeat_vector;
 mod rescaling;
@@ -43,6 +47,7 @@ mod rnn;
 mod separable_conv;
 mod setters;
 mod simple_rnn;
+mod spatial_dropout;
 mod time_distributed;
 mod unit_normalization;
 mod up_sampling;
@@ -50,6 +55,7 @@ mod wrapped;
 mod zero_padding;
 
 pub use activation::{Activation, ReLU, Softmax};
+pub use activity_regularization::ActivityRegularization;
 pub use attention::{AdditiveAttention, Attention, ScoreMode};
 pub use axis_list::AxisList;
 pub use batch_normalization::BatchNormalization;
@@ -66,6 +72,7 @@ pub use dense::Dense;
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConv1D, DepthwiseConv2D};
 pub use dot::{Dot, DotAxes};
 pub use dropout::Dropout;
+pub use einsum_dense::EinsumDense;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use global_pooling::{
@@ -82,6 +89,7 @@ pub use margins::Margins;
 pub use masking::Masking;
 pub use merging::{Add, Average, Maximum, Minimum, Multiply, Subtract};
 pub use multi_head_attention::MultiHeadAttention;
+pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise};
 pub use operation::Operation;
 pub use per_axis::PerAxis;
 pub use permute::Permute;
@@ -89,6 +97,7 @@ pub use pooling::{
     AveragePooling1D, AveragePooling2D, AveragePooling3D, MaxPooling1D, MaxPooling2D,
     MaxPooling3D, Pooling,
 };
+pub use rectifiers::{ELU, LeakyReLU, PReLU};
 pub use repeat_vector::RepeatVector;
 pub use rescaling::Rescaling;
 pub use reshape::Reshape;
@@ -96,6 +105,9 @@ pub use rms_normalization::RMSNormalization;
 pub use rnn::{RNN, StackedRNNCells};
 pub use separable_conv::{SeparableConv, SeparableConv1D, SeparableConv2D};
 pub use simple_rnn::SimpleRNN;
+pub use spatial_dropout::{
+    SpatialDropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D,
+};
 pub use time_distributed::TimeDistributed;
 pub use unit_normalization::UnitNormalization;
 pub use up_sampling::{

@@ -176,7 +176,9 @@ fn layer_object(layer: &ModelLayer) -> Result<Value> {
     } else if is_operation {
         settings.extend(own);
     } else {
-        settings.insert("trainable".to_owned(), handle.is_trainable().into());
+        if config.takes_trainable() {
+            settings.insert("trainable".to_owned(), handle.is_trainable().into());
+        }
         settings.insert("dtype".to_owned(), policy(handle.element_type()));
         settings.extend(own);
     }

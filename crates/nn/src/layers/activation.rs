@@ -1,9 +1,10 @@
 //! The layers that apply a function to each element: `Activation`, `ReLU`, `Softmax`.
 
 use deckle_autograd::Var;
-use deckle_tensor::Shape;
+use deckle_tensor::{Shape, keep};
 use serde::{Deserialize, Serialize};
 
+use super::AxisList;
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 
 /// Applies an [activation](crate::Activation).
@@ -174,13 +175,13 @@ impl Built for ReLU {
     }
 }
 
-/// `eˣ / Σeˣ` along an axis.
+/// `eˣ / Σeˣ` along an axis, or along several together.
 ///
 /// What a mask given by name, as `mask`, leaves out is 0.
 ///
 /// # Shapes
 ///
-/// Any with that axis; the output's is the input's.
+/// Any with these axes; the output's is the input's.
 ///
 /// # Errors
 ///
@@ -202,17 +203,21 @@ impl Built for ReLU {
 ///
 /// # Keras
 ///
-/// `keras.layers.Softmax`, along one axis. There, a mask that belongs to the input is applied
+/// `keras.layers.Softmax`. There, a mask that belongs to the input is applied
 /// too, where its shape broadcasts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Softmax {
-    #[serde(default = "super::last_axis")]
-    axis: isize,
+    #[serde(default = "last")]
+    axis: AxisList,
+}
+
+fn last() -> AxisList {
+    (-1).into()
 }
 
 impl Default for Softmax {
     fn default() -> Self {
-        Self { axis: -1 }
+        Self { axis: last() }
     }
 }
 
@@ -223,11 +228,19 @@ impl Softmax {
         Self::default()
     }
 
-    /// Sets the axis; the last by default.
+    /// Sets the axis, or axes; the last by default.
     #[must_use]
-    pub fn axis(mut self, axis: isize) -> Self {
-        self.axis = axis;
+    pub fn axis(mut self, axis: impl Into<AxisList>) -> Self {
+        self.axis = axis.into();
         self
+    }
+
+    fn apply(&self, x: &Var) -> Result<Var> {
+        let axes = self.axis.of(x.rank())?;
+        Ok(match axes[..] {
+            [axis] => x.softmax(axis.cast_signed())?,
+            _ => x.sub(&x.logsumexp(keep(axes))?)?.exp()?,
+        })
     }
 }
 
@@ -238,7 +251,7 @@ impl Layer for Softmax {
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
         let input = expect::one_input(inputs)?;
-        input.dim(self.axis)?;
+        self.axis.of(input.rank())?;
         Ok(vec![input.clone()])
     }
 
@@ -255,9 +268,9 @@ impl Built for Softmax {
     fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
         let x = inputs.only()?;
         let Some(mask) = inputs.named("mask").next() else {
-            return Ok(vec![x.softmax(self.axis)?]);
+            return Ok(vec![self.apply(x)?]);
         };
-        let left = mask.select(x, -1e9)?.softmax(self.axis)?;
+        let left = self.apply(&mask.select(x, -1e9)?)?;
         // Where all is masked, the softmax is not 0 by itself.
         Ok(vec![mask.select(&left, 0.0)?])
     }
@@ -280,7 +293,8 @@ mod tests {
             [[4, 3]],
         )?;
         check_layer(&Softmax::new(), [[2, 3]])?;
-        check_layer(&Softmax::new().axis(1), [[2, 3, 2]])
+        check_layer(&Softmax::new().axis(1), [[2, 3, 2]])?;
+        check_layer(&Softmax::new().axis([1, -1]), [[2, 3, 2]])
     }
 
     #[test]

@@ -70,12 +70,32 @@ impl Dropout {
         self.noise_shape = Some(noise_shape.into());
         self
     }
+}
 
-    /// The axes along which all elements share their fate.
-    fn shared(&self) -> Vec<usize> {
-        let lens = self.noise_shape.iter().flatten().enumerate();
-        lens.filter(|(_, len)| **len == Some(1)).map(|(axis, _)| axis).collect()
+/// The axes along which all elements share their fate.
+pub(super) fn shared_axes(noise_shape: Option<&[Option<usize>]>) -> Vec<usize> {
+    let lens = noise_shape.unwrap_or(&[]).iter().enumerate();
+    lens.filter(|(_, len)| **len == Some(1)).map(|(axis, _)| axis).collect()
+}
+
+/// That a shape of random numbers fits the input.
+pub(super) fn check_noise_shape(
+    noise_shape: Option<&[Option<usize>]>,
+    input: &Shape,
+) -> Result<()> {
+    let Some(noise) = noise_shape else { return Ok(()) };
+    let fits = noise.len() == input.rank()
+        && noise.iter().zip(input.dims()).all(|(len, dim)| {
+            matches!(len, None | Some(1)) || dim.known().is_none_or(|n| Some(n) == *len)
+        });
+    if fits {
+        return Ok(());
     }
+    Err(Error::invalid(
+        "`noise_shape` makes no sense",
+        format_args!("for each axis of {input}, its length, None or 1"),
+    )
+    .got(Shape::from(noise)))
 }
 
 impl Layer for Dropout {
@@ -86,26 +106,14 @@ impl Layer for Dropout {
     fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
         let input = expect::one_input(inputs)?;
         expect::rate("rate", self.rate)?;
-        if let Some(noise) = &self.noise_shape {
-            let fits = noise.len() == input.rank()
-                && noise.iter().zip(input.dims()).all(|(len, dim)| {
-                    matches!(len, None | Some(1))
-                        || dim.known().is_none_or(|n| Some(n) == *len)
-                });
-            if !fits {
-                return Err(Error::invalid(
-                    "`noise_shape` makes no sense",
-                    format_args!("for each axis of {input}, its length, None or 1"),
-                )
-                .got(Shape::from(&noise[..])));
-            }
-        }
+        check_noise_shape(self.noise_shape.as_deref(), input)?;
         Ok(vec![input.clone()])
     }
 
     fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
         let (rate, seed) = (self.rate, self.seed);
-        Ok(Box::new(BuiltDropout { rate, seed, shared: self.shared() }))
+        let shared = shared_axes(self.noise_shape.as_deref());
+        Ok(Box::new(BuiltDropout { rate, seed, shared }))
     }
 
     fn passes_mask(&self) -> bool {

@@ -5,7 +5,7 @@ use deckle_tensor::{Shape, keep, resolve_axis};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    normalization::{Maybe, check_epsilon, vector, wide},
+    gamma_beta::{Maybe, check_epsilon, vector, wide},
     setters::setters,
 };
 use crate::{

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AxisList,
-    normalization::{Maybe, along, check_epsilon, lens, vector, wide},
+    gamma_beta::{Maybe, along, check_epsilon, lens, vector, wide},
     setters::setters,
 };
 use crate::{

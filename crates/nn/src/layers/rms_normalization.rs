@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AxisList,
-    normalization::{along, check_epsilon, lens, vector, wide},
+    gamma_beta::{along, check_epsilon, lens, vector, wide},
     setters::setters,
 };
 use crate::{Built, Call, Init, Initializer, Inputs, Layer, Result, expect};

@@ -191,7 +191,9 @@ impl Serialize for Wrapped {
         if let Some(name) = self.handle.name() {
             config.insert("name".to_owned(), name.into());
         }
-        config.insert("trainable".to_owned(), self.handle.is_trainable().into());
+        if layer.takes_trainable() {
+            config.insert("trainable".to_owned(), self.handle.is_trainable().into());
+        }
         let policy = json!({ "name": self.handle.element_type().name() });
         config.insert("dtype".to_owned(), keras_object("keras", "DTypePolicy", policy));
         config.extend(own.as_object().cloned().unwrap_or_default());
