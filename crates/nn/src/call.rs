@@ -94,6 +94,8 @@ pub struct Call<'a> {
     losses: Vec<Var>,
     updates: Vec<(Variable, Var)>,
     masks: Vec<(Var, Var)>,
+    /// What variables have for a while instead of their value.
+    replaced: Vec<(Variable, Var)>,
     layer: Place,
     /// How often each path has drawn random numbers.
     draws: std::collections::BTreeMap<String, u64>,
@@ -118,6 +120,7 @@ impl<'a> Call<'a> {
             losses: Vec::new(),
             updates: Vec::new(),
             masks: Vec::new(),
+            replaced: Vec::new(),
             layer,
             draws: std::collections::BTreeMap::new(),
         }
@@ -156,7 +159,9 @@ impl<'a> Call<'a> {
     /// The value of a weight or state; of one that this pass has updated, the new value.
     #[must_use]
     pub fn read(&self, variable: &Variable) -> Var {
-        let pending = self.updates.iter().find(|(known, _)| known.is_same(variable));
+        let replaced = self.replaced.iter().rev();
+        let pending =
+            replaced.chain(&self.updates).find(|(known, _)| known.is_same(variable));
         pending.map_or_else(|| variable.read(), |(_, value)| value.clone())
     }
 
@@ -236,6 +241,19 @@ impl<'a> Call<'a> {
         self.layer.trainable &= trainable;
         let result = action(self);
         self.layer.trainable = outer;
+        result
+    }
+
+    /// Runs `action`, in which the variable reads as that value.
+    pub(crate) fn with_value<T>(
+        &mut self,
+        variable: &Variable,
+        value: &Var,
+        action: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.replaced.push((variable.clone(), value.clone()));
+        let result = action(self);
+        self.replaced.pop();
         result
     }
 

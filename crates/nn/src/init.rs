@@ -226,6 +226,31 @@ impl<'a> Init<'a> {
         made
     }
 
+    /// A new number that is no weight: a count, 0 at first.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be held.
+    pub fn counter(&mut self, name: &str) -> Result<Variable> {
+        let path = self.path_of(name);
+        self.hold(name, &path, &Tensor::scalar(0i32), false)
+    }
+
+    /// The weight with one of these names, right below that part, among those from that one on.
+    pub(crate) fn find(
+        &self,
+        first: usize,
+        part: &str,
+        names: &[&str],
+    ) -> Option<Variable> {
+        let depth = self.scope.len() + 1;
+        let mut made = self.weights[first..].iter().filter(|weight| {
+            weight.scope.len() == depth && weight.scope.last().is_some_and(|s| s == part)
+        });
+        let found = made.find(|weight| names.contains(&weight.name.as_str()));
+        found.map(|weight| weight.variable.clone())
+    }
+
     /// How many weights there are.
     pub(crate) fn weights_made(&self) -> usize {
         self.weights.len()

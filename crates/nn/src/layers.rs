@@ -2,6 +2,7 @@
 
 mod activation;
 mod activity_regularization;
+mod adaptive_pooling;
 mod attention;
 mod axis_list;
 mod batch_normalization;
@@ -33,6 +34,7 @@ mod masking;
 mod merging;
 mod multi_head_attention;
 mod noise;
+mod normalization;
 mod operation;
 mod per_axis;
 mod permute;
@@ -48,6 +50,7 @@ mod separable_conv;
 mod setters;
 mod simple_rnn;
 mod spatial_dropout;
+mod spectral_normalization;
 mod time_distributed;
 mod unit_normalization;
 mod up_sampling;
@@ -56,6 +59,10 @@ mod zero_padding;
 
 pub use activation::{Activation, ReLU, Softmax};
 pub use activity_regularization::ActivityRegularization;
+pub use adaptive_pooling::{
+    AdaptiveAveragePooling1D, AdaptiveAveragePooling2D, AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D, AdaptiveMaxPooling2D, AdaptiveMaxPooling3D, AdaptivePooling,
+};
 pub use attention::{AdditiveAttention, Attention, ScoreMode};
 pub use axis_list::AxisList;
 pub use batch_normalization::BatchNormalization;
@@ -90,6 +97,7 @@ pub use masking::Masking;
 pub use merging::{Add, Average, Maximum, Minimum, Multiply, Subtract};
 pub use multi_head_attention::MultiHeadAttention;
 pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise};
+pub use normalization::Normalization;
 pub use operation::Operation;
 pub use per_axis::PerAxis;
 pub use permute::Permute;
@@ -108,6 +116,7 @@ pub use simple_rnn::SimpleRNN;
 pub use spatial_dropout::{
     SpatialDropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D,
 };
+pub use spectral_normalization::SpectralNormalization;
 pub use time_distributed::TimeDistributed;
 pub use unit_normalization::UnitNormalization;
 pub use up_sampling::{
