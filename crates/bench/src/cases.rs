@@ -1,13 +1,18 @@
 //! The workloads: model, loss, optimizer and a fixed batch of random data.
 
 use clap::Args;
-use deckle::{nn, optim::AnyOptimizer, prelude::*};
+use deckle::{
+    nn::{self, Built, Call, Init, Inputs, Layer, expect},
+    optim::AnyOptimizer,
+    prelude::*,
+};
+use serde::{Deserialize, Serialize};
 
 /// So small that nothing converges: on a fitted batch, what is measured would change.
 pub(crate) const LEARNING_RATE: f64 = 1e-6;
 
 /// All workloads.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 10] = [
     "mnist_mlp",
     "imdb_mlp",
     "reuters_mlp",
@@ -17,6 +22,7 @@ pub(crate) const NAMES: [&str; 9] = [
     "lstm_imdb",
     "gru_jena",
     "conv1d_imdb",
+    "transformer",
 ];
 
 pub(crate) struct Case {
@@ -132,6 +138,52 @@ fn cifar_resnet(variant: &Variant) -> Result<Functional> {
     Ok(Functional::new([&image], [&y]))
 }
 
+/// Adds a learned vector to each place of a sequence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Positions {}
+
+impl Layer for Positions {
+    fn class_name(&self) -> &'static str {
+        "Positions"
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> nn::Result<Vec<Shape>> {
+        Ok(vec![expect::one_input(inputs)?.clone()])
+    }
+
+    fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> nn::Result<Box<dyn Built>> {
+        let shape = [expect::known(&inputs[0], 1)?, expect::known(&inputs[0], 2)?];
+        let places = init.variable("places", shape, &Initializer::GlorotUniform)?;
+        Ok(Box::new(BuiltPositions(places)))
+    }
+}
+
+#[derive(Debug)]
+struct BuiltPositions(Variable);
+
+impl Built for BuiltPositions {
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> nn::Result<Vec<Var>> {
+        Ok(vec![inputs.only()?.add(&call.read(&self.0))?])
+    }
+}
+
+/// Two encoder blocks: Vaswani et al., *Attention Is All You Need* (2017), section 3.1.
+fn transformer(steps: usize, width: usize) -> Result<Functional> {
+    let words = Symbol::typed_input("words", [steps], DType::I32);
+    let mut x = Positions {}.apply(&Embedding::new(10_000, 128).apply(&words)?)?;
+    for _ in 0..2 {
+        let attended = MultiHeadAttention::new(4, 32).join([&x, &x])?;
+        let sum = Add::new().join([&x, &attended])?;
+        x = LayerNormalization::new().apply(&sum)?;
+        let wide = Dense::new(width).activation(Relu).apply(&x)?;
+        let sum = Add::new().join([&x, &Dense::new(128).apply(&wide)?])?;
+        x = LayerNormalization::new().apply(&sum)?;
+    }
+    let x = GlobalAveragePooling1D::new().apply(&x)?;
+    let y = Dense::new(1).activation(Sigmoid).apply(&x)?;
+    Ok(Functional::new([&words], [&y]))
+}
+
 /// Adds a recurrent layer, its mean over time if it gives all steps.
 macro_rules! recurrent {
     ($model:expr, $layer:ident, $variant:expr) => {{
@@ -235,6 +287,12 @@ pub(crate) fn case(name: &str, batch: Option<usize>, variant: &Variant) -> Resul
             let rows = rows(128);
             let model = built(model.add(sigmoid()))?;
             (model, rms_prop(), binary(), words(rows, steps)?, yes_or_no(rows)?)
+        }
+        "transformer" => {
+            let (steps, rows) = (steps(128), rows(32));
+            let model = transformer(steps, units(512))?.seed(1).build()?;
+            let adam = Adam::new().learning_rate(LEARNING_RATE).into();
+            (model, adam, binary(), words(rows, steps)?, yes_or_no(rows)?)
         }
         _ => return Err(nn::Error::unknown("case", name, &NAMES).into()),
     };

@@ -31,8 +31,8 @@ impl Times {
 /// Warms up, then times single steps for about `seconds`, 20 at least.
 pub(crate) fn timed<T, E>(
     seconds: f64,
-    mut step: impl FnMut() -> std::result::Result<T, E>,
-) -> std::result::Result<Times, E> {
+    mut step: impl FnMut() -> Result<T, E>,
+) -> Result<Times, E> {
     let warm = Instant::now();
     for i in 0..10 {
         step()?;
