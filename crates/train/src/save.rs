@@ -1,6 +1,7 @@
 //! Models in files: [`load`], [`load_with`], and what saves them.
 
 mod compile;
+mod keras2;
 mod legacy;
 mod weights;
 
@@ -44,8 +45,7 @@ pub struct Saved {
     pub model: Model,
     /// Optimizer, losses and metrics, if the model was compiled.
     pub compile: Option<Compile>,
-    /// The optimizer's state, in its order; none if it has not made a step.
-    optimizer: Vec<Tensor>,
+    optimizer: Slots,
 }
 
 impl Saved {
@@ -78,9 +78,33 @@ impl Saved {
     }
 }
 
+/// An optimizer's state in a file; empty if it has not made a step.
+#[derive(Debug)]
+enum Slots {
+    /// In the order of [`OptimizerState::variables`].
+    Ordered(Vec<Tensor>),
+    /// Keras 2's: by names.
+    Named(Vec<(String, Tensor)>),
+}
+
 /// The values for an optimizer's state.
-fn optimizer_values(state: &OptimizerState, saved: &[Tensor]) -> Values {
+fn optimizer_values(state: &OptimizerState, saved: &Slots) -> Values {
     let mut values = Values::default();
+    let ordered;
+    let saved = match saved {
+        Slots::Ordered(saved) => saved,
+        Slots::Named(saved) if saved.is_empty() => return values,
+        Slots::Named(saved) => match keras2::optimizer_state(state, saved) {
+            Ok(found) => {
+                ordered = found;
+                &ordered
+            }
+            Err(problem) => {
+                values.problem(problem);
+                return values;
+            }
+        },
+    };
     let variables = state.variables();
     // Before its first step, Keras's optimizer has no slots: a count and a learning rate.
     let fresh = saved.len() <= 2 && variables.len() > saved.len();
@@ -144,19 +168,25 @@ impl Content {
     }
 
     /// The optimizer's state, in its order.
-    fn optimizer(&self) -> Result<Vec<Tensor>> {
+    fn optimizer(&self) -> Result<Slots> {
         let numbered = |file: &Group| {
             let vars = file.group("optimizer/vars");
-            vars.map_or(Vec::new(), |vars| vars.numbered().cloned().collect())
+            Slots::Ordered(vars.map_or(Vec::new(), |v| v.numbered().cloned().collect()))
         };
         match self {
             Self::Archive(archive) => Ok(numbered(&archive.weights)),
-            Self::Hdf5(file) if legacy::is_legacy(file) => legacy::read_optimizer(file),
+            Self::Hdf5(file) if legacy::is_legacy(file) => {
+                let saved = legacy::read_optimizer(file)?;
+                Ok(match keras2::wrote(file) {
+                    true => Slots::Named(saved),
+                    false => Slots::Ordered(saved.into_iter().map(|(_, t)| t).collect()),
+                })
+            }
             Self::Hdf5(file) => Ok(numbered(file)),
             Self::Tensors(file) => {
                 let named =
                     |number: usize| file.tensors.get(&format!("optimizer/{number}"));
-                Ok((0..).map_while(named).cloned().collect())
+                Ok(Slots::Ordered((0..).map_while(named).cloned().collect()))
             }
         }
     }
@@ -231,7 +261,13 @@ pub fn load_model(path: impl AsRef<Path>, registry: &Registry) -> Result<Model> 
 
 fn read_all(content: &Content, registry: &Registry) -> Result<Saved> {
     let (model, compile) = read_model(content, registry)?;
-    let compile = compile.filter(|config| config.contains_key("optimizer"));
+    let mut compile = compile.filter(|config| config.contains_key("optimizer"));
+    if let (Some(compile), Content::Hdf5(file)) = (&mut compile, content)
+        && keras2::wrote(file)
+    {
+        let outputs: Vec<_> = model.outputs().map(|(name, _)| name.to_owned()).collect();
+        keras2::name_metrics(compile, &outputs);
+    }
     let compile = compile.map(|config| parse_compile(&config, &model)).transpose()?;
     Ok(Saved { model, compile, optimizer: content.optimizer()? })
 }
@@ -247,9 +283,7 @@ fn read_model(
             (Some(archive.config.clone()), compile.cloned())
         }
         Content::Hdf5(file) => {
-            let training = legacy::json_attribute(file, "training_config")?;
-            let compile = training.and_then(legacy::compile_config);
-            (legacy::json_attribute(file, "model_config")?, compile)
+            (legacy::model_config(file)?, legacy::compile_config(file)?)
         }
         Content::Tensors(_) => (None, None),
     };

@@ -53,7 +53,12 @@ fn weights(trainer: &Trainer) -> Vec<Tensor> {
 
 #[track_caller]
 fn check_close(got: &[Tensor], optimizer: &str) {
-    let after = Npz::open(data("after.npz")).unwrap();
+    compare(got, &Npz::open(data("after.npz")).unwrap(), optimizer);
+}
+
+/// Compares weights with those under an optimizer's name.
+#[track_caller]
+fn compare(got: &[Tensor], after: &Npz, optimizer: &str) {
     for (number, tensor) in got.iter().enumerate() {
         let expected = after.tensor(&format!("{optimizer}/{number}")).unwrap();
         let (a, b) = (tensor.cast(DType::F64), expected.cast(DType::F64));
@@ -82,6 +87,52 @@ fn training_goes_on_from_a_legacy_file_as_in_keras() {
     let mut trainer = load(data("adam.h5")).unwrap().into_trainer().unwrap();
     train(&mut trainer);
     check_close(&weights(&trainer), "adam");
+}
+
+#[test]
+fn training_goes_on_from_files_of_keras_2() {
+    let folder = data("keras2");
+    let npz = |name: &str| Npz::open(folder.join(name)).unwrap();
+    let (examples, after) = (npz("data.npz"), npz("after.npz"));
+    let (x, y) = (examples.tensor("x").unwrap(), examples.tensor("y").unwrap());
+    let examples = Arrays::new(x, y).unwrap();
+    let fit = Fit::new().batch_size(4).shuffle(false).verbose(0);
+    for optimizer in [
+        "sgd",
+        "rmsprop",
+        "adam",
+        "adam_average",
+        "adagrad",
+        "old_sgd",
+        "old_rmsprop",
+        "old_adam",
+        "old_adagrad",
+    ] {
+        let path = folder.join(format!("{optimizer}.h5"));
+        let mut trainer = load(path).unwrap().into_trainer().unwrap();
+        assert_eq!(trainer.optimizer().iterations().unwrap(), 3, "{optimizer}");
+        trainer.fit(&examples, fit).unwrap();
+        compare(&weights(&trainer), &after, optimizer);
+    }
+}
+
+/// A file's slots that are not those of its optimizer.
+#[test]
+fn missing_slots_of_keras_2_are_named() {
+    let folder = folder("slots");
+    let path = folder.join("adam.h5");
+    let mut file = Group::read(data("keras2/adam.h5")).unwrap();
+    let group = file.groups.get_mut("optimizer_weights").unwrap();
+    let names = vec!["iteration:0".to_owned(), "Adam/m/dense/kernel:0".to_owned()];
+    group.attributes.insert("weight_names".to_owned(), names.into());
+    file.write(&path).unwrap();
+    let error = load(&path).unwrap().into_trainer().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the file does not fit the optimizer\n  expected: a tensor of the right shape for each \
+         weight, and no other\n       got: 6 variables `momentum`, but the file has 1"
+    );
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

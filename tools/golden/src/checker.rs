@@ -55,7 +55,7 @@ impl Checker {
             .map_err(|error| failed(format_args!("case.json: {error}")))?;
         let about = about.as_object().ok_or_else(|| failed("case.json: no object"))?;
         let tolerance = about.get("tolerance").and_then(Value::as_f64).unwrap_or(1e-4);
-        let (model, data) = (case.join("model.keras"), case.join("data.npz"));
+        let (model, data) = (model(case), case.join("data.npz"));
         let scratch = self.scratch.join(name(case));
         fs::create_dir_all(&scratch).map_err(failed)?;
 
@@ -89,7 +89,7 @@ impl Checker {
     ) -> Result<Value, Outcome> {
         let history = trained.with_file_name("history.json");
         let mut command = Command::new(&self.program);
-        command.arg("fit").arg(case.join("model.keras"));
+        command.arg("fit").arg(model(case));
         command.arg("--data").arg(case.join("data.npz"));
         command.arg("--output").arg(trained).arg("--history").arg(&history);
         command.args(["--no-shuffle", "--verbose", "0"]);
@@ -116,6 +116,12 @@ impl Checker {
         let text = fs::read(&history).map_err(failed)?;
         serde_json::from_slice(&text).map_err(failed)
     }
+}
+
+/// The case's model, a `.keras` file or Keras 2's.
+fn model(case: &Path) -> PathBuf {
+    let path = case.join("model.keras");
+    if path.exists() { path } else { case.join("model.h5") }
 }
 
 /// Runs the program; says what it lacks, or what its error is.

@@ -14,7 +14,7 @@ use deckle_golden::{Checker, Outcome, cases, name};
 #[derive(Debug, Parser)]
 #[command(name = "deckle-golden")]
 struct Arguments {
-    /// A folder with a folder for each case: model.keras, data.npz, case.json.
+    /// A folder with a folder for each case: model.keras or model.h5, data.npz, case.json.
     folder: PathBuf,
     /// The program.
     #[arg(long, default_value = "deckle")]

@@ -6,7 +6,10 @@ use deckle_optim::OptimizerState;
 use deckle_tensor::{DType, Tensor};
 use serde_json::{Map, Value, json};
 
-use super::weights::{Values, trained_first};
+use super::{
+    keras2,
+    weights::{Values, trained_first},
+};
 use crate::{Error, Result};
 
 /// What Keras lets one attribute hold, and what it takes of that per text here.
@@ -25,7 +28,7 @@ pub(super) fn is_legacy(file: &Group) -> bool {
 }
 
 /// The JSON in a text of the root.
-pub(super) fn json_attribute(file: &Group, name: &str) -> Result<Option<Value>> {
+fn json_attribute(file: &Group, name: &str) -> Result<Option<Value>> {
     let Some(attribute) = file.attribute(name) else {
         return Ok(None);
     };
@@ -145,52 +148,31 @@ pub(super) fn read_weights(model: &Model, file: &Group) -> Result<Values> {
     Ok(values)
 }
 
-/// The optimizer's state, if there is one, in the file's order.
-pub(super) fn read_optimizer(file: &Group) -> Result<Vec<Tensor>> {
-    let Some(group) = file.group(OPTIMIZER) else {
-        return Ok(Vec::new());
-    };
-    Ok(tensors(group, OPTIMIZER)?.into_iter().map(|(_, tensor)| tensor).collect())
+/// The optimizer's state, if there is one, with the names in the file and in its order.
+pub(super) fn read_optimizer(file: &Group) -> Result<Vec<(String, Tensor)>> {
+    file.group(OPTIMIZER).map_or(Ok(Vec::new()), |group| tensors(group, OPTIMIZER))
+}
+
+/// The model's configuration.
+pub(super) fn model_config(file: &Group) -> Result<Option<Value>> {
+    let config = json_attribute(file, "model_config")?;
+    Ok(config.map(|c| if keras2::wrote(file) { keras2::model_config(c) } else { c }))
 }
 
 /// The compile state as Keras 3's archives have it.
-pub(super) fn compile_config(mut training: Value) -> Option<Map<String, Value>> {
-    let training = training.as_object_mut()?;
-    let mut optimizer = training.shift_remove("optimizer_config")?;
-    if let Some(config) = optimizer.get_mut("config").and_then(Value::as_object_mut) {
-        // Keras 2's names, and what it noted about itself.
-        if let Some(rate) = config.shift_remove("lr") {
-            config.entry("learning_rate").or_insert(rate);
-        }
-        config.shift_remove("is_legacy_optimizer");
-    }
+pub(super) fn compile_config(file: &Group) -> Result<Option<Map<String, Value>>> {
+    let Some(Value::Object(mut training)) = json_attribute(file, "training_config")?
+    else {
+        return Ok(None);
+    };
+    let Some(optimizer) = training.shift_remove("optimizer_config") else {
+        return Ok(None);
+    };
     training.insert("optimizer".to_owned(), optimizer);
-    if let Some(metrics) = training.get_mut("metrics") {
-        plain_metrics(metrics);
+    if keras2::wrote(file) {
+        keras2::compile_config(&mut training);
     }
-    Some(training.clone())
-}
-
-/// Makes of Keras 2's wrapped metrics the names of the metrics.
-fn plain_metrics(metrics: &mut Value) {
-    match metrics {
-        Value::Array(list) => list.iter_mut().for_each(plain_metrics),
-        Value::Object(object) => {
-            let wrapped = object.get("class_name").and_then(Value::as_str)
-                == Some("MeanMetricWrapper");
-            let name = object.get("config").and_then(|config| {
-                config.get("fn").or_else(|| config.get("name")).cloned()
-            });
-            match name {
-                Some(name) if wrapped && name.is_string() => *metrics = name,
-                _ if !object.contains_key("class_name") => {
-                    object.values_mut().for_each(plain_metrics);
-                }
-                _ => {}
-            }
-        }
-        _ => {}
-    }
+    Ok(Some(training))
 }
 
 /// A whole model in the legacy layout; `compile` is the compile state and the optimizer.
