@@ -58,6 +58,9 @@ def draw_weights(model, seed):
         if variable.name in ("gamma", "moving_variance", "variance"):
             value = 0.5 + np.abs(value)
         variable.assign(value.astype(variable.dtype))
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
+            layer.finalize_state()
 
 
 def compress(path):
@@ -99,6 +102,7 @@ def write(name, case, folder):
 
 
 def main(folder, names):
+    import layers  # noqa: F401
     from models import MODELS
 
     failed = 0

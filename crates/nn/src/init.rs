@@ -16,6 +16,7 @@ pub struct Weight {
     variable: Variable,
     name: String,
     scope: Vec<String>,
+    also_in: Option<Vec<String>>,
     trainable: bool,
     regularizer: Option<Regularizer>,
 }
@@ -37,6 +38,12 @@ impl Weight {
     #[must_use]
     pub fn scope(&self) -> &[String] {
         &self.scope
+    }
+
+    /// The parts of the layer under which Keras's files have it a second time.
+    #[must_use]
+    pub fn also_in(&self) -> Option<&[String]> {
+        self.also_in.as_deref()
     }
 
     /// Whether it is a weight that training changes by its gradient, unless the layer is
@@ -195,6 +202,7 @@ impl<'a> Init<'a> {
             variable: variable.clone(),
             name: name.to_owned(),
             scope: self.scope.clone(),
+            also_in: None,
             trainable,
             regularizer: None,
         });
@@ -249,6 +257,14 @@ impl<'a> Init<'a> {
         });
         let found = made.find(|weight| names.contains(&weight.name.as_str()));
         found.map(|weight| weight.variable.clone())
+    }
+
+    /// Says that Keras's files have a weight of a part once more, in the part that is made.
+    pub(crate) fn also_here(&mut self, variable: &Variable) {
+        let mut all = self.weights.iter_mut();
+        if let Some(weight) = all.find(|weight| weight.variable.is_same(variable)) {
+            weight.also_in = Some(self.scope.clone());
+        }
     }
 
     /// How many weights there are.

@@ -71,13 +71,7 @@ impl<const N: usize, const AVERAGE: bool> AdaptivePooling<N, AVERAGE> {
     }
 
     /// The windows of one axis, where they are not of one length.
-    fn along(
-        &self,
-        x: &Var,
-        axis: usize,
-        len: usize,
-        windows: usize,
-    ) -> GraphResult<Var> {
+    fn along(x: &Var, axis: usize, len: usize, windows: usize) -> GraphResult<Var> {
         let mut parts = Vec::with_capacity(windows);
         for i in 0..windows {
             let (start, end) = (i * len / windows, ((i + 1) * len).div_ceil(windows));
@@ -131,7 +125,7 @@ impl<const N: usize, const AVERAGE: bool> Built for AdaptivePooling<N, AVERAGE> 
             if len.is_multiple_of(windows) {
                 window[axis] = len / windows;
             } else {
-                x = self.along(&x, axis + 1, len, windows)?;
+                x = Self::along(&x, axis + 1, len, windows)?;
             }
         }
         let y = if AVERAGE {

@@ -38,7 +38,7 @@ use crate::{
 /// | `query_dense/bias`    | `(num_heads, key_dim)`; so `key_dense`                   |
 /// | `value_dense/kernel`  | `(features, num_heads, value_dim)`                       |
 /// | `value_dense/bias`    | `(num_heads, value_dim)`                                 |
-/// | `gate_dense/...`      | as `value_dense`, of the query; only with a gate         |
+/// | `_gate_dense/...`     | as `value_dense`, of the query; only with a gate         |
 /// | `output_dense/kernel` | `(num_heads, value_dim, output_shape...)`                |
 /// | `output_dense/bias`   | `output_shape`                                           |
 /// | output                | `(batch, queries..., output_shape...)`                   |
@@ -265,7 +265,7 @@ impl Layer for MultiHeadAttention {
         let key_dense = make.make("key_dense", &features(key)?, &keys, init)?;
         let mut gate_dense = None;
         if self.use_gate {
-            let gate = make.make("gate_dense", &features(query)?, &values, init)?;
+            let gate = make.make("_gate_dense", &features(query)?, &values, init)?;
             gate_dense = Some(gate.activation(Activation::Sigmoid));
         }
         Ok(Box::new(BuiltMultiHeadAttention {
@@ -442,7 +442,7 @@ mod tests {
         let model = Model::new([&x], &outputs)?;
         let mut numbers = vec![0.1f32, 0.5, -0.4, 0.9, 0.3, -0.7];
         let run = |numbers: &[f32]| -> Result<Vec<Tensor>> {
-            let x = Var::constant(&Tensor::new(numbers.to_vec(), [1, 3, 2])?);
+            let x = Var::constant(&Tensor::new(numbers, [1, 3, 2])?);
             let made = model.call(&[x], &mut Call::inference())?;
             Ok(made.iter().map(Var::eval).collect::<Result<_, _>>()?)
         };

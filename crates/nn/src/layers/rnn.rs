@@ -266,7 +266,7 @@ impl Built for BuiltRNN {
             *mask = mask.swap_axes(0, 1)?;
         }
         let (sequence, last, states) =
-            self.run(&x.swap_axes(0, 1)?, steps_mask.as_ref(), states, call)?;
+            self.run(&x.swap_axes(0, 1)?, steps_mask.as_ref(), &states, call)?;
         let output =
             if config.return_sequences { sequence.swap_axes(0, 1)? } else { last };
         if let (true, Some(mask)) = (config.return_sequences, named.or(own)) {
@@ -286,14 +286,14 @@ impl BuiltRNN {
         &self,
         x: &Var,
         mask: Option<&Var>,
-        states: Vec<Var>,
+        states: &[Var],
         call: &mut Call<'_>,
     ) -> Result<(Var, Var, Vec<Var>)> {
         let zero = self.config.zero_output_for_mask;
         // Carried are the output of the step before, then the states.
         let like = x.swap_axes(0, 1)?;
         let before = zeros(&like, &self.output, call)?;
-        let carries: Vec<_> = std::iter::once(&before).chain(&states).collect();
+        let carries: Vec<_> = std::iter::once(&before).chain(states).collect();
         let sequences: Vec<_> = std::iter::once(x).chain(mask).collect();
         let failure = RefCell::new(None);
         let scanned = scan(&carries, &sequences, false, |carried, steps| {

@@ -104,6 +104,7 @@ impl Layer for SpectralNormalization {
             Error::invalid("cannot normalize this layer", expected)
                 .got(self.layer.layer().class_name())
         })?;
+        init.also_here(&kernel);
         let last = kernel.shape().last().copied().unwrap_or(1);
         let first_values = Initializer::TruncatedNormal { mean: 0.0, stddev: 0.02 };
         let u = init.state("vector_u", [1, last], &first_values)?;
@@ -182,7 +183,7 @@ mod tests {
         let layer = SpectralNormalization::new(dense).power_iterations(3);
         let model = Sequential::new([2]).add(layer).build()?;
         let x = Var::constant(&Tensor::new(vec![1.0f32, 3.0], [1, 2])?);
-        let inference = model.call(&[x.clone()], &mut Call::inference())?;
+        let inference = model.call(std::slice::from_ref(&x), &mut Call::inference())?;
         assert_eq!(inference[0].eval()?.to_vec::<f32>()?, [4.0, 4.0]);
         let number = Var::constant(&Tensor::scalar(1i64));
         let mut call = Call::training(Randomness { seed: &number, step: &number });

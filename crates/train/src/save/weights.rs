@@ -129,17 +129,18 @@ fn walk<'a>(model: &'a Model, prefix: &str, path: &str, places: &mut Vec<Place<'
             layer: layer_path.clone(),
         });
         for weight in trained_first(layer.weights()) {
-            let steps = weight.scope().iter().map(String::as_str).chain(["vars"]);
-            let scope: Vec<_> = steps.collect();
-            let group = format!("{group}/{}", scope.join("/"));
-            match places.iter_mut().rev().find(|place| place.group == group) {
-                Some(place) => place.weights.push(weight),
-                None => places.push(Place {
-                    group,
-                    name: None,
-                    weights: vec![weight],
-                    layer: layer_path.clone(),
-                }),
+            for scope in [Some(weight.scope()), weight.also_in()].into_iter().flatten() {
+                let steps = scope.iter().map(String::as_str).chain(["vars"]);
+                let group = format!("{group}/{}", steps.collect::<Vec<_>>().join("/"));
+                match places.iter_mut().rev().find(|place| place.group == group) {
+                    Some(place) => place.weights.push(weight),
+                    None => places.push(Place {
+                        group,
+                        name: None,
+                        weights: vec![weight],
+                        layer: layer_path.clone(),
+                    }),
+                }
             }
         }
     }
@@ -182,7 +183,7 @@ pub(super) fn read_groups(model: &Model, file: &Group) -> Values {
 /// A model's weights in Keras 3's layout.
 pub(super) fn write_groups(model: &Model) -> Result<Group> {
     let mut file = Group::new();
-    let mut written: Vec<&Variable> = Vec::new();
+    let mut written: Vec<(&Variable, String)> = Vec::new();
     for place in places(model) {
         if let Some(name) = place.name {
             let group = file.create_group(&place.group)?;
@@ -190,12 +191,17 @@ pub(super) fn write_groups(model: &Model) -> Result<Group> {
         }
         for (number, weight) in place.weights.iter().enumerate() {
             // A layer in two models is saved where it is met first.
-            if !written.iter().any(|known| known.is_same(weight.variable())) {
+            let elsewhere = |(known, layer): &(&Variable, String)| {
+                known.is_same(weight.variable()) && *layer != place.layer
+            };
+            if !written.iter().any(elsewhere) {
                 let value = weight.variable().value()?;
                 file.insert(&format!("{}/{number}", place.group), value)?;
             }
         }
-        written.extend(place.weights.iter().map(|weight| weight.variable()));
+        let layer = &place.layer;
+        let now = place.weights.iter().map(|weight| (weight.variable(), layer.clone()));
+        written.extend(now);
     }
     Ok(file)
 }
