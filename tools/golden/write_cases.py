@@ -102,6 +102,7 @@ def write(name, case, folder):
 
 
 def main(folder, names):
+    import graphs  # noqa: F401
     import layers  # noqa: F401
     from models import MODELS
 

@@ -183,25 +183,16 @@ pub(super) fn read_groups(model: &Model, file: &Group) -> Values {
 /// A model's weights in Keras 3's layout.
 pub(super) fn write_groups(model: &Model) -> Result<Group> {
     let mut file = Group::new();
-    let mut written: Vec<(&Variable, String)> = Vec::new();
     for place in places(model) {
         if let Some(name) = place.name {
             let group = file.create_group(&place.group)?;
             group.attributes.insert("name".to_owned(), Attribute::from(name));
         }
         for (number, weight) in place.weights.iter().enumerate() {
-            // A layer in two models is saved where it is met first.
-            let elsewhere = |(known, layer): &(&Variable, String)| {
-                known.is_same(weight.variable()) && *layer != place.layer
-            };
-            if !written.iter().any(elsewhere) {
-                let value = weight.variable().value()?;
-                file.insert(&format!("{}/{number}", place.group), value)?;
-            }
+            // A layer in two models is written in both: in Keras, it is two when it is read.
+            let value = weight.variable().value()?;
+            file.insert(&format!("{}/{number}", place.group), value)?;
         }
-        let layer = &place.layer;
-        let now = place.weights.iter().map(|weight| (weight.variable(), layer.clone()));
-        written.extend(now);
     }
     Ok(file)
 }
