@@ -1,6 +1,6 @@
 """More models of the golden cases: every layer with settings that are not the defaults, see `models.py`."""
 
-from keras import Input, Model, Sequential, layers as L, regularizers
+from keras import Input, Model, Sequential, constraints, layers as L, regularizers
 
 from models import model, numbers, whole, words
 
@@ -183,6 +183,15 @@ def cells_with_states():
     y, h, c = L.RNN(L.LSTMCell(2), return_state=True)(x)
     z = L.RNN(L.LSTMCell(2), return_sequences=True)(x, initial_state=[h, c])
     return {"model": Model(x, [y, h, c, z]), "inputs": numbers(3, 5, 3)}
+
+
+@model
+def convolutional_lstms():
+    x, y = Input((3, 5, 2)), Input((2, 4, 5, 2))
+    return {"model": Model([x, y], [
+        L.ConvLSTM1D(2, 3, padding="same", return_sequences=True, unit_forget_bias=False)(x), L.ConvLSTM1D(3, 2, strides=2, go_backwards=True)(x),
+        *L.ConvLSTM2D(2, (2, 3), return_state=True, activation="relu", use_bias=False)(y), L.ConvLSTM2D(1, 2, dilation_rate=2)(y)]),
+        "inputs": [numbers(2, 3, 5, 2), numbers(2, 2, 4, 5, 2, seed=1)]}
 
 
 @model
@@ -393,3 +402,37 @@ def batch_normalizations():
 
 
 
+
+
+@model
+def fit_constraints():
+    x, e = embedded(dim=4)
+    embedding = e._keras_history.operation
+    embedding.embeddings_constraint = constraints.MaxNorm(0.3, axis=1)
+    embedding.embeddings.constraint = embedding.embeddings_constraint
+    h = L.Conv1D(4, 2, kernel_constraint=constraints.UnitNorm(axis=[0, 1]), bias_constraint="non_neg")(e)
+    h = L.LSTM(3, kernel_constraint=constraints.MinMaxNorm(0.5, 0.8, rate=0.5), recurrent_constraint=constraints.MaxNorm(0.6))(h)
+    y = L.Dense(1, kernel_constraint=constraints.NonNeg(), bias_constraint=constraints.MaxNorm(0.1))(h)
+    return {"model": Model(x, y), "inputs": words(32, 6, high=6), "targets": numbers(32, 1, seed=1),
+            "compile": dict(optimizer="adam", loss="mse"), "fit": dict(batch_size=16, epochs=3)}
+
+
+@model
+def fit_constraints_of_others():
+    one, positive = constraints.UnitNorm(axis=[0, 1, 2]), constraints.NonNeg()
+    x = numbers(24, 6, 6, 2)
+    return {"model": Sequential([
+        Input((6, 6, 2)), L.SeparableConv2D(3, 2, depthwise_constraint=one, pointwise_constraint=positive),
+        L.DepthwiseConv2D(2, depthwise_constraint=one), L.LayerNormalization(gamma_constraint=constraints.MaxNorm(0.9)),
+        L.Conv2DTranspose(2, 2, kernel_constraint=one, bias_constraint=positive), L.PReLU(alpha_constraint=positive), L.Flatten(),
+        L.Dense(1)]),
+        "inputs": x, "targets": numbers(24, 1, seed=1), "compile": dict(optimizer="sgd", loss="mse"), "fit": dict(batch_size=8, epochs=2)}
+
+
+@model
+def convolutions_with_channels_first():
+    first = dict(data_format="channels_first")
+    return several((2, 5, 4), [
+        L.Conv2D(3, 2, strides=2, padding="same", **first), L.Conv2DTranspose(3, 3, strides=2, padding="same", **first),
+        L.DepthwiseConv2D(2, depth_multiplier=2, **first), L.SeparableConv2D(3, 2, **first), L.MaxPooling2D(2, **first),
+        L.AveragePooling2D(3, strides=1, padding="same", **first), L.GlobalMaxPooling2D(**first)], batch=2)

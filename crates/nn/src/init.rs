@@ -8,7 +8,7 @@ use std::sync::{
 use deckle_autograd::{Group, Variable};
 use deckle_tensor::{DType, Tensor, shape_text};
 
-use crate::{Error, Initializer, Regularizer, Result, stream};
+use crate::{Constraint, Error, Initializer, Regularizer, Result, stream};
 
 /// A variable of a layer.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub struct Weight {
     also_in: Option<Vec<String>>,
     trainable: bool,
     regularizer: Option<Regularizer>,
+    constraint: Option<Constraint>,
 }
 
 impl Weight {
@@ -56,6 +57,12 @@ impl Weight {
     /// The same weight, trained or not.
     pub(crate) fn trained(&self, trainable: bool) -> Self {
         Self { trainable, ..self.clone() }
+    }
+
+    /// What it is made to be after each step of training.
+    #[must_use]
+    pub const fn constraint(&self) -> Option<&Constraint> {
+        self.constraint.as_ref()
     }
 
     /// What is added to the loss for it.
@@ -205,6 +212,7 @@ impl<'a> Init<'a> {
             also_in: None,
             trainable,
             regularizer: None,
+            constraint: None,
         });
         Ok(variable)
     }
@@ -215,6 +223,15 @@ impl<'a> Init<'a> {
             self.weights.iter_mut().find(|weight| weight.variable.is_same(variable));
         if let Some(weight) = weight {
             weight.regularizer = regularizer.cloned();
+        }
+    }
+
+    /// Says what a weight is to be after each step of training.
+    pub fn constrain(&mut self, variable: &Variable, constraint: Option<&Constraint>) {
+        let weight =
+            self.weights.iter_mut().find(|weight| weight.variable.is_same(variable));
+        if let Some(weight) = weight {
+            weight.constraint = constraint.cloned();
         }
     }
 

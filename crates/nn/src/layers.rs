@@ -10,6 +10,7 @@ mod bidirectional;
 mod cells;
 mod concatenate;
 mod conv;
+mod conv_lstm;
 mod conv_transpose;
 mod cropping;
 mod data_format;
@@ -70,6 +71,7 @@ pub use bidirectional::{Bidirectional, Merge};
 pub use cells::{GRUCell, LSTMCell, SimpleRNNCell};
 pub use concatenate::Concatenate;
 pub use conv::{Conv, Conv1D, Conv2D, Conv3D, Padding};
+pub use conv_lstm::{ConvLSTM, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D};
 pub use conv_transpose::{
     Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, ConvTranspose,
 };

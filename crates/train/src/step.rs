@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use deckle_autograd::{Compiled, Function, Specialized, Var, Variable, gradients};
 use deckle_data::Batch;
-use deckle_nn::{Call, Model, Randomness};
+use deckle_nn::{Call, Model, Randomness, Weight};
 use deckle_optim::OptimizerState;
 use deckle_tensor::{Buffer, DType, Dim, Shape, Spec, Tensor};
 
@@ -387,7 +387,14 @@ impl Parts<'_> {
                 None => weight.zeros_like()?,
             });
         }
-        let updates = self.optimizer.updates(&all)?;
+        let mut updates = self.optimizer.updates(&all)?;
+        for (variable, value) in &mut updates {
+            let mut weights = self.model.weights();
+            let weight = weights.find(|weight| weight.variable().is_same(variable));
+            if let Some(constraint) = weight.and_then(Weight::constraint) {
+                *value = constraint.apply(value)?;
+            }
+        }
         let new: Vec<_> = updates.iter().map(|(_, value)| value.clone()).collect();
         let known: Vec<_> = all.iter().chain(&weights).cloned().collect();
         Var::set_path(&new, &known, "optimizer");

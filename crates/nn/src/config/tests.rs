@@ -130,6 +130,8 @@ fn a_layer_looks_as_keras_writes_it() -> Result<()> {
                         "config": {},
                         "registered_name": null,
                     },
+                    "kernel_constraint": null,
+                    "bias_constraint": null,
                     "kernel_regularizer": null,
                     "bias_regularizer": null,
                     "activity_regularizer": null,
@@ -209,7 +211,7 @@ fn all_that_is_missing_is_named_at_once() {
                 "name": "a",
                 "units": 3,
                 "activation": "sofmax",
-                "kernel_constraint": {"class_name": "NonNeg", "config": {}},
+                "kernel_constraint": {"class_name": "Frobenius", "config": {}},
                 "lora_rank": 4,
                 "bias_constraint": null,
                 "kernel_regularizer": {"class_name": "OrthogonalRegularizer", "config": {}},
@@ -229,9 +231,9 @@ fn all_that_is_missing_is_named_at_once() {
   missing: layer `f` (Lambda)
   missing: layer `a` (Dense): dtype mixed_float16
   missing: layer `a` (Dense): activation = \"sofmax\"
+  missing: layer `a` (Dense): kernel_constraint = {\"class_name\":\"Frobenius\",\"config\":{}}
   missing: layer `a` (Dense): kernel_regularizer = \
          {\"class_name\":\"OrthogonalRegularizer\",\"config\":{}}
-  missing: layer `a` (Dense): kernel_constraint = {\"class_name\":\"NonNeg\",\"config\":{}}
   missing: layer `a` (Dense): lora_rank = 4
   missing: layer `c` (Conv2D): data_format = \"channels_middle\"
   missing: layer `b` (BatchNormalization): renorm = true

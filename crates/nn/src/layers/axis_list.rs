@@ -20,7 +20,7 @@ pub struct AxisList(pub Vec<isize>);
 
 impl AxisList {
     /// The axes of a tensor of that rank, in order.
-    pub(super) fn of(&self, rank: usize) -> Result<Vec<usize>> {
+    pub(crate) fn of(&self, rank: usize) -> Result<Vec<usize>> {
         let mut axes = deckle_tensor::Axes::from(&self.0).resolve("axis", rank)?;
         if axes.is_empty() {
             return Err(

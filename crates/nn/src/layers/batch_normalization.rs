@@ -5,8 +5,8 @@ use deckle_tensor::{DType, Shape, keep, resolve_axis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Built, Call, Error, Init, Initializer, Inputs, Layer, Regularizer, Result, expect,
-    keras::yes,
+    Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer, Regularizer,
+    Result, expect, keras::yes,
 };
 
 /// Normalizes each feature: `y = gamma · (x - mean) / √(variance + epsilon) + beta`.
@@ -73,7 +73,11 @@ pub struct BatchNormalization {
     #[serde(default)]
     beta_regularizer: Option<Regularizer>,
     #[serde(default)]
+    beta_constraint: Option<Constraint>,
+    #[serde(default)]
     gamma_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    gamma_constraint: Option<Constraint>,
 }
 
 fn default_momentum() -> f64 {
@@ -105,7 +109,9 @@ impl BatchNormalization {
             moving_mean_initializer: Initializer::Zeros,
             moving_variance_initializer: Initializer::Ones,
             beta_regularizer: None,
+            beta_constraint: None,
             gamma_regularizer: None,
+            gamma_constraint: None,
         }
     }
 
@@ -179,10 +185,24 @@ impl BatchNormalization {
         self
     }
 
+    /// Sets what `beta` is made to be after each step; free by default.
+    #[must_use]
+    pub fn beta_constraint(mut self, constraint: Constraint) -> Self {
+        self.beta_constraint = Some(constraint);
+        self
+    }
+
     /// Sets the penalty on `gamma`; none by default.
     #[must_use]
     pub fn gamma_regularizer(mut self, regularizer: Regularizer) -> Self {
         self.gamma_regularizer = Some(regularizer);
+        self
+    }
+
+    /// Sets what `gamma` is made to be after each step; free by default.
+    #[must_use]
+    pub fn gamma_constraint(mut self, constraint: Constraint) -> Self {
+        self.gamma_constraint = Some(constraint);
         self
     }
 }
@@ -209,12 +229,14 @@ impl Layer for BatchNormalization {
         if self.scale {
             let made = init.variable("gamma", shape, &self.gamma_initializer)?;
             init.regularize(&made, self.gamma_regularizer.as_ref());
+            init.constrain(&made, self.gamma_constraint.as_ref());
             gamma = Some(made);
         }
         let mut beta = None;
         if self.center {
             let made = init.variable("beta", shape, &self.beta_initializer)?;
             init.regularize(&made, self.beta_regularizer.as_ref());
+            init.constrain(&made, self.beta_constraint.as_ref());
             beta = Some(made);
         }
         Ok(Box::new(BuiltBatchNormalization {

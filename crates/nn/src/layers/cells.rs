@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{dropout::dropout, recurrent::sigmoid};
 use crate::{
-    Activation, Built, Call, Error, Init, Initializer, Inputs, Layer, Regularizer,
-    Result, expect, keras::yes,
+    Activation, Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer,
+    Regularizer, Result, expect, keras::yes,
 };
 
 /// The settings that all cells share.
@@ -27,9 +27,15 @@ struct Settings {
     #[serde(default)]
     kernel_regularizer: Option<Regularizer>,
     #[serde(default)]
+    kernel_constraint: Option<Constraint>,
+    #[serde(default)]
     recurrent_regularizer: Option<Regularizer>,
     #[serde(default)]
+    recurrent_constraint: Option<Constraint>,
+    #[serde(default)]
     bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    bias_constraint: Option<Constraint>,
     #[serde(default)]
     dropout: f64,
     #[serde(default)]
@@ -52,8 +58,11 @@ impl Settings {
             recurrent_initializer: Initializer::orthogonal(),
             bias_initializer: Initializer::Zeros,
             kernel_regularizer: None,
+            kernel_constraint: None,
             recurrent_regularizer: None,
+            recurrent_constraint: None,
             bias_regularizer: None,
+            bias_constraint: None,
             dropout: 0.0,
             recurrent_dropout: 0.0,
             seed: None,
@@ -105,13 +114,16 @@ impl Settings {
         let shape = [features, gates.saturating_mul(units)];
         let kernel = init.variable("kernel", shape, &self.kernel_initializer)?;
         init.regularize(&kernel, self.kernel_regularizer.as_ref());
+        init.constrain(&kernel, self.kernel_constraint.as_ref());
         let shape = [units, gates.saturating_mul(units)];
         let recurrent_kernel =
             init.variable("recurrent_kernel", shape, &self.recurrent_initializer)?;
         init.regularize(&recurrent_kernel, self.recurrent_regularizer.as_ref());
+        init.constrain(&recurrent_kernel, self.recurrent_constraint.as_ref());
         let bias = if self.use_bias { Some(bias(init)?) } else { None };
         if let Some(bias) = &bias {
             init.regularize(bias, self.bias_regularizer.as_ref());
+            init.constrain(bias, self.bias_constraint.as_ref());
         }
         Ok(Weights { kernel, recurrent_kernel, bias })
     }
@@ -229,6 +241,13 @@ macro_rules! cell {
                 self
             }
 
+            /// Sets what the input's kernel is made to be after each step; free by default.
+            #[must_use]
+            pub fn kernel_constraint(mut self, constraint: Constraint) -> Self {
+                self.settings.kernel_constraint = Some(constraint);
+                self
+            }
+
             /// Sets the penalty on the states' kernel; none by default.
             #[must_use]
             pub fn recurrent_regularizer(mut self, regularizer: Regularizer) -> Self {
@@ -236,10 +255,24 @@ macro_rules! cell {
                 self
             }
 
+            /// Sets what the states' kernel is made to be after each step; free by default.
+            #[must_use]
+            pub fn recurrent_constraint(mut self, constraint: Constraint) -> Self {
+                self.settings.recurrent_constraint = Some(constraint);
+                self
+            }
+
             /// Sets the penalty on the bias; none by default.
             #[must_use]
             pub fn bias_regularizer(mut self, regularizer: Regularizer) -> Self {
                 self.settings.bias_regularizer = Some(regularizer);
+                self
+            }
+
+            /// Sets what the bias is made to be after each step; free by default.
+            #[must_use]
+            pub fn bias_constraint(mut self, constraint: Constraint) -> Self {
+                self.settings.bias_constraint = Some(constraint);
                 self
             }
 

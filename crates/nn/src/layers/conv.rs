@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{DataFormat, PerAxis};
 use crate::{
-    Activation, Built, Call, Error, Init, Initializer, Inputs, Layer, Regularizer,
-    Result, expect, keras::yes,
+    Activation, Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer,
+    Regularizer, Result, expect, keras::yes,
 };
 
 /// A [convolution](Conv) over time.
@@ -123,7 +123,11 @@ pub struct Conv<const N: usize> {
     #[serde(default)]
     kernel_regularizer: Option<Regularizer>,
     #[serde(default)]
+    kernel_constraint: Option<Constraint>,
+    #[serde(default)]
     bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    bias_constraint: Option<Constraint>,
     #[serde(default)]
     activity_regularizer: Option<Regularizer>,
 }
@@ -149,7 +153,9 @@ impl<const N: usize> Conv<N> {
             kernel_initializer: Initializer::default(),
             bias_initializer: Initializer::zeros(),
             kernel_regularizer: None,
+            kernel_constraint: None,
             bias_regularizer: None,
+            bias_constraint: None,
             activity_regularizer: None,
         }
     }
@@ -224,10 +230,24 @@ impl<const N: usize> Conv<N> {
         self
     }
 
+    /// Sets what the kernel is made to be after each step; free by default.
+    #[must_use]
+    pub fn kernel_constraint(mut self, constraint: Constraint) -> Self {
+        self.kernel_constraint = Some(constraint);
+        self
+    }
+
     /// Sets the penalty on the bias; none by default.
     #[must_use]
     pub fn bias_regularizer(mut self, regularizer: Regularizer) -> Self {
         self.bias_regularizer = Some(regularizer);
+        self
+    }
+
+    /// Sets what the bias is made to be after each step; free by default.
+    #[must_use]
+    pub fn bias_constraint(mut self, constraint: Constraint) -> Self {
+        self.bias_constraint = Some(constraint);
         self
     }
 
@@ -315,9 +335,11 @@ impl<const N: usize> Layer for Conv<N> {
         shape.extend([channels / self.groups, self.filters]);
         let kernel = init.variable("kernel", shape, &self.kernel_initializer)?;
         init.regularize(&kernel, self.kernel_regularizer.as_ref());
+        init.constrain(&kernel, self.kernel_constraint.as_ref());
         let bias = if self.use_bias {
             let bias = init.variable("bias", [self.filters], &self.bias_initializer)?;
             init.regularize(&bias, self.bias_regularizer.as_ref());
+            init.constrain(&bias, self.bias_constraint.as_ref());
             Some(bias)
         } else {
             None

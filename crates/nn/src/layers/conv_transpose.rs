@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{DataFormat, Padding, PerAxis, setters::setters};
 use crate::{
-    Activation, Built, Call, Error, Init, Initializer, Inputs, Layer, Regularizer,
-    Result, expect, keras::yes,
+    Activation, Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer,
+    Regularizer, Result, expect, keras::yes,
 };
 
 /// A [transposed convolution](ConvTranspose) over time.
@@ -82,7 +82,11 @@ pub struct ConvTranspose<const N: usize> {
     #[serde(default)]
     kernel_regularizer: Option<Regularizer>,
     #[serde(default)]
+    kernel_constraint: Option<Constraint>,
+    #[serde(default)]
     bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    bias_constraint: Option<Constraint>,
     #[serde(default)]
     activity_regularizer: Option<Regularizer>,
 }
@@ -112,7 +116,9 @@ impl<const N: usize> ConvTranspose<N> {
             kernel_initializer: Initializer::default(),
             bias_initializer: Initializer::zeros(),
             kernel_regularizer: None,
+            kernel_constraint: None,
             bias_regularizer: None,
+            bias_constraint: None,
             activity_regularizer: None,
         }
     }
@@ -136,8 +142,12 @@ impl<const N: usize> ConvTranspose<N> {
         bias_initializer: Initializer;
         /// Sets the penalty on the kernel; none by default.
         kernel_regularizer: into Option<Regularizer>;
+        /// Sets what the kernel is made to be after each step; free by default.
+        kernel_constraint: into Option<Constraint>;
         /// Sets the penalty on the bias; none by default.
         bias_regularizer: into Option<Regularizer>;
+        /// Sets what the bias is made to be after each step; free by default.
+        bias_constraint: into Option<Constraint>;
         /// Sets the penalty on the output, divided by the batch size; none by default.
         activity_regularizer: into Option<Regularizer>;
     }
@@ -249,10 +259,12 @@ impl<const N: usize> Layer for ConvTranspose<N> {
         shape.extend([self.filters, channels]);
         let kernel = init.variable("kernel", shape, &self.kernel_initializer)?;
         init.regularize(&kernel, self.kernel_regularizer.as_ref());
+        init.constrain(&kernel, self.kernel_constraint.as_ref());
         let mut bias = None;
         if self.use_bias {
             let made = init.variable("bias", [self.filters], &self.bias_initializer)?;
             init.regularize(&made, self.bias_regularizer.as_ref());
+            init.constrain(&made, self.bias_constraint.as_ref());
             bias = Some(made);
         }
         Ok(Box::new(BuiltConvTranspose { config: self.clone(), kernel, bias }))

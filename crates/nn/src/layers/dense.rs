@@ -5,8 +5,8 @@ use deckle_tensor::Shape;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Activation, Built, Call, Init, Initializer, Inputs, Layer, Regularizer, Result,
-    expect, keras::yes,
+    Activation, Built, Call, Constraint, Init, Initializer, Inputs, Layer, Regularizer,
+    Result, expect, keras::yes,
 };
 
 /// A densely-connected layer: `y = activation(x · kernel + bias)`.
@@ -51,7 +51,11 @@ pub struct Dense {
     #[serde(default)]
     kernel_regularizer: Option<Regularizer>,
     #[serde(default)]
+    kernel_constraint: Option<Constraint>,
+    #[serde(default)]
     bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    bias_constraint: Option<Constraint>,
     #[serde(default)]
     activity_regularizer: Option<Regularizer>,
 }
@@ -67,7 +71,9 @@ impl Dense {
             kernel_initializer: Initializer::default(),
             bias_initializer: Initializer::zeros(),
             kernel_regularizer: None,
+            kernel_constraint: None,
             bias_regularizer: None,
+            bias_constraint: None,
             activity_regularizer: None,
         }
     }
@@ -107,10 +113,24 @@ impl Dense {
         self
     }
 
+    /// Sets what the kernel is made to be after each step; free by default.
+    #[must_use]
+    pub fn kernel_constraint(mut self, constraint: Constraint) -> Self {
+        self.kernel_constraint = Some(constraint);
+        self
+    }
+
     /// Sets the penalty on the bias; none by default.
     #[must_use]
     pub fn bias_regularizer(mut self, regularizer: Regularizer) -> Self {
         self.bias_regularizer = Some(regularizer);
+        self
+    }
+
+    /// Sets what the bias is made to be after each step; free by default.
+    #[must_use]
+    pub fn bias_constraint(mut self, constraint: Constraint) -> Self {
+        self.bias_constraint = Some(constraint);
         self
     }
 
@@ -141,9 +161,11 @@ impl Layer for Dense {
         let kernel =
             init.variable("kernel", [features, self.units], &self.kernel_initializer)?;
         init.regularize(&kernel, self.kernel_regularizer.as_ref());
+        init.constrain(&kernel, self.kernel_constraint.as_ref());
         let bias = if self.use_bias {
             let bias = init.variable("bias", [self.units], &self.bias_initializer)?;
             init.regularize(&bias, self.bias_regularizer.as_ref());
+            init.constrain(&bias, self.bias_constraint.as_ref());
             Some(bias)
         } else {
             None

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{DataFormat, Padding, PerAxis, setters::setters};
 use crate::{
-    Activation, Built, Call, Error, Init, Initializer, Inputs, Layer, Regularizer,
-    Result, expect, keras::yes,
+    Activation, Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer,
+    Regularizer, Result, expect, keras::yes,
 };
 
 /// A [depthwise convolution](DepthwiseConv) over time.
@@ -73,7 +73,11 @@ pub struct DepthwiseConv<const N: usize> {
     #[serde(default)]
     depthwise_regularizer: Option<Regularizer>,
     #[serde(default)]
+    depthwise_constraint: Option<Constraint>,
+    #[serde(default)]
     bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    bias_constraint: Option<Constraint>,
     #[serde(default)]
     activity_regularizer: Option<Regularizer>,
 }
@@ -170,7 +174,9 @@ impl<const N: usize> DepthwiseConv<N> {
             depthwise_initializer: Initializer::default(),
             bias_initializer: Initializer::zeros(),
             depthwise_regularizer: None,
+            depthwise_constraint: None,
             bias_regularizer: None,
+            bias_constraint: None,
             activity_regularizer: None,
         }
     }
@@ -196,8 +202,12 @@ impl<const N: usize> DepthwiseConv<N> {
         bias_initializer: Initializer;
         /// Sets the penalty on the kernel; none by default.
         depthwise_regularizer: into Option<Regularizer>;
+        /// Sets what the kernel is made to be after each step; free by default.
+        depthwise_constraint: into Option<Constraint>;
         /// Sets the penalty on the bias; none by default.
         bias_regularizer: into Option<Regularizer>;
+        /// Sets what the bias is made to be after each step; free by default.
+        bias_constraint: into Option<Constraint>;
         /// Sets the penalty on the output, divided by the batch size; none by default.
         activity_regularizer: into Option<Regularizer>;
     }
@@ -229,11 +239,13 @@ impl<const N: usize> Layer for DepthwiseConv<N> {
         let shape = self.run().kernel(channels);
         let kernel = init.variable("kernel", shape, &self.depthwise_initializer)?;
         init.regularize(&kernel, self.depthwise_regularizer.as_ref());
+        init.constrain(&kernel, self.depthwise_constraint.as_ref());
         let mut bias = None;
         if self.use_bias {
             let filters = channels * self.depth_multiplier;
             let made = init.variable("bias", [filters], &self.bias_initializer)?;
             init.regularize(&made, self.bias_regularizer.as_ref());
+            init.constrain(&made, self.bias_constraint.as_ref());
             bias = Some(made);
         }
         Ok(Box::new(BuiltDepthwiseConv { config: self.clone(), kernel, bias }))

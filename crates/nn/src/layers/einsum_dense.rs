@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{KerasShape, setters::setters};
 use crate::{
-    Activation, Built, Call, Error, Init, Initializer, Inputs, Layer, Regularizer,
-    Result, expect, keras::one_or_many,
+    Activation, Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer,
+    Regularizer, Result, expect, keras::one_or_many,
 };
 
 /// A dense layer along the axes that an equation names: `y = activation(einsum(x, kernel) + bias)`.
@@ -59,7 +59,11 @@ pub struct EinsumDense {
     #[serde(default)]
     kernel_regularizer: Option<Regularizer>,
     #[serde(default)]
+    kernel_constraint: Option<Constraint>,
+    #[serde(default)]
     bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    bias_constraint: Option<Constraint>,
     #[serde(default)]
     activity_regularizer: Option<Regularizer>,
 }
@@ -90,7 +94,9 @@ impl EinsumDense {
             kernel_initializer: Initializer::default(),
             bias_initializer: Initializer::zeros(),
             kernel_regularizer: None,
+            kernel_constraint: None,
             bias_regularizer: None,
+            bias_constraint: None,
             activity_regularizer: None,
         }
     }
@@ -106,8 +112,12 @@ impl EinsumDense {
         bias_initializer: Initializer;
         /// Sets the penalty on the kernel; none by default.
         kernel_regularizer: into Option<Regularizer>;
+        /// Sets what the kernel is made to be after each step; free by default.
+        kernel_constraint: into Option<Constraint>;
         /// Sets the penalty on the bias; none by default.
         bias_regularizer: into Option<Regularizer>;
+        /// Sets what the bias is made to be after each step; free by default.
+        bias_constraint: into Option<Constraint>;
         /// Sets the penalty on the output, divided by the batch size; none by default.
         activity_regularizer: into Option<Regularizer>;
     }
@@ -284,10 +294,12 @@ impl Layer for EinsumDense {
         let (shape, initializer) = (&plan.kernel_shape, &self.kernel_initializer);
         let kernel = init.projection("kernel", shape, plan.matrix, initializer)?;
         init.regularize(&kernel, self.kernel_regularizer.as_ref());
+        init.constrain(&kernel, self.kernel_constraint.as_ref());
         let mut bias = None;
         if let Some(shape) = &plan.bias_shape {
             let made = init.variable("bias", shape, &self.bias_initializer)?;
             init.regularize(&made, self.bias_regularizer.as_ref());
+            init.constrain(&made, self.bias_constraint.as_ref());
             bias = Some(made);
         }
         Ok(Box::new(BuiltEinsumDense { config: self.clone(), plan, kernel, bias }))

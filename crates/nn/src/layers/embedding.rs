@@ -4,7 +4,10 @@ use deckle_autograd::{Var, Variable};
 use deckle_tensor::{DType, Shape};
 use serde::{Deserialize, Serialize};
 
-use crate::{Built, Call, Init, Initializer, Inputs, Layer, Regularizer, Result, expect};
+use crate::{
+    Built, Call, Constraint, Init, Initializer, Inputs, Layer, Regularizer, Result,
+    expect,
+};
 
 /// A vector for each whole number: row `x` of a table.
 ///
@@ -48,6 +51,8 @@ pub struct Embedding {
     #[serde(default)]
     embeddings_regularizer: Option<Regularizer>,
     #[serde(default)]
+    embeddings_constraint: Option<Constraint>,
+    #[serde(default)]
     activity_regularizer: Option<Regularizer>,
     #[serde(default)]
     mask_zero: bool,
@@ -62,6 +67,7 @@ impl Embedding {
             output_dim,
             embeddings_initializer: Initializer::uniform(),
             embeddings_regularizer: None,
+            embeddings_constraint: None,
             activity_regularizer: None,
             mask_zero: false,
         }
@@ -78,6 +84,13 @@ impl Embedding {
     #[must_use]
     pub fn embeddings_regularizer(mut self, regularizer: Regularizer) -> Self {
         self.embeddings_regularizer = Some(regularizer);
+        self
+    }
+
+    /// Sets what the table is made to be after each step; free by default.
+    #[must_use]
+    pub fn embeddings_constraint(mut self, constraint: Constraint) -> Self {
+        self.embeddings_constraint = Some(constraint);
         self
     }
 
@@ -113,6 +126,7 @@ impl Layer for Embedding {
         let embeddings =
             init.variable("embeddings", shape, &self.embeddings_initializer)?;
         init.regularize(&embeddings, self.embeddings_regularizer.as_ref());
+        init.constrain(&embeddings, self.embeddings_constraint.as_ref());
         let (mask_zero, activity) = (self.mask_zero, self.activity_regularizer.clone());
         Ok(Box::new(BuiltEmbedding { embeddings, mask_zero, activity }))
     }

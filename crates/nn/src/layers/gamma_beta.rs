@@ -4,7 +4,7 @@ use deckle_autograd::{Result as GraphResult, Var, Variable};
 use deckle_tensor::{DType, Shape};
 
 use super::AxisList;
-use crate::{Call, Error, Init, Initializer, Regularizer, Result, expect};
+use crate::{Call, Constraint, Error, Init, Initializer, Regularizer, Result, expect};
 
 /// A weight that there may be: its name, first values and penalty.
 pub(super) struct Maybe<'a> {
@@ -12,6 +12,7 @@ pub(super) struct Maybe<'a> {
     pub(super) name: &'a str,
     pub(super) initializer: &'a Initializer,
     pub(super) regularizer: Option<&'a Regularizer>,
+    pub(super) constraint: Option<&'a Constraint>,
 }
 
 impl Maybe<'_> {
@@ -25,6 +26,7 @@ impl Maybe<'_> {
         }
         let made = init.variable(self.name, shape, self.initializer)?;
         init.regularize(&made, self.regularizer);
+        init.constrain(&made, self.constraint);
         Ok(Some(made))
     }
 }

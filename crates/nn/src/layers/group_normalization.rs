@@ -9,8 +9,8 @@ use super::{
     setters::setters,
 };
 use crate::{
-    Built, Call, Error, Init, Initializer, Inputs, Layer, Regularizer, Result, expect,
-    keras::yes,
+    Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer, Regularizer,
+    Result, expect, keras::yes,
 };
 
 /// Normalizes groups of channels of each example by themselves.
@@ -72,7 +72,11 @@ pub struct GroupNormalization {
     #[serde(default)]
     beta_regularizer: Option<Regularizer>,
     #[serde(default)]
+    beta_constraint: Option<Constraint>,
+    #[serde(default)]
     gamma_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    gamma_constraint: Option<Constraint>,
 }
 
 fn default_groups() -> isize {
@@ -96,7 +100,9 @@ impl GroupNormalization {
             beta_initializer: Initializer::Zeros,
             gamma_initializer: Initializer::Ones,
             beta_regularizer: None,
+            beta_constraint: None,
             gamma_regularizer: None,
+            gamma_constraint: None,
         }
     }
 
@@ -121,8 +127,12 @@ impl GroupNormalization {
         gamma_initializer: Initializer;
         /// Sets the penalty on `beta`; none by default.
         beta_regularizer: into Option<Regularizer>;
+        /// Sets what `beta` is made to be after each step; free by default.
+        beta_constraint: into Option<Constraint>;
         /// Sets the penalty on `gamma`; none by default.
         gamma_regularizer: into Option<Regularizer>;
+        /// Sets what `gamma` is made to be after each step; free by default.
+        gamma_constraint: into Option<Constraint>;
     }
 
     /// The number of groups of that many channels.
@@ -162,12 +172,14 @@ impl Layer for GroupNormalization {
             name: "gamma",
             initializer: &self.gamma_initializer,
             regularizer: self.gamma_regularizer.as_ref(),
+            constraint: self.gamma_constraint.as_ref(),
         };
         let beta = Maybe {
             wanted: self.center,
             name: "beta",
             initializer: &self.beta_initializer,
             regularizer: self.beta_regularizer.as_ref(),
+            constraint: self.beta_constraint.as_ref(),
         };
         let groups = self.groups(channels)?;
         Ok(Box::new(BuiltGroupNormalization {

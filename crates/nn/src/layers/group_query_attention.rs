@@ -10,8 +10,8 @@ use super::{
     setters::setters,
 };
 use crate::{
-    Activation, Arguments, Built, Call, Error, Init, Initializer, Inputs, Layer,
-    Regularizer, Result, expect, keras::yes,
+    Activation, Arguments, Built, Call, Constraint, Error, Init, Initializer, Inputs,
+    Layer, Regularizer, Result, expect, keras::yes,
 };
 
 /// Attention with several heads, groups of which share the projections of key and value.
@@ -79,7 +79,11 @@ pub struct GroupQueryAttention {
     #[serde(default)]
     kernel_regularizer: Option<Regularizer>,
     #[serde(default)]
+    kernel_constraint: Option<Constraint>,
+    #[serde(default)]
     bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    bias_constraint: Option<Constraint>,
     #[serde(default)]
     activity_regularizer: Option<Regularizer>,
     #[serde(default)]
@@ -105,7 +109,9 @@ impl GroupQueryAttention {
             kernel_initializer: Initializer::default(),
             bias_initializer: Initializer::zeros(),
             kernel_regularizer: None,
+            kernel_constraint: None,
             bias_regularizer: None,
+            bias_constraint: None,
             activity_regularizer: None,
             seed: None,
         }
@@ -127,8 +133,12 @@ impl GroupQueryAttention {
         bias_initializer: Initializer;
         /// Sets the penalty on kernels; none by default.
         kernel_regularizer: into Option<Regularizer>;
+        /// Sets what kernels are made to be after each step; free by default.
+        kernel_constraint: into Option<Constraint>;
         /// Sets the penalty on biases; none by default.
         bias_regularizer: into Option<Regularizer>;
+        /// Sets what biases are made to be after each step; free by default.
+        bias_constraint: into Option<Constraint>;
         /// Sets the penalty on the output of each projection, divided by the batch size; none by
         /// default.
         activity_regularizer: into Option<Regularizer>;
@@ -200,7 +210,9 @@ impl Layer for GroupQueryAttention {
             kernel_initializer: &self.kernel_initializer,
             bias_initializer: &self.bias_initializer,
             kernel_regularizer: self.kernel_regularizer.as_ref(),
+            kernel_constraint: self.kernel_constraint.as_ref(),
             bias_regularizer: self.bias_regularizer.as_ref(),
+            bias_constraint: self.bias_constraint.as_ref(),
         };
         let query_dense = make.make("_query_dense", &features(query)?, &queries, init)?;
         let key_dense = make.make("_key_dense", &features(key)?, &keys, init)?;

@@ -5,7 +5,9 @@ use deckle_tensor::{DType, Shape};
 use serde_json::Value;
 
 use super::dropout::dropout;
-use crate::{Activation, Call, Error, Init, Initializer, Inputs, Regularizer, Result};
+use crate::{
+    Activation, Call, Constraint, Error, Init, Initializer, Inputs, Regularizer, Result,
+};
 
 /// The settings of all projections of a layer.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +17,8 @@ pub(super) struct Projections<'a> {
     pub(super) bias_initializer: &'a Initializer,
     pub(super) kernel_regularizer: Option<&'a Regularizer>,
     pub(super) bias_regularizer: Option<&'a Regularizer>,
+    pub(super) kernel_constraint: Option<&'a Constraint>,
+    pub(super) bias_constraint: Option<&'a Constraint>,
 }
 
 /// A dense layer from some of the last axes to others.
@@ -44,10 +48,12 @@ impl Projections<'_> {
             let kernel =
                 init.projection("kernel", shape, matrix, self.kernel_initializer)?;
             init.regularize(&kernel, self.kernel_regularizer);
+            init.constrain(&kernel, self.kernel_constraint);
             let mut bias = None;
             if self.use_bias {
                 let made = init.variable("bias", to, self.bias_initializer)?;
                 init.regularize(&made, self.bias_regularizer);
+                init.constrain(&made, self.bias_constraint);
                 bias = Some(made);
             }
             let (from, activation) = (from.len(), Activation::default());

@@ -10,8 +10,8 @@ use super::{
     setters::setters,
 };
 use crate::{
-    Built, Call, Init, Initializer, Inputs, Layer, Regularizer, Result, expect,
-    keras::yes,
+    Built, Call, Constraint, Init, Initializer, Inputs, Layer, Regularizer, Result,
+    expect, keras::yes,
 };
 
 /// Normalizes each example: `y = gamma · (x - mean) / √(variance + epsilon) + beta`.
@@ -69,7 +69,11 @@ pub struct LayerNormalization {
     #[serde(default)]
     beta_regularizer: Option<Regularizer>,
     #[serde(default)]
+    beta_constraint: Option<Constraint>,
+    #[serde(default)]
     gamma_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    gamma_constraint: Option<Constraint>,
 }
 
 fn last() -> AxisList {
@@ -98,7 +102,9 @@ impl LayerNormalization {
             beta_initializer: Initializer::Zeros,
             gamma_initializer: Initializer::Ones,
             beta_regularizer: None,
+            beta_constraint: None,
             gamma_regularizer: None,
+            gamma_constraint: None,
         }
     }
 
@@ -117,8 +123,12 @@ impl LayerNormalization {
         gamma_initializer: Initializer;
         /// Sets the penalty on `beta`; none by default.
         beta_regularizer: into Option<Regularizer>;
+        /// Sets what `beta` is made to be after each step; free by default.
+        beta_constraint: into Option<Constraint>;
         /// Sets the penalty on `gamma`; none by default.
         gamma_regularizer: into Option<Regularizer>;
+        /// Sets what `gamma` is made to be after each step; free by default.
+        gamma_constraint: into Option<Constraint>;
     }
 }
 
@@ -141,12 +151,14 @@ impl Layer for LayerNormalization {
             name: "gamma",
             initializer: &self.gamma_initializer,
             regularizer: self.gamma_regularizer.as_ref(),
+            constraint: self.gamma_constraint.as_ref(),
         };
         let beta = Maybe {
             wanted: self.center,
             name: "beta",
             initializer: &self.beta_initializer,
             regularizer: self.beta_regularizer.as_ref(),
+            constraint: self.beta_constraint.as_ref(),
         };
         Ok(Box::new(BuiltLayerNormalization {
             axes: self.axis.of(inputs[0].rank())?,

@@ -10,8 +10,8 @@ use super::{
     setters::setters,
 };
 use crate::{
-    Activation, Arguments, Built, Call, Error, Init, Initializer, Inputs, Layer,
-    Regularizer, Result, expect,
+    Activation, Arguments, Built, Call, Constraint, Error, Init, Initializer, Inputs,
+    Layer, Regularizer, Result, expect,
     keras::{one_or_many, yes},
 };
 
@@ -92,7 +92,11 @@ pub struct MultiHeadAttention {
     #[serde(default)]
     kernel_regularizer: Option<Regularizer>,
     #[serde(default)]
+    kernel_constraint: Option<Constraint>,
+    #[serde(default)]
     bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    bias_constraint: Option<Constraint>,
     #[serde(default)]
     activity_regularizer: Option<Regularizer>,
     #[serde(default)]
@@ -116,7 +120,9 @@ impl MultiHeadAttention {
             kernel_initializer: Initializer::default(),
             bias_initializer: Initializer::zeros(),
             kernel_regularizer: None,
+            kernel_constraint: None,
             bias_regularizer: None,
+            bias_constraint: None,
             activity_regularizer: None,
             seed: None,
         }
@@ -142,8 +148,12 @@ impl MultiHeadAttention {
         bias_initializer: Initializer;
         /// Sets the penalty on kernels; none by default.
         kernel_regularizer: into Option<Regularizer>;
+        /// Sets what kernels are made to be after each step; free by default.
+        kernel_constraint: into Option<Constraint>;
         /// Sets the penalty on biases; none by default.
         bias_regularizer: into Option<Regularizer>;
+        /// Sets what biases are made to be after each step; free by default.
+        bias_constraint: into Option<Constraint>;
         /// Sets the penalty on the output of each projection, divided by the batch size; none by
         /// default.
         activity_regularizer: into Option<Regularizer>;
@@ -259,7 +269,9 @@ impl Layer for MultiHeadAttention {
             kernel_initializer: &self.kernel_initializer,
             bias_initializer: &self.bias_initializer,
             kernel_regularizer: self.kernel_regularizer.as_ref(),
+            kernel_constraint: self.kernel_constraint.as_ref(),
             bias_regularizer: self.bias_regularizer.as_ref(),
+            bias_constraint: self.bias_constraint.as_ref(),
         };
         let query_dense = make.make("query_dense", &features(query)?, &keys, init)?;
         let key_dense = make.make("key_dense", &features(key)?, &keys, init)?;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::setters::setters;
 use crate::{
-    Built, Call, Error, Init, Initializer, Inputs, Layer, Regularizer, Result, expect,
-    keras::one_or_many,
+    Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer, Regularizer,
+    Result, expect, keras::one_or_many,
 };
 
 fn from_zero(name: &str, value: f64) -> Result<()> {
@@ -221,14 +221,20 @@ pub struct PReLU {
     alpha_initializer: Initializer,
     #[serde(default)]
     alpha_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    alpha_constraint: Option<Constraint>,
     #[serde(default, deserialize_with = "one_or_many")]
     shared_axes: Option<Vec<usize>>,
 }
 
 impl Default for PReLU {
     fn default() -> Self {
-        let alpha_initializer = Initializer::zeros();
-        Self { alpha_initializer, alpha_regularizer: None, shared_axes: None }
+        Self {
+            alpha_initializer: Initializer::zeros(),
+            alpha_regularizer: None,
+            alpha_constraint: None,
+            shared_axes: None,
+        }
     }
 }
 
@@ -244,6 +250,8 @@ impl PReLU {
         alpha_initializer: Initializer;
         /// Sets the penalty on the slopes; none by default.
         alpha_regularizer: into Option<Regularizer>;
+        /// Sets what the slopes are made to be after each step; free by default.
+        alpha_constraint: into Option<Constraint>;
         /// Sets the axes, numbered from 1, along which all elements have one slope; none by
         /// default.
         shared_axes: into Option<Vec<usize>>;
@@ -282,6 +290,7 @@ impl Layer for PReLU {
         let shape = self.slopes(&inputs[0])?;
         let alpha = init.variable("alpha", shape, &self.alpha_initializer)?;
         init.regularize(&alpha, self.alpha_regularizer.as_ref());
+        init.constrain(&alpha, self.alpha_constraint.as_ref());
         Ok(Box::new(BuiltPReLU(alpha)))
     }
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::dropout::dropout;
 use crate::{
-    Activation, Call, Error, Init, Initializer, Inputs, Regularizer, Result, expect,
-    keras::yes,
+    Activation, Call, Constraint, Error, Init, Initializer, Inputs, Regularizer, Result,
+    expect, keras::yes,
 };
 
 /// The settings that all recurrent layers share.
@@ -37,9 +37,15 @@ pub(super) struct Recurrent {
     #[serde(default)]
     pub(super) kernel_regularizer: Option<Regularizer>,
     #[serde(default)]
+    pub(super) kernel_constraint: Option<Constraint>,
+    #[serde(default)]
     pub(super) recurrent_regularizer: Option<Regularizer>,
     #[serde(default)]
+    pub(super) recurrent_constraint: Option<Constraint>,
+    #[serde(default)]
     pub(super) bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    pub(super) bias_constraint: Option<Constraint>,
     #[serde(default)]
     pub(super) activity_regularizer: Option<Regularizer>,
     #[serde(default)]
@@ -160,6 +166,13 @@ macro_rules! recurrent_setters {
                 self
             }
 
+            /// Sets what the inputs' kernel is made to be after each step; free by default.
+            #[must_use]
+            pub fn kernel_constraint(mut self, constraint: $crate::Constraint) -> Self {
+                self.recurrent.kernel_constraint = Some(constraint);
+                self
+            }
+
             /// Sets the penalty on the states' kernel; none by default.
             #[must_use]
             pub fn recurrent_regularizer(
@@ -170,6 +183,16 @@ macro_rules! recurrent_setters {
                 self
             }
 
+            /// Sets what the states' kernel is made to be after each step; free by default.
+            #[must_use]
+            pub fn recurrent_constraint(
+                mut self,
+                constraint: $crate::Constraint,
+            ) -> Self {
+                self.recurrent.recurrent_constraint = Some(constraint);
+                self
+            }
+
             /// Sets the penalty on the bias; none by default.
             #[must_use]
             pub fn bias_regularizer(
@@ -177,6 +200,13 @@ macro_rules! recurrent_setters {
                 bias_regularizer: $crate::Regularizer,
             ) -> Self {
                 self.recurrent.bias_regularizer = Some(bias_regularizer);
+                self
+            }
+
+            /// Sets what the bias is made to be after each step; free by default.
+            #[must_use]
+            pub fn bias_constraint(mut self, constraint: $crate::Constraint) -> Self {
+                self.recurrent.bias_constraint = Some(constraint);
                 self
             }
 
@@ -240,8 +270,11 @@ impl Recurrent {
             recurrent_initializer: Initializer::orthogonal(),
             bias_initializer: Initializer::Zeros,
             kernel_regularizer: None,
+            kernel_constraint: None,
             recurrent_regularizer: None,
+            recurrent_constraint: None,
             bias_regularizer: None,
+            bias_constraint: None,
             activity_regularizer: None,
             dropout: 0.0,
             recurrent_dropout: 0.0,
@@ -312,13 +345,16 @@ impl Recurrent {
             let shape = [features, gates.saturating_mul(units)];
             let kernel = init.variable("kernel", shape, &self.kernel_initializer)?;
             init.regularize(&kernel, self.kernel_regularizer.as_ref());
+            init.constrain(&kernel, self.kernel_constraint.as_ref());
             let shape = [units, gates.saturating_mul(units)];
             let recurrent_kernel =
                 init.variable("recurrent_kernel", shape, &self.recurrent_initializer)?;
             init.regularize(&recurrent_kernel, self.recurrent_regularizer.as_ref());
+            init.constrain(&recurrent_kernel, self.recurrent_constraint.as_ref());
             let bias = if self.use_bias { Some(bias(init)?) } else { None };
             if let Some(bias) = &bias {
                 init.regularize(bias, self.bias_regularizer.as_ref());
+                init.constrain(bias, self.bias_constraint.as_ref());
             }
             Ok(Cell { kernel, recurrent_kernel, bias })
         })

@@ -96,6 +96,11 @@ impl RNN {
         /// default.
         zero_output_for_mask: bool;
     }
+
+    pub(super) fn stateful(mut self, stateful: bool) -> Self {
+        self.stateful = stateful;
+        self
+    }
 }
 
 impl FromConfig for RNN {
@@ -168,6 +173,14 @@ impl Layer for RNN {
         let help = "add an axis for time or features, e.g. with an Embedding or Reshape";
         expect::at_least(x, 3, "(batch, time, ...)", help)?;
         let states = states_of(&self.cell, &step(x))?;
+        let is_open =
+            |state: &&Shape| state.dims()[1..].iter().any(|dim| dim.known().is_none());
+        if let Some(state) = states.iter().find(is_open) {
+            let expected = "steps of which the lengths of states follow";
+            return Err(Error::invalid("cannot start with zeros", expected)
+                .got(format_args!("a state {state}"))
+                .help("give the model's input these lengths"));
+        }
         let fits = |(given, state): (&Shape, &Shape)| given.may_equal(state);
         let all_fit = given.len() == states.len() && given.iter().zip(&states).all(fits);
         if !given.is_empty() && !all_fit {
@@ -218,11 +231,6 @@ struct BuiltRNN {
 /// Zeros of that shape, for as many examples as `x` has; other axes have known lengths.
 fn zeros(x: &Var, shape: &Shape, call: &Call<'_>) -> Result<Var> {
     let rest: Shape = shape.dims()[1..].iter().cloned().collect();
-    if rest.known().is_none() {
-        return Err(Error::invalid("cannot start with zeros", "states of known lengths")
-            .got(shape)
-            .help("give the states as initial_state"));
-    }
     let batch = match x.shape().dims()[0].clone() {
         Dim::Unknown => {
             let others: Vec<_> = (1..x.rank()).collect();

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{DataFormat, Padding, PerAxis, depthwise_conv::Run, setters::setters};
 use crate::{
-    Activation, Built, Call, Init, Initializer, Inputs, Layer, Regularizer, Result,
-    expect, keras::yes,
+    Activation, Built, Call, Constraint, Init, Initializer, Inputs, Layer, Regularizer,
+    Result, expect, keras::yes,
 };
 
 /// A [separable convolution](SeparableConv) over time.
@@ -81,9 +81,15 @@ pub struct SeparableConv<const N: usize> {
     #[serde(default)]
     depthwise_regularizer: Option<Regularizer>,
     #[serde(default)]
+    depthwise_constraint: Option<Constraint>,
+    #[serde(default)]
     pointwise_regularizer: Option<Regularizer>,
     #[serde(default)]
+    pointwise_constraint: Option<Constraint>,
+    #[serde(default)]
     bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    bias_constraint: Option<Constraint>,
     #[serde(default)]
     activity_regularizer: Option<Regularizer>,
 }
@@ -110,8 +116,11 @@ impl<const N: usize> SeparableConv<N> {
             pointwise_initializer: Initializer::default(),
             bias_initializer: Initializer::zeros(),
             depthwise_regularizer: None,
+            depthwise_constraint: None,
             pointwise_regularizer: None,
+            pointwise_constraint: None,
             bias_regularizer: None,
+            bias_constraint: None,
             activity_regularizer: None,
         }
     }
@@ -139,10 +148,16 @@ impl<const N: usize> SeparableConv<N> {
         bias_initializer: Initializer;
         /// Sets the penalty on the kernel over space; none by default.
         depthwise_regularizer: into Option<Regularizer>;
+        /// Sets what the kernel over space is made to be after each step; free by default.
+        depthwise_constraint: into Option<Constraint>;
         /// Sets the penalty on the kernel that mixes channels; none by default.
         pointwise_regularizer: into Option<Regularizer>;
+        /// Sets what the kernel that mixes channels is made to be after each step; free by default.
+        pointwise_constraint: into Option<Constraint>;
         /// Sets the penalty on the bias; none by default.
         bias_regularizer: into Option<Regularizer>;
+        /// Sets what the bias is made to be after each step; free by default.
+        bias_constraint: into Option<Constraint>;
         /// Sets the penalty on the output, divided by the batch size; none by default.
         activity_regularizer: into Option<Regularizer>;
     }
@@ -177,15 +192,18 @@ impl<const N: usize> Layer for SeparableConv<N> {
         let depthwise =
             init.variable("depthwise_kernel", shape, &self.depthwise_initializer)?;
         init.regularize(&depthwise, self.depthwise_regularizer.as_ref());
+        init.constrain(&depthwise, self.depthwise_constraint.as_ref());
         let mut shape = vec![1; N];
         shape.extend([channels.saturating_mul(self.depth_multiplier), self.filters]);
         let pointwise =
             init.variable("pointwise_kernel", shape, &self.pointwise_initializer)?;
         init.regularize(&pointwise, self.pointwise_regularizer.as_ref());
+        init.constrain(&pointwise, self.pointwise_constraint.as_ref());
         let mut bias = None;
         if self.use_bias {
             let made = init.variable("bias", [self.filters], &self.bias_initializer)?;
             init.regularize(&made, self.bias_regularizer.as_ref());
+            init.constrain(&made, self.bias_constraint.as_ref());
             bias = Some(made);
         }
         let config = self.clone();
