@@ -190,6 +190,16 @@ impl<const N: usize> ConvTranspose<N> {
         ] {
             expect::positive(name, values.0.iter().copied().min().unwrap_or(1))?;
         }
+        for axis in 0..N {
+            let (cells, gaps) = (self.kernel_size.0[axis], self.dilation_rate.0[axis]);
+            let longest =
+                cells.checked_mul(gaps).map(|window| window.max(self.strides.0[axis]));
+            if longest.is_none_or(|len| i32::try_from(len).is_err()) {
+                let expected = "a smaller kernel, stride or dilation";
+                return Err(Error::invalid("the window is too long", expected)
+                    .got(format_args!("{cells} cells, {gaps} apart")));
+            }
+        }
         if self.strides.0.iter().any(|&n| n > 1)
             && self.dilation_rate.0.iter().any(|&n| n > 1)
         {

@@ -103,6 +103,13 @@ impl<const N: usize> Layer for Cropping<N> {
             let at = axis.cast_signed() + 1;
             let len = shape.dim(at)?.clone();
             let cut = before.saturating_add(after);
+            if i32::try_from(cut).is_err() {
+                return Err(Error::invalid(
+                    "`cropping` makes no sense",
+                    "smaller numbers",
+                )
+                .got(format_args!("{before} and {after}")));
+            }
             let shorter = match len.known() {
                 _ if cut == 0 => len,
                 None => Dim::Unknown,

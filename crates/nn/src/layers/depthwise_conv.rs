@@ -1,7 +1,7 @@
 //! Convolutions of each channel by itself: `DepthwiseConv1D`, `DepthwiseConv2D`.
 
 use deckle_autograd::{Axis, Var, Variable};
-use deckle_tensor::{Dim, Shape};
+use deckle_tensor::Shape;
 use serde::{Deserialize, Serialize};
 
 use super::{DataFormat, Padding, PerAxis, setters::setters};
@@ -123,7 +123,10 @@ impl<const N: usize> Run<'_, N> {
                 Error::invalid("`padding` makes no sense", "Valid or Same").got("Causal")
             );
         }
-        let filters = Dim::from(channels.checked_mul(self.depth_multiplier));
+        let filters = channels.checked_mul(self.depth_multiplier).ok_or_else(|| {
+            Error::invalid("`depth_multiplier` makes no sense", "a smaller number")
+                .got(self.depth_multiplier)
+        })?;
         let mut shape = input.with(-1, filters)?;
         for axis in 0..N {
             let gaps =

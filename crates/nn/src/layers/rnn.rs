@@ -1,6 +1,6 @@
 //! The layer that runs a cell over a sequence: `RNN`, and `StackedRNNCells`.
 
-use std::cell::RefCell;
+use std::{any::Any, cell::RefCell};
 
 use deckle_autograd::{Axis, Error as GraphError, Var, scan};
 use deckle_tensor::{Dim, Shape};
@@ -20,7 +20,8 @@ use crate::{
 ///
 /// A cell is a layer with [`Layer::state_shapes`], of your own perhaps: of a step and its states
 /// it makes an output and the next states. States start with 0, or with `initial_state`: more
-/// inputs, positional or by that name. Masked steps keep the states, and repeat the output.
+/// inputs, positional or by that name. Masked steps keep the states, and repeat the output; that
+/// of the first is the (last) cell's first state.
 ///
 /// # Shapes
 ///
@@ -211,7 +212,15 @@ impl Layer for RNN {
         let given = with_states(step, &states);
         let output = self.cell.output_shape(&given)?.remove(0);
         let cell = self.cell.build("cell", &given, init)?;
-        Ok(Box::new(BuiltRNN { config: self.clone(), cell, states, output }))
+        let stack = (self.cell.layer() as &dyn Any).downcast_ref::<StackedRNNCells>();
+        let last = match stack {
+            Some(stack) => {
+                stack.flow(&given[0])?.last().map_or(1, |(given, _)| given.len() - 1)
+            }
+            None => states.len(),
+        };
+        let first = states.len().saturating_sub(last);
+        Ok(Box::new(BuiltRNN { config: self.clone(), cell, states, output, first }))
     }
 
     fn list_from(&self) -> Option<usize> {
@@ -226,6 +235,8 @@ struct BuiltRNN {
     /// The shapes of the states and of a step's output.
     states: Vec<Shape>,
     output: Shape,
+    /// Which state is the output of a masked first step: the first one of the last cell.
+    first: usize,
 }
 
 /// Zeros of that shape, for as many examples as `x` has; other axes have known lengths.
@@ -300,7 +311,12 @@ impl BuiltRNN {
         let zero = self.config.zero_output_for_mask;
         // Carried are the output of the step before, then the states.
         let like = x.swap_axes(0, 1)?;
-        let before = zeros(&like, &self.output, call)?;
+        let first = states.get(self.first).filter(|_| {
+            let state = self.states.get(self.first);
+            state.is_some_and(|state| state.may_equal(&self.output))
+        });
+        let before =
+            first.cloned().map_or_else(|| zeros(&like, &self.output, call), Ok)?;
         let carries: Vec<_> = std::iter::once(&before).chain(states).collect();
         let sequences: Vec<_> = std::iter::once(x).chain(mask).collect();
         let failure = RefCell::new(None);
@@ -352,7 +368,7 @@ impl BuiltRNN {
 ///
 /// # Errors
 ///
-/// Building fails if there is no cell, or one cannot take what it gets.
+/// Building fails if there is no cell, one is a stack itself, or one cannot take what it gets.
 ///
 /// # Examples
 ///
@@ -391,6 +407,11 @@ impl StackedRNNCells {
         }
         let (mut x, mut all) = (step.clone(), Vec::new());
         for cell in &self.cells {
+            if cell.layer().class_name() == self.class_name() {
+                let expected = "cells that are no stacks themselves";
+                return Err(Error::invalid("cannot stack these cells", expected)
+                    .got(self.class_name()));
+            }
             let given = with_states(x.clone(), &states_of(cell, &x)?);
             x = cell.output_shape(&given)?.remove(0);
             all.push((given, x.clone()));
@@ -517,21 +538,23 @@ mod tests {
     fn a_cell_over_steps_is_the_layer() -> Result<()> {
         let x = Symbol::input("x", [3, 2]);
         let mask = Symbol::typed_input("mask", [3], DType::Bool);
+        let state = Symbol::input("state", [2]);
         let ones = || Initializer::Constant(0.3);
         let cell = LSTMCell::new(2).kernel_initializer(ones());
         let cell = cell.recurrent_initializer(ones());
         let layer = LSTM::new(2).kernel_initializer(ones()).recurrent_initializer(ones());
-        let with_mask = [("mask", &mask)];
-        let a = RNN::new(cell).return_sequences(true).shared().call([&x], with_mask)?;
-        let b = layer.return_sequences(true).shared().call([&x], with_mask)?;
-        let model = Model::new([&x, &mask], [&a[0], &b[0]])?;
+        let (with_mask, all) = ([("mask", &mask)], [&x, &state, &state]);
+        let a = RNN::new(cell).return_sequences(true).shared().call(all, with_mask)?;
+        let b = layer.return_sequences(true).shared().call(all, with_mask)?;
+        let model = Model::new([&x, &mask, &state], [&a[0], &b[0]])?;
         let x = Tensor::new(vec![0.1f32, 0.5, -0.4, 0.9, 0.3, -0.7], [1, 3, 2])?;
-        let mask = Tensor::new(vec![true, false, true], [1, 3])?;
-        let given = [x, mask].map(|tensor| Var::constant(&tensor));
+        let mask = Tensor::new(vec![false, true, false], [1, 3])?;
+        let state = Tensor::full([1, 2], 0.5f32);
+        let given = [x, mask, state].map(|tensor| Var::constant(&tensor));
         let made = model.call(&given, &mut Call::inference())?;
         assert!(made[0].eval()?.allclose(&made[1].eval()?, 1e-6, 1e-6)?);
         let y = made[0].eval()?.to_vec::<f32>()?;
-        assert_eq!(y[..2], y[2..4]);
+        assert_eq!((&y[..2], &y[2..4]), (&[0.5, 0.5][..], &y[4..]));
         Ok(())
     }
 
