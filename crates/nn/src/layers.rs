@@ -52,6 +52,7 @@ mod setters;
 mod simple_rnn;
 mod spatial_dropout;
 mod spectral_normalization;
+mod stacked_rnn_cells;
 mod time_distributed;
 mod unit_normalization;
 mod up_sampling;
@@ -112,13 +113,14 @@ pub use repeat_vector::RepeatVector;
 pub use rescaling::Rescaling;
 pub use reshape::Reshape;
 pub use rms_normalization::RMSNormalization;
-pub use rnn::{RNN, StackedRNNCells};
+pub use rnn::RNN;
 pub use separable_conv::{SeparableConv, SeparableConv1D, SeparableConv2D};
 pub use simple_rnn::SimpleRNN;
 pub use spatial_dropout::{
     SpatialDropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D,
 };
 pub use spectral_normalization::SpectralNormalization;
+pub use stacked_rnn_cells::StackedRNNCells;
 pub use time_distributed::TimeDistributed;
 pub use unit_normalization::UnitNormalization;
 pub use up_sampling::{

@@ -27,7 +27,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`layers`], [`Activation`], [`Initializer`], [`Regularizer`] | what models are made of |
+//! | [`layers`], [`Activation`], [`Initializer`], [`Regularizer`], [`Constraint`] | what models are made of |
 //! | [`Sequential`] | layers one after another |
 //! | [`Symbol`], [`Functional`], [`LayerHandle`] | graphs: several inputs and outputs, shared layers |
 //! | [`Model`], [`Summary`] | layers with weights |

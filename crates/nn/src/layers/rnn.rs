@@ -1,19 +1,20 @@
-//! The layer that runs a cell over a sequence: `RNN`, and `StackedRNNCells`.
+//! The layer that runs a cell over a sequence.
 
 use std::{any::Any, cell::RefCell};
 
 use deckle_autograd::{Axis, Error as GraphError, Var, scan};
 use deckle_tensor::{Dim, Shape};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
+    GRU, GRUCell, LSTM, LSTMCell, SimpleRNN, SimpleRNNCell, StackedRNNCells,
     setters::setters,
     wrapped::{BuiltWrapped, Wrapped},
 };
 use crate::{
-    Built, Call, Error, FromConfig, Init, Inputs, Layer, Registry, Result, expect,
-    snake_case,
+    AnyLayer, Built, Call, Error, FromConfig, Init, Inputs, Layer, LayerHandle, Registry,
+    Result, expect,
 };
 
 /// Runs a cell over the steps of a sequence.
@@ -21,7 +22,8 @@ use crate::{
 /// A cell is a layer with [`Layer::state_shapes`], of your own perhaps: of a step and its states
 /// it makes an output and the next states. States start with 0, or with `initial_state`: more
 /// inputs, positional or by that name. Masked steps keep the states, and repeat the output; that
-/// of the first is the (last) cell's first state.
+/// of the first is the (last) cell's first state. A single cell of [`LSTM`], [`GRU`] or
+/// [`SimpleRNN`] runs as that layer does.
 ///
 /// # Shapes
 ///
@@ -98,6 +100,41 @@ impl RNN {
         zero_output_for_mask: bool;
     }
 
+    /// The layer that computes the same as this with its cell, and all steps' products of the
+    /// inputs at once.
+    fn whole(&self) -> Result<Option<LayerHandle>> {
+        fn made<L: AnyLayer + DeserializeOwned>(
+            config: Value,
+        ) -> serde_json::Result<LayerHandle> {
+            Ok(serde_json::from_value::<L>(config)?.into())
+        }
+        let cell: &dyn Any = self.cell.layer();
+        let make = if cell.is::<LSTMCell>() {
+            made::<LSTM>
+        } else if cell.is::<GRUCell>() {
+            made::<GRU>
+        } else if cell.is::<SimpleRNNCell>() {
+            made::<SimpleRNN>
+        } else {
+            return Ok(None);
+        };
+        if !self.cell.handle().is_trainable() {
+            return Ok(None);
+        }
+        let mut config = self.cell.layer().config()?;
+        for (name, value) in [
+            ("return_sequences", self.return_sequences),
+            ("return_state", self.return_state),
+            ("go_backwards", self.go_backwards),
+            ("zero_output_for_mask", self.zero_output_for_mask),
+        ] {
+            config[name] = value.into();
+        }
+        make(config).map(Some).map_err(|error| {
+            Error::invalid("cannot run this cell", "the settings of its layer").got(error)
+        })
+    }
+
     pub(super) fn stateful(mut self, stateful: bool) -> Self {
         self.stateful = stateful;
         self
@@ -140,7 +177,7 @@ fn step(input: &Shape) -> Shape {
     input.dims()[..1].iter().chain(&input.dims()[2..]).cloned().collect()
 }
 
-fn states_of(cell: &Wrapped, step: &Shape) -> Result<Vec<Shape>> {
+pub(super) fn states_of(cell: &Wrapped, step: &Shape) -> Result<Vec<Shape>> {
     cell.layer().state_shapes(step).ok_or_else(|| {
         Error::invalid("cannot run this layer over steps", "a cell, as LSTMCell")
             .got(cell.layer().class_name())
@@ -149,7 +186,7 @@ fn states_of(cell: &Wrapped, step: &Shape) -> Result<Vec<Shape>> {
 }
 
 /// A step's shape with those of the states.
-fn with_states(step: Shape, states: &[Shape]) -> Vec<Shape> {
+pub(super) fn with_states(step: Shape, states: &[Shape]) -> Vec<Shape> {
     std::iter::once(step).chain(states.iter().cloned()).collect()
 }
 
@@ -207,6 +244,9 @@ impl Layer for RNN {
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
+        if let Some(whole) = self.whole()? {
+            return whole.layer().build(inputs, init);
+        }
         let step = step(&inputs[0]);
         let states = states_of(&self.cell, &step)?;
         let given = with_states(step, &states);
@@ -359,158 +399,12 @@ impl BuiltRNN {
     }
 }
 
-/// Cells of which each takes the outputs of the one before, as one cell.
-///
-/// # Shapes
-///
-/// The inputs are a step and the states of all cells, in their order; the outputs that of the
-/// last cell and the next states of all. Weights are in `cells/<class>`, numbered by class.
-///
-/// # Errors
-///
-/// Building fails if there is no cell, one is a stack itself, or one cannot take what it gets.
-///
-/// # Examples
-///
-/// ```
-/// use deckle_nn::{Layer, layers::{GRUCell, SimpleRNNCell, StackedRNNCells}};
-///
-/// let cells = StackedRNNCells::new([GRUCell::new(3).into(), SimpleRNNCell::new(2).into()]);
-/// let states = cells.state_shapes(&[None, Some(4)].into()).unwrap_or_default();
-/// assert_eq!(states, [[None, Some(3)].into(), [None, Some(2)].into()]);
-/// ```
-///
-/// # Keras
-///
-/// `keras.layers.StackedRNNCells`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StackedRNNCells {
-    cells: Vec<Wrapped>,
-}
-
-impl StackedRNNCells {
-    /// These cells as one.
-    #[must_use]
-    pub fn new(cells: impl Into<Vec<Wrapped>>) -> Self {
-        Self { cells: cells.into() }
-    }
-
-    fn read(cells: &[Value], registry: &Registry) -> serde_json::Result<Self> {
-        let cells = cells.iter().map(|cell| Wrapped::read(cell, registry));
-        Ok(Self { cells: cells.collect::<serde_json::Result<_>>()? })
-    }
-
-    /// For each cell what it is given, and its output.
-    fn flow(&self, step: &Shape) -> Result<Vec<(Vec<Shape>, Shape)>> {
-        if self.cells.is_empty() {
-            return Err(Error::invalid("cannot stack nothing", "one cell or more"));
-        }
-        let (mut x, mut all) = (step.clone(), Vec::new());
-        for cell in &self.cells {
-            if cell.layer().class_name() == self.class_name() {
-                let expected = "cells that are no stacks themselves";
-                return Err(Error::invalid("cannot stack these cells", expected)
-                    .got(self.class_name()));
-            }
-            let given = with_states(x.clone(), &states_of(cell, &x)?);
-            x = cell.output_shape(&given)?.remove(0);
-            all.push((given, x.clone()));
-        }
-        Ok(all)
-    }
-}
-
-impl FromConfig for StackedRNNCells {
-    fn from_config(config: Value, registry: &Registry) -> serde_json::Result<Self> {
-        let cells = config.get("cells").and_then(Value::as_array);
-        Self::read(cells.map_or(&[], Vec::as_slice), registry)
-    }
-}
-
-impl Layer for StackedRNNCells {
-    fn class_name(&self) -> &'static str {
-        "StackedRNNCells"
-    }
-
-    fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
-        let Some((x, given)) = inputs.split_first() else {
-            return Err(Error::invalid("cannot take no input", "one step").got("none"));
-        };
-        let flow = self.flow(x)?;
-        let states: Vec<_> =
-            flow.iter().flat_map(|(given, _)| given[1..].iter().cloned()).collect();
-        let fits = given.len() == states.len()
-            && given.iter().zip(&states).all(|(given, state)| given.may_equal(state));
-        if !fits {
-            return Err(
-                Error::invalid("cannot take these states", states.len()).got(given.len())
-            );
-        }
-        let last = flow.last().map_or_else(|| x.clone(), |(_, output)| output.clone());
-        Ok(with_states(last, &states))
-    }
-
-    fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        let mut counts = std::collections::BTreeMap::new();
-        let mut cells = Vec::new();
-        init.scoped("cells", |init| {
-            for (cell, (given, _)) in self.cells.iter().zip(self.flow(&inputs[0])?) {
-                let class = snake_case(cell.layer().class_name());
-                let count = counts.entry(class.clone()).or_insert(0usize);
-                let name = if *count == 0 { class } else { format!("{class}_{count}") };
-                *count += 1;
-                cells.push((cell.build(&name, &given, init)?, given.len() - 1));
-            }
-            Ok(())
-        })?;
-        Ok(Box::new(BuiltStackedRNNCells(cells)))
-    }
-
-    fn state_shapes(&self, input: &Shape) -> Option<Vec<Shape>> {
-        let flow = self.flow(input).ok()?;
-        Some(flow.into_iter().flat_map(|(given, _)| given.into_iter().skip(1)).collect())
-    }
-
-    fn list_from(&self) -> Option<usize> {
-        Some(1)
-    }
-}
-
-/// The cells, with the number of states of each.
-#[derive(Debug)]
-struct BuiltStackedRNNCells(Vec<(BuiltWrapped, usize)>);
-
-impl Built for BuiltStackedRNNCells {
-    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let given = inputs.positional();
-        let needed: usize = self.0.iter().map(|(_, states)| states).sum();
-        if given.len() != needed + 1 {
-            return Err(
-                Error::invalid("cannot take these inputs", needed + 1).got(given.len())
-            );
-        }
-        let (mut x, mut rest, mut next) = (given[0].clone(), &given[1..], Vec::new());
-        for (cell, states) in &self.0 {
-            let (own, others) = rest.split_at(*states);
-            let given: Vec<_> = std::iter::once(&x).chain(own).cloned().collect();
-            let mut made = cell.call(&Inputs::new(given), call)?;
-            rest = others;
-            x = made.remove(0);
-            next.extend(made);
-        }
-        Ok(std::iter::once(x).chain(next).collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use deckle_tensor::{DType, Tensor};
 
     use super::*;
-    use crate::{
-        Initializer, LayerExt, Model, Symbol, check_layer,
-        layers::{Dense, GRUCell, LSTM, LSTMCell, SimpleRNNCell},
-    };
+    use crate::{Initializer, LayerExt, Model, Symbol, check_layer, layers::Dense};
 
     #[test]
     fn keeps_the_promises_of_a_layer() -> Result<()> {
@@ -527,10 +421,7 @@ mod tests {
                 .return_sequences(true),
             [[2, 3, 1]],
         )?;
-        check_layer(&RNN::new(SimpleRNNCell::new(2)), [vec![2, 3, 1], vec![2, 2]])?;
-        let cells =
-            StackedRNNCells::new([GRUCell::new(1).into(), GRUCell::new(2).into()]);
-        check_layer(&cells, [[2, 2], [2, 1], [2, 2]])
+        check_layer(&RNN::new(SimpleRNNCell::new(2)), [vec![2, 3, 1], vec![2, 2]])
     }
 
     /// The cell in an `RNN` computes what the layer computes.
@@ -544,7 +435,9 @@ mod tests {
         let cell = cell.recurrent_initializer(ones());
         let layer = LSTM::new(2).kernel_initializer(ones()).recurrent_initializer(ones());
         let (with_mask, all) = ([("mask", &mask)], [&x, &state, &state]);
-        let a = RNN::new(cell).return_sequences(true).shared().call(all, with_mask)?;
+        // In a stack, the cell runs by the loop over steps.
+        let a = RNN::stacked([cell.into()]).return_sequences(true).shared();
+        let a = a.call(all, with_mask)?;
         let b = layer.return_sequences(true).shared().call(all, with_mask)?;
         let model = Model::new([&x, &mask, &state], [&a[0], &b[0]])?;
         let x = Tensor::new(vec![0.1f32, 0.5, -0.4, 0.9, 0.3, -0.7], [1, 3, 2])?;
