@@ -523,6 +523,22 @@ for name, make in [
     ("lion", lambda: optimizers.Lion(0.01, beta_1=0.8)),
     ("lamb", lambda: optimizers.Lamb(0.02)),
     ("adafactor", lambda: optimizers.Adafactor(0.02)),
+    ("adadelta_decayed", lambda: optimizers.Adadelta(0.9, rho=0.5, epsilon=1e-4, weight_decay=0.01)),
+    ("adamax_clipped", lambda: optimizers.Adamax(0.01, beta_2=0.9, epsilon=1e-3, clipnorm=0.1)),
+    ("nadam_accumulated", lambda: optimizers.Nadam(0.02, beta_1=0.8, epsilon=1e-3, gradient_accumulation_steps=2)),
+    ("ftrl_power", lambda: optimizers.Ftrl(
+        0.2, learning_rate_power=-0.7, initial_accumulator_value=0.3, l2_shrinkage_regularization_strength=0.05, beta=0.2)),
+    ("lion_decayed", lambda: optimizers.Lion(0.01, beta_2=0.8, weight_decay=0.1)),
+    ("lamb_clipped", lambda: optimizers.Lamb(0.01, beta_1=0.7, beta_2=0.9, epsilon=1e-3, global_clipnorm=0.1)),
+    ("adafactor_settings", lambda: optimizers.Adafactor(
+        0.05, beta_2_decay=-0.5, epsilon_2=0.05, clip_threshold=0.5, relative_step=False, weight_decay=0.01)),
+    ("muon", lambda: optimizers.Muon(0.02)),
+    ("muon_settings", lambda: optimizers.Muon(
+        0.01, momentum=0.8, nesterov=False, ns_steps=3, rms_rate=None, adam_lr_ratio=0.5, adam_weight_decay=None)),
+    ("schedule_free", lambda: optimizers.ScheduleFreeAdamW(0.02)),
+    ("schedule_free_warmup", lambda: optimizers.ScheduleFreeAdamW(0.05, beta_1=0.8, warmup_steps=5, weight_decay=0.01)),
+    ("loss_scale", lambda: optimizers.LossScaleOptimizer(optimizers.Adam(0.02), dynamic_growth_steps=2)),
+    ("loss_scale_clipped", lambda: optimizers.LossScaleOptimizer(optimizers.SGD(0.1, clipnorm=0.1), initial_scale=4.0)),
     ("accumulated", lambda: optimizers.Adam(0.02, gradient_accumulation_steps=2)),
     ("exponential_decay", lambda: optimizers.Adam(schedules.ExponentialDecay(0.05, 4, 0.5, staircase=True))),
     ("cosine_decay", lambda: optimizers.RMSprop(schedules.CosineDecay(0.001, 9, 0.1, warmup_target=0.02, warmup_steps=3))),

@@ -81,7 +81,9 @@ pub mod prelude {
         losses::*,
     };
     pub use deckle_optim::{
-        Adagrad, Adam, AdamW, CosineDecay, ExponentialDecay, RmsProp, Sgd,
+        Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, CosineDecay, ExponentialDecay,
+        Ftrl, Lamb, Lion, LossScaleOptimizer, Muon, Nadam, RmsProp, ScheduleFreeAdamW,
+        Sgd,
     };
     pub use deckle_tensor::{DType, Dim, Shape, Tensor};
     pub use deckle_train::{

@@ -19,7 +19,7 @@ use crate::{
 /// ```
 /// use deckle_optim::{Adagrad, Optimizer};
 ///
-/// assert_eq!(Adagrad::new().slots()[0][0].initial, 0.1);
+/// assert_eq!(Adagrad::new().slots("dense/bias", &[3])[0][0].initial, 0.1);
 /// ```
 ///
 /// # Keras
@@ -86,8 +86,8 @@ impl Optimizer for Adagrad {
         config::to_value(self)
     }
 
-    fn slots(&self) -> Vec<Vec<Slot>> {
-        vec![vec![Slot { name: "accumulator", initial: self.initial_accumulator_value }]]
+    fn slots(&self, _: &str, _: &[usize]) -> Vec<Vec<Slot>> {
+        vec![vec![Slot::filled("accumulator", self.initial_accumulator_value)]]
     }
 
     fn update(

@@ -77,7 +77,7 @@ impl Optimizer for Adam {
         config::to_value(self)
     }
 
-    fn slots(&self) -> Vec<Vec<Slot>> {
+    fn slots(&self, _: &str, _: &[usize]) -> Vec<Vec<Slot>> {
         self.moments.slots()
     }
 

@@ -70,7 +70,7 @@ impl Optimizer for AdamW {
         config::to_value(self)
     }
 
-    fn slots(&self) -> Vec<Vec<Slot>> {
+    fn slots(&self, _: &str, _: &[usize]) -> Vec<Vec<Slot>> {
         self.moments.slots()
     }
 

@@ -1,7 +1,7 @@
 //! Optimizers and learning-rate schedules, built as graphs.
 //!
-//! An optimizer is plain data: [`Sgd`], [`RmsProp`], [`Adam`], [`AdamW`] and [`Adagrad`] have
-//! Keras's settings under Keras's names. [`OptimizerState`] adds what it remembers about some
+//! An optimizer is plain data: [`Sgd`], [`RmsProp`], [`Adam`] and the others have Keras's
+//! settings under Keras's names. [`OptimizerState`] adds what it remembers about some
 //! weights, and writes one training step as a graph that a backend runs in one pass.
 //!
 //! ```
@@ -44,32 +44,59 @@
 
 #![forbid(unsafe_code)]
 
+mod adadelta;
+mod adafactor;
 mod adagrad;
 mod adam;
 mod adam_w;
+mod adamax;
+mod any;
+mod betas;
 mod check;
+mod class;
 mod clip;
 mod config;
 mod error;
+mod ftrl;
+mod lamb;
+mod lion;
+mod loss_scale;
 mod moments;
+mod muon;
+mod nadam;
 mod optimizer;
 mod rms_prop;
 mod schedule;
+mod schedule_free_adam_w;
 mod schedules;
 mod sgd;
 mod state;
+mod step;
+mod update;
 
+pub use adadelta::Adadelta;
+pub use adafactor::Adafactor;
 pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adam_w::AdamW;
+pub use adamax::Adamax;
+pub use any::AnyOptimizer;
 pub use check::check_optimizer;
 pub use error::{Error, Result};
-pub use optimizer::{AnyOptimizer, Common, Optimizer, Slot, Step, Updated};
+pub use ftrl::Ftrl;
+pub use lamb::Lamb;
+pub use lion::Lion;
+pub use loss_scale::{LossScale, LossScaleOptimizer};
+pub use muon::Muon;
+pub use nadam::Nadam;
+pub use optimizer::{Common, Optimizer};
 pub use rms_prop::RmsProp;
 pub use schedule::{AnySchedule, LearningRate, Schedule};
+pub use schedule_free_adam_w::ScheduleFreeAdamW;
 pub use schedules::{
     CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay,
     PiecewiseConstantDecay, PolynomialDecay,
 };
 pub use sgd::Sgd;
 pub use state::OptimizerState;
+pub use step::{Slot, Step, Updated};

@@ -5,38 +5,34 @@ use serde::Serialize;
 
 use crate::{
     Result, Slot, Step, Updated,
+    betas::{Betas, unseen},
     config::Fields,
-    optimizer::{decay, not_negative, slot},
+    optimizer::slot,
 };
 
 /// The settings of Adam's rule, and the rule; see [`Adam`](crate::Adam) for the formula.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Moments {
-    pub(crate) beta_1: f64,
-    pub(crate) beta_2: f64,
-    pub(crate) epsilon: f64,
+    #[serde(flatten)]
+    pub(crate) betas: Betas,
     pub(crate) amsgrad: bool,
 }
 
 impl Moments {
     pub(crate) fn new() -> Self {
-        Self { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false }
+        Self { betas: Betas::new(), amsgrad: false }
     }
 
     /// Takes the settings out of a config; what is not there is as in `self`.
     pub(crate) fn read(self, fields: &mut Fields) -> Result<Self> {
         Ok(Self {
-            beta_1: fields.or("beta_1", self.beta_1)?,
-            beta_2: fields.or("beta_2", self.beta_2)?,
-            epsilon: fields.or("epsilon", self.epsilon)?,
+            betas: self.betas.read(fields)?,
             amsgrad: fields.or("amsgrad", self.amsgrad)?,
         })
     }
 
     pub(crate) fn check(&self, class: &str) -> Result<()> {
-        decay(class, "beta_1", self.beta_1)?;
-        decay(class, "beta_2", self.beta_2)?;
-        not_negative(class, "epsilon", self.epsilon)
+        self.betas.check(class)
     }
 
     pub(crate) fn slots(&self) -> Vec<Vec<Slot>> {
@@ -54,28 +50,20 @@ impl Moments {
         gradient: &Var,
         slots: &[Var],
     ) -> Result<Updated> {
-        let average =
-            |old: &Var, new: &Var, beta: f64| old.add(&(new.sub(old)? * (1.0 - beta)));
-        let mean = average(slot(slots, 0)?, gradient, self.beta_1)?;
-        let square = average(slot(slots, 1)?, &gradient.square()?, self.beta_2)?;
+        let (mean, square) = self.betas.averages(gradient, slots)?;
         let mut updated = vec![mean.clone(), square.clone()];
         let mut largest = square;
         if self.amsgrad {
             largest = slot(slots, 2)?.maximum(&largest)?;
             updated.push(largest.clone());
         }
-        let unbiased = unseen(self.beta_2, step.number())?.sqrt()?;
+        let Betas { beta_1, beta_2, epsilon } = self.betas;
+        let unbiased = unseen(beta_2, step.number())?.sqrt()?;
         let rate = step.learning_rate().mul(&unbiased)?;
-        let rate = rate.div(&unseen(self.beta_1, step.number())?)?;
-        let descent = mean.mul(&rate)?.div(&(largest.sqrt()? + self.epsilon))?;
+        let rate = rate.div(&unseen(beta_1, step.number())?)?;
+        let descent = mean.mul(&rate)?.div(&(largest.sqrt()? + epsilon))?;
         Ok(Updated { weight: weight.sub(&descent)?, slots: updated })
     }
-}
-
-/// `1 - βᵗ`, as `-(eᵗ ˡⁿ ᵝ - 1)`: the difference would lose five of seven digits at the first
-/// step.
-fn unseen(beta: f64, number: &Var) -> Result<Var> {
-    Ok(-(number * beta.ln()).expm1()?)
 }
 
 /// The setters of Adam's settings.
@@ -84,21 +72,21 @@ macro_rules! moments_setters {
         /// Sets how much of the gradient's mean stays in each step; 0.9 by default.
         #[must_use]
         pub fn beta_1(mut self, beta_1: f64) -> Self {
-            self.moments.beta_1 = beta_1;
+            self.moments.betas.beta_1 = beta_1;
             self
         }
 
         /// Sets how much of the gradient's mean square stays in each step; 0.999 by default.
         #[must_use]
         pub fn beta_2(mut self, beta_2: f64) -> Self {
-            self.moments.beta_2 = beta_2;
+            self.moments.betas.beta_2 = beta_2;
             self
         }
 
         /// Sets what is added to the root of the mean square; 1e-7 by default.
         #[must_use]
         pub fn epsilon(mut self, epsilon: f64) -> Self {
-            self.moments.epsilon = epsilon;
+            self.moments.betas.epsilon = epsilon;
             self
         }
 

@@ -1,14 +1,14 @@
-//! What an optimizer is: [`Optimizer`], [`Common`], [`AnyOptimizer`].
+//! What an optimizer is: [`Optimizer`], [`Common`].
 
-use std::{fmt, ops::Deref, str::FromStr, sync::Arc};
+use std::fmt;
 
 use deckle_autograd::Var;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    Adagrad, Adam, AdamW, Error, LearningRate, Result, RmsProp, Sgd,
-    config::{self, Count, Fields},
+    Error, LearningRate, LossScale, Result, Slot, Step, Updated,
+    config::{Count, Fields},
 };
 
 /// A rule by which a gradient changes a weight.
@@ -22,10 +22,10 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use deckle_optim::{Adam, AnyOptimizer, Optimizer};
+/// use deckle_optim::{Adam, Optimizer};
 ///
-/// let names: Vec<_> = Adam::new().slots().concat().iter().map(|slot| slot.name).collect();
-/// assert_eq!(names, ["momentum", "velocity"]);
+/// let slots = Adam::new().slots("dense/kernel", &[784, 512]).concat();
+/// assert_eq!(slots.iter().map(|slot| slot.name).collect::<Vec<_>>(), ["momentum", "velocity"]);
 /// # Ok::<(), deckle_optim::Error>(())
 /// ```
 ///
@@ -42,11 +42,38 @@ pub trait Optimizer: fmt::Debug + Send + Sync {
     /// All settings as Keras's config JSON.
     fn config(&self) -> Value;
 
-    /// The tensors kept for each weight, of its shape.
+    /// The tensors kept for the weight of that path and shape.
     ///
     /// [`Optimizer::update`] meets them in this order. The groups say in which order files
     /// hold them: a group for all weights, then the next.
-    fn slots(&self) -> Vec<Vec<Slot>>;
+    fn slots(&self, path: &str, shape: &[usize]) -> Vec<Vec<Slot>>;
+
+    /// The tensors kept once for all weights; none by default.
+    fn shared_slots(&self) -> Vec<Slot> {
+        Vec::new()
+    }
+
+    /// The slots of [`Optimizer::shared_slots`] after one step; [`Step::shared`] has them.
+    ///
+    /// # Errors
+    ///
+    /// If shapes or the number of slots do not fit.
+    fn update_shared(&self, step: &Step, slots: &[Var]) -> Result<Vec<Var>> {
+        let _ = step;
+        Ok(slots.to_vec())
+    }
+
+    /// The part of the weight of that path and shape that is taken away before the update;
+    /// that of [`Common`] by default.
+    fn weight_decay(&self, path: &str, shape: &[usize]) -> Option<f64> {
+        let _ = (path, shape);
+        self.common().weight_decay
+    }
+
+    /// How the loss's scale follows the gradients, if it does.
+    fn loss_scale(&self) -> Option<LossScale> {
+        None
+    }
 
     /// The weight and its slots after one step.
     ///
@@ -71,59 +98,6 @@ pub trait Optimizer: fmt::Debug + Send + Sync {
     fn check(&self) -> Result<()> {
         Ok(())
     }
-}
-
-/// A tensor that an optimizer keeps for each weight.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slot {
-    /// Its name, which follows the weight's.
-    pub name: &'static str,
-    /// What it is filled with at first.
-    pub initial: f64,
-}
-
-impl Slot {
-    /// A slot of zeros.
-    #[must_use]
-    pub fn zeros(name: &'static str) -> Self {
-        Self { name, initial: 0.0 }
-    }
-}
-
-/// What is the same for all weights in one step.
-#[derive(Clone, Debug)]
-pub struct Step {
-    learning_rate: Var,
-    number: Var,
-}
-
-impl Step {
-    /// The step of that learning rate and number, two scalars of one floating-point type.
-    #[must_use]
-    pub fn new(learning_rate: Var, number: Var) -> Self {
-        Self { learning_rate, number }
-    }
-
-    /// The learning rate.
-    #[must_use]
-    pub fn learning_rate(&self) -> &Var {
-        &self.learning_rate
-    }
-
-    /// Which update this is; the first is 1.
-    #[must_use]
-    pub fn number(&self) -> &Var {
-        &self.number
-    }
-}
-
-/// A weight and its slots after one step.
-#[derive(Clone, Debug)]
-pub struct Updated {
-    /// The weight.
-    pub weight: Var,
-    /// Its slots, in the order of [`Optimizer::slots`].
-    pub slots: Vec<Var>,
 }
 
 /// The settings that all optimizers have.
@@ -201,7 +175,7 @@ impl Common {
     }
 
     /// Whether the settings can work, of an optimizer of that class.
-    fn check(&self, class: &str) -> Result<()> {
+    pub(crate) fn check(&self, class: &str) -> Result<()> {
         match &self.learning_rate {
             LearningRate::Constant(rate) => {
                 let (setting, expected) = ("learning_rate", "a finite number");
@@ -372,125 +346,3 @@ macro_rules! common_setters {
     };
 }
 pub(crate) use common_setters;
-
-/// Any optimizer, as one type.
-///
-/// # Examples
-///
-/// ```
-/// use deckle_optim::{AnyOptimizer, RmsProp};
-///
-/// assert_eq!(AnyOptimizer::named("rmsprop")?, AnyOptimizer::from(RmsProp::new()));
-/// # Ok::<(), deckle_optim::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct AnyOptimizer(Arc<dyn Optimizer>);
-
-type Read = fn(Value) -> Result<AnyOptimizer>;
-
-const BUILT_IN: [(&str, Read); 5] = [
-    ("SGD", read::<Sgd>),
-    ("RMSprop", read::<RmsProp>),
-    ("Adam", read::<Adam>),
-    ("AdamW", read::<AdamW>),
-    ("Adagrad", read::<Adagrad>),
-];
-
-fn read<O: Optimizer + TryFrom<Value, Error = Error> + 'static>(
-    config: Value,
-) -> Result<AnyOptimizer> {
-    let optimizer = AnyOptimizer(Arc::new(O::try_from(config)?));
-    optimizer.check_settings()?;
-    Ok(optimizer)
-}
-
-impl AnyOptimizer {
-    /// The optimizer of that class, in upper or lower case, with Keras's defaults.
-    ///
-    /// # Errors
-    ///
-    /// If there is none.
-    ///
-    /// # Keras
-    ///
-    /// `keras.optimizers.get`.
-    pub fn named(name: &str) -> Result<Self> {
-        Self::of(name, json!({}))
-    }
-
-    fn of(class: &str, config: Value) -> Result<Self> {
-        let known = BUILT_IN.iter().find(|(name, _)| name.eq_ignore_ascii_case(class));
-        let (_, read) = known.ok_or_else(|| Error::UnknownName {
-            kind: "optimizer",
-            name: class.to_owned(),
-            known: BUILT_IN.map(|(name, _)| name).to_vec(),
-        })?;
-        read(config)
-    }
-
-    /// The optimizer in what Keras writes: a name, or an object `{class_name, config, …}`.
-    ///
-    /// # Errors
-    ///
-    /// If the class is unknown, or a setting is unknown or cannot work. Unknown settings that
-    /// are null, false or 0 are passed over.
-    pub fn from_keras(object: &Value) -> Result<Self> {
-        if let Value::String(name) = object {
-            return Self::named(name);
-        }
-        let (class, config) = config::open("optimizer", object)?;
-        Self::of(&class, config)
-    }
-
-    /// The object that Keras writes for it.
-    #[must_use]
-    pub fn to_keras(&self) -> Value {
-        config::envelope("keras.optimizers", self.class_name(), &self.config())
-    }
-
-    /// Whether all settings can work.
-    ///
-    /// # Errors
-    ///
-    /// If one cannot, or more than one way of clipping is set.
-    pub fn check_settings(&self) -> Result<()> {
-        self.common().check(self.class_name())?;
-        self.check()
-    }
-}
-
-impl<O: Optimizer + 'static> From<O> for AnyOptimizer {
-    fn from(optimizer: O) -> Self {
-        Self(Arc::new(optimizer))
-    }
-}
-
-impl FromStr for AnyOptimizer {
-    type Err = Error;
-
-    /// As [`AnyOptimizer::named`].
-    fn from_str(name: &str) -> Result<Self> {
-        Self::named(name)
-    }
-}
-
-impl Deref for AnyOptimizer {
-    type Target = dyn Optimizer;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.0
-    }
-}
-
-impl fmt::Debug for AnyOptimizer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl PartialEq for AnyOptimizer {
-    /// Whether class and settings are equal.
-    fn eq(&self, other: &Self) -> bool {
-        self.class_name() == other.class_name() && self.config() == other.config()
-    }
-}

@@ -111,7 +111,7 @@ impl Optimizer for RmsProp {
         config::to_value(self)
     }
 
-    fn slots(&self) -> Vec<Vec<Slot>> {
+    fn slots(&self, _: &str, _: &[usize]) -> Vec<Vec<Slot>> {
         let mut slots = vec![vec![Slot::zeros("velocity")]];
         if self.momentum > 0.0 {
             slots.push(vec![Slot::zeros("momentum")]);

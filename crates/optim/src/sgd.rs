@@ -95,7 +95,7 @@ impl Optimizer for Sgd {
         config::to_value(self)
     }
 
-    fn slots(&self) -> Vec<Vec<Slot>> {
+    fn slots(&self, _: &str, _: &[usize]) -> Vec<Vec<Slot>> {
         if self.momentum == 0.0 { vec![] } else { vec![vec![Slot::zeros("momentum")]] }
     }
 

@@ -4,7 +4,9 @@ use deckle_autograd::{Group, Var, Variable};
 use deckle_tensor::{DType, Tensor};
 use serde_json::{Value, json};
 
-use crate::{AnyOptimizer, Common, Error, LearningRate, Result, Step, clip::clip};
+use crate::{
+    AnyOptimizer, Common, Error, LearningRate, LossScale, Result, Slot, update::Graph,
+};
 
 /// An optimizer with all that it remembers about some weights.
 ///
@@ -39,20 +41,35 @@ use crate::{AnyOptimizer, Common, Error, LearningRate, Result, Step, clip::clip}
 /// caller's: Keras applies them last, to the new weights.
 #[derive(Clone, Debug)]
 pub struct OptimizerState {
-    optimizer: AnyOptimizer,
-    weights: Vec<Variable>,
+    pub(crate) optimizer: AnyOptimizer,
+    pub(crate) weights: Vec<Variable>,
     /// Whether weight decay reaches each weight.
-    decays: Vec<bool>,
-    iteration: Variable,
+    pub(crate) decays: Vec<bool>,
+    pub(crate) iteration: Variable,
     /// Nothing if the learning rate follows a schedule.
-    learning_rate: Option<Variable>,
+    pub(crate) learning_rate: Option<Variable>,
     /// One per weight, or none at all; so with the accumulators.
-    averages: Vec<Variable>,
-    accumulators: Vec<Variable>,
+    pub(crate) averages: Vec<Variable>,
+    pub(crate) accumulators: Vec<Variable>,
     /// Per weight, in the order of `Optimizer::slots`.
-    slots: Vec<Vec<Variable>>,
+    pub(crate) slots: Vec<Vec<Variable>>,
     /// All slots in the order of Keras's files.
     saved_slots: Vec<Variable>,
+    /// What all weights share, in the order of `Optimizer::shared_slots`.
+    pub(crate) shared: Vec<Variable>,
+    /// The loss's scale, if it follows the gradients.
+    pub(crate) scale: Option<Scale>,
+}
+
+/// The loss's scale with what Keras keeps beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Scale {
+    growth_steps: u64,
+    pub(crate) scale: Variable,
+    /// How many steps had finite gradients since the scale changed.
+    counter: Variable,
+    /// A count and a learning rate that Keras writes and does not use.
+    unused: [Variable; 2],
 }
 
 impl OptimizerState {
@@ -82,17 +99,9 @@ impl OptimizerState {
             }
             LearningRate::Schedule(_) => None,
         };
-        let beside = |weight: &Variable, name: &str, initial: f64| {
-            let value = if initial == 0.0 {
-                Tensor::zeros(weight.dtype(), weight.shape())
-            } else {
-                Tensor::full(weight.shape(), initial).cast(weight.dtype())
-            };
-            group.variable(&format!("{}_{name}", weight.name().replace('/', "_")), &value)
-        };
-        let for_all = |wanted: bool, name: &str| -> Result<Vec<Variable>> {
+        let for_all = |wanted: bool, name| -> Result<Vec<Variable>> {
             let weights = weights.iter().filter(|_| wanted);
-            weights.map(|weight| Ok(beside(weight, name, 0.0)?)).collect()
+            weights.map(|weight| beside(group, weight, &Slot::zeros(name))).collect()
         };
         let averages = for_all(common.use_ema, "average")?;
         let accumulators = for_all(
@@ -101,15 +110,25 @@ impl OptimizerState {
         )?;
         let mut slots = vec![Vec::new(); weights.len()];
         let mut saved_slots = Vec::new();
-        for kept_together in optimizer.slots() {
-            for (weight, slots) in weights.iter().zip(&mut slots) {
-                for slot in &kept_together {
-                    let slot = beside(weight, slot.name, slot.initial)?;
+        let wanted = weights.iter().map(|w| optimizer.slots(w.name(), w.shape()));
+        let wanted: Vec<_> = wanted.collect();
+        for kept_together in 0..wanted.iter().map(Vec::len).max().unwrap_or(0) {
+            for ((weight, wanted), slots) in weights.iter().zip(&wanted).zip(&mut slots) {
+                for slot in wanted.get(kept_together).into_iter().flatten() {
+                    let slot = beside(group, weight, slot)?;
                     saved_slots.push(slot.clone());
                     slots.push(slot);
                 }
             }
         }
+        let dtype = weights.first().map_or(DType::F32, Variable::dtype);
+        let shared = optimizer.shared_slots().into_iter().map(|slot| {
+            let shape = slot.shape.unwrap_or_default();
+            let value = Tensor::full(&shape[..], slot.initial);
+            Ok(group.variable(slot.name, &value.cast(slot.dtype.unwrap_or(dtype)))?)
+        });
+        let shared = shared.collect::<Result<_>>()?;
+        let scale = optimizer.loss_scale().map(|scale| Scale::new(scale, group));
         Ok(Self {
             decays: vec![true; weights.len()],
             weights: weights.to_vec(),
@@ -120,6 +139,8 @@ impl OptimizerState {
             accumulators,
             slots,
             saved_slots,
+            shared,
+            scale: scale.transpose()?,
         })
     }
 
@@ -139,14 +160,19 @@ impl OptimizerState {
     ///
     /// `iteration`; `learning_rate`, unless it follows a schedule; averages and accumulators of
     /// all weights, if they are kept; then the slots, group by group as in
-    /// [`Optimizer::slots`](crate::Optimizer::slots).
+    /// [`Optimizer::slots`](crate::Optimizer::slots), and what all weights share. Before them
+    /// four numbers of the loss's scale, if it follows the gradients.
     #[must_use]
     pub fn variables(&self) -> Vec<Variable> {
-        std::iter::once(&self.iteration)
+        let scale = self.scale.iter();
+        scale
+            .flat_map(|scale| scale.unused.iter().chain([&scale.counter, &scale.scale]))
+            .chain([&self.iteration])
             .chain(&self.learning_rate)
             .chain(&self.averages)
             .chain(&self.accumulators)
             .chain(&self.saved_slots)
+            .chain(&self.shared)
             .cloned()
             .collect()
     }
@@ -250,18 +276,26 @@ impl OptimizerState {
     pub fn to_keras(&self) -> Result<Value> {
         let mut object = self.optimizer.to_keras();
         if self.learning_rate.is_some() {
-            object["config"]["learning_rate"] = json!(self.learning_rate()?);
+            let mut config = &mut object["config"];
+            if self.scale.is_some() {
+                config = &mut config["inner_optimizer"]["config"];
+            }
+            config["learning_rate"] = json!(self.learning_rate()?);
         }
         Ok(object)
     }
 
     /// The loss as it should be differentiated: times the loss's scale, if one is set.
-    #[must_use]
-    pub fn scale_loss(&self, loss: &Var) -> Var {
-        match self.common().loss_scale_factor {
-            Some(scale) => loss * scale,
-            None => loss.clone(),
-        }
+    ///
+    /// # Errors
+    ///
+    /// If the loss is not made of floating-point numbers.
+    pub fn scale_loss(&self, loss: &Var) -> Result<Var> {
+        Ok(match (&self.scale, self.common().loss_scale_factor) {
+            (Some(scale), _) => loss.mul(&scale.scale.read().cast(loss.dtype())?)?,
+            (None, Some(scale)) => loss * scale,
+            (None, None) => loss.clone(),
+        })
     }
 
     /// The new values of weights and state after one step; their path is the optimizer's name.
@@ -274,11 +308,15 @@ impl OptimizerState {
         let mut graph = Graph::new(self)?;
         let mut updates = Vec::new();
         let ready = graph.gradients(gradients, &mut updates)?;
+        graph.update_shared(&mut updates)?;
         for (index, gradient) in ready.iter().enumerate() {
             graph.update(index, gradient, &mut updates)?;
         }
         let next = self.iteration.read().add(1)?;
         updates.push((self.iteration.clone(), next));
+        if let Some(scale) = &self.scale {
+            scale.guard(gradients, &mut updates)?;
+        }
         let made: Vec<_> = updates.iter().map(|(_, value)| value.clone()).collect();
         Var::set_path(&made, gradients, &self.common().name);
         Ok(updates)
@@ -298,7 +336,7 @@ impl OptimizerState {
         Ok(())
     }
 
-    fn common(&self) -> &Common {
+    pub(crate) fn common(&self) -> &Common {
         self.optimizer.common()
     }
 
@@ -320,149 +358,56 @@ impl OptimizerState {
     }
 }
 
-/// The graph of one step while it is built.
-struct Graph<'a> {
-    state: &'a OptimizerState,
-    /// The number of updates before this step.
-    done: Var,
-    /// Whether this step updates, if not every step does.
-    applies: Option<Var>,
-    /// What all weights of one type share.
-    steps: Vec<(DType, Step)>,
+/// A slot of a weight, as it is before the first step.
+fn beside(group: &Group, weight: &Variable, slot: &Slot) -> Result<Variable> {
+    let dtype = slot.dtype.unwrap_or(weight.dtype());
+    let shape = slot.shape.as_deref().unwrap_or(weight.shape());
+    let value = if slot.is_copy {
+        weight.value()?.cast(dtype)
+    } else if slot.initial == 0.0 {
+        Tensor::zeros(dtype, shape)
+    } else {
+        Tensor::full(shape, slot.initial).cast(dtype)
+    };
+    let path = weight.name();
+    let name = match slot.name {
+        "" => path.rsplit('/').next().unwrap_or(path).to_owned(),
+        name => format!("{}_{name}", path.replace('/', "_")),
+    };
+    Ok(group.variable(&name, &value)?)
 }
 
-impl<'a> Graph<'a> {
-    fn new(state: &'a OptimizerState) -> Result<Self> {
-        let iteration = state.iteration.read();
-        let (done, applies) = match state.common().gradient_accumulation_steps {
-            Some(every) => {
-                (iteration.div(whole(every))?, Some(is_nth(&iteration, every)?))
-            }
-            None => (iteration, None),
-        };
-        Ok(Self { state, done, applies, steps: Vec::new() })
+impl Scale {
+    fn new(settings: LossScale, group: &Group) -> Result<Self> {
+        let zero = Tensor::scalar(0i64);
+        let initial = Tensor::scalar(settings.initial).cast(DType::F32);
+        Ok(Self {
+            growth_steps: settings.growth_steps,
+            scale: group.variable("dynamic_scale", &initial)?,
+            counter: group.variable("step_counter", &zero)?,
+            unused: [
+                group.variable("iteration", &zero)?,
+                group.variable("learning_rate", &Tensor::scalar(0.0f32))?,
+            ],
+        })
     }
 
-    /// The scalars of this step as numbers of that type.
-    fn step(&mut self, dtype: DType) -> Result<Step> {
-        if let Some((_, step)) = self.steps.iter().find(|(known, _)| *known == dtype) {
-            return Ok(step.clone());
+    /// Keeps all as it is where a gradient is not finite, and adapts the scale.
+    fn guard(&self, gradients: &[Var], updates: &mut Vec<(Variable, Var)>) -> Result<()> {
+        let mut finite = Var::constant(&Tensor::scalar(true));
+        for gradient in gradients {
+            finite = finite.and(&gradient.is_finite()?.all(..)?)?;
         }
-        let state = self.state;
-        let learning_rate = match (&state.learning_rate, &state.common().learning_rate) {
-            (Some(variable), _) => variable.read().cast(dtype)?,
-            (None, LearningRate::Schedule(schedule)) => {
-                schedule.value(&state.iteration.read().cast(dtype)?)?
-            }
-            (None, LearningRate::Constant(rate)) => Var::scalar(dtype, *rate),
-        };
-        let number = self.done.add(1)?.cast(dtype)?;
-        let step = Step::new(learning_rate, number);
-        self.steps.push((dtype, step.clone()));
-        Ok(step)
-    }
-
-    /// What to descend: gradients without the loss's scale, accumulated and clipped.
-    fn gradients(
-        &self,
-        gradients: &[Var],
-        updates: &mut Vec<(Variable, Var)>,
-    ) -> Result<Vec<Var>> {
-        let common = self.state.common();
-        let mut ready = Vec::new();
-        for (index, gradient) in gradients.iter().enumerate() {
-            let mut gradient = gradient.cast(working(gradient.dtype()))?;
-            if let Some(scale) = common.loss_scale_factor {
-                gradient = gradient / scale;
-            }
-            if let (Some(applies), Some(every)) =
-                (&self.applies, common.gradient_accumulation_steps)
-            {
-                let accumulator = &self.state.accumulators[index];
-                let sum = gradient.add(&accumulator.read().cast(gradient.dtype())?)?;
-                let kept = applies.select(0.0, &sum)?;
-                updates.push((accumulator.clone(), kept.cast(accumulator.dtype())?));
-                gradient = sum / every as f64;
-            }
-            ready.push(gradient);
+        for (variable, new) in updates.iter_mut() {
+            *new = finite.select(&*new, &variable.read())?;
         }
-        clip(common, ready)
-    }
-
-    /// Weight decay, the optimizer's rule and the average of one weight.
-    fn update(
-        &mut self,
-        index: usize,
-        gradient: &Var,
-        updates: &mut Vec<(Variable, Var)>,
-    ) -> Result<()> {
-        let (state, dtype) = (self.state, gradient.dtype());
-        let step = self.step(dtype)?;
-        let read = |variable: &Variable| Ok(variable.read().cast(dtype)?);
-        let before = read(&state.weights[index])?;
-        let mut weight = before.clone();
-        if let Some(decay) = state.common().weight_decay.filter(|_| state.decays[index]) {
-            weight = weight.sub(&(&weight * decay).mul(step.learning_rate())?)?;
-        }
-        let slots = state.slots[index].iter().map(read).collect::<Result<Vec<_>>>()?;
-        let updated = state.optimizer.update(&step, &weight, gradient, &slots)?;
-        if updated.slots.len() != slots.len() {
-            let (expected, got) = (slots.len(), updated.slots.len());
-            return Err(Error::Count { what: "updated slots", expected, got });
-        }
-        let if_applied = |new: &Var, old: &Var| -> Result<Var> {
-            Ok(match &self.applies {
-                Some(applies) => applies.select(new, old)?,
-                None => new.clone(),
-            })
-        };
-        for (slot, (new, old)) in
-            state.slots[index].iter().zip(updated.slots.iter().zip(&slots))
-        {
-            updates.push((slot.clone(), if_applied(new, old)?.cast(slot.dtype())?));
-        }
-        let mut weight = if_applied(&updated.weight, &before)?;
-        if let Some(average) = state.averages.get(index) {
-            weight = self.average(average, weight, updates)?;
-        }
-        let variable = &state.weights[index];
-        updates.push((variable.clone(), weight.cast(variable.dtype())?));
+        let (scale, counter) = (self.scale.read(), self.counter.read());
+        let last = i64::try_from(self.growth_steps).unwrap_or(i64::MAX) - 1;
+        let grows = counter.equal(last)?;
+        let grown = grows.select(&(&scale * 2.0), &scale)?;
+        updates.push((self.scale.clone(), finite.select(&grown, &(scale * 0.5))?));
+        let counted = grows.select(0, &counter.add(1)?)?;
+        updates.push((self.counter.clone(), finite.select(&counted, 0)?));
         Ok(())
     }
-
-    /// Updates the average; returns the weight, replaced by it if this is the time.
-    fn average(
-        &self,
-        average: &Variable,
-        weight: Var,
-        updates: &mut Vec<(Variable, Var)>,
-    ) -> Result<Var> {
-        let common = self.state.common();
-        let momentum = common.ema_momentum;
-        let old = average.read().cast(weight.dtype())?;
-        let mean = (old * momentum).add(&(&weight * (1.0 - momentum)))?;
-        let is_first = self.done.equal(0)?;
-        let mean = is_first.select(&weight, &mean)?;
-        updates.push((average.clone(), mean.cast(average.dtype())?));
-        match common.ema_overwrite_frequency {
-            Some(every) => Ok(is_nth(&self.done, every)?.select(&mean, &weight)?),
-            None => Ok(weight),
-        }
-    }
-}
-
-/// Whether the step after `done` others is an `every`-th one.
-fn is_nth(done: &Var, every: u64) -> Result<Var> {
-    let rest = done.add(1)?.mod_(whole(every))?;
-    Ok(rest.equal(0)?)
-}
-
-/// A number of steps as the counter's type; more than it can hold never come.
-fn whole(steps: u64) -> i64 {
-    i64::try_from(steps).unwrap_or(i64::MAX)
-}
-
-/// What numbers of a type are computed in: half precision forgets small changes.
-fn working(dtype: DType) -> DType {
-    if dtype == DType::F64 { DType::F64 } else { DType::F32 }
 }

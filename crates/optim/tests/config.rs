@@ -175,12 +175,15 @@ fn settings_of_older_versions_that_change_nothing_are_passed_over() {
 fn unknown_names_are_named_with_what_may_have_been_meant() {
     check_error(
         AnyOptimizer::named("rmsprp"),
-        "unknown optimizer `rmsprp`\n  expected: one of SGD, RMSprop, Adam, AdamW, Adagrad\n      \
-         help: did you mean `RMSprop`?",
+        "unknown optimizer `rmsprp`\n  expected: one of SGD, RMSprop, Adam, AdamW, \
+         Adagrad, Adadelta, Adafactor, Adamax, Ftrl, Lamb, Lion, LossScaleOptimizer, Muon, \
+         Nadam, ScheduleFreeAdamW\n      help: did you mean `RMSprop`?",
     );
     check_error(
         AnyOptimizer::from_keras(&keras("LBFGS", &json!({}))),
-        "unknown optimizer `LBFGS`\n  expected: one of SGD, RMSprop, Adam, AdamW, Adagrad",
+        "unknown optimizer `LBFGS`\n  expected: one of SGD, RMSprop, Adam, AdamW, \
+         Adagrad, Adadelta, Adafactor, Adamax, Ftrl, Lamb, Lion, LossScaleOptimizer, Muon, \
+         Nadam, ScheduleFreeAdamW",
     );
     check_error(
         AnySchedule::from_keras(&keras("CosineDecya", &json!({}))),

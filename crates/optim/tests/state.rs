@@ -10,8 +10,10 @@ use std::{
 
 use deckle_autograd::{Compiled, Device, Function, Group, Var, Variable};
 use deckle_optim::{
-    Adagrad, Adam, AdamW, AnyOptimizer, Common, Error, ExponentialDecay, Optimizer,
-    OptimizerState, Result, RmsProp, Sgd, Slot, Step, Updated, check_optimizer,
+    Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyOptimizer, Common, Error,
+    ExponentialDecay, Ftrl, Lamb, Lion, LossScaleOptimizer, Muon, Nadam, Optimizer,
+    OptimizerState, Result, RmsProp, ScheduleFreeAdamW, Sgd, Slot, Step, Updated,
+    check_optimizer,
 };
 use deckle_tensor::{DType, Tensor};
 use serde_json::{Value, json};
@@ -53,6 +55,43 @@ fn every_optimizer_keeps_its_promises() {
     check(AdamW::new().gradient_accumulation_steps(2).into());
     check(Adagrad::new().loss_scale_factor(8.0).clipvalue(1.0).into());
     check(Adam::new().learning_rate(ExponentialDecay::new(0.1, 10, 0.5)).into());
+    check(Adadelta::new().rho(0.5).into());
+    check(Adafactor::new().gradient_accumulation_steps(3).into());
+    check(Adamax::new().weight_decay(0.1).into());
+    check(Ftrl::new().l1_regularization_strength(0.1).beta(0.5).into());
+    check(Lamb::new().clipnorm(1.0).into());
+    check(Lion::new().use_ema(true).into());
+    check(Nadam::new().gradient_accumulation_steps(2).into());
+    check(Muon::new().nesterov(false).into());
+    check(ScheduleFreeAdamW::new().warmup_steps(5).into());
+    check(LossScaleOptimizer::new(Adam::new()).into());
+}
+
+#[test]
+fn the_scale_falls_where_a_gradient_is_not_finite_and_grows_otherwise() {
+    let device = Device::reference();
+    let group = Group::new(&device);
+    let weight = group.variable("w", &Tensor::from([1.0f32, 2.0])).unwrap();
+    let inner = Sgd::new().learning_rate(1.0);
+    let optimizer =
+        LossScaleOptimizer::new(inner).initial_scale(8.0).dynamic_growth_steps(2);
+    let state = OptimizerState::new(optimizer, from_ref(&weight), &group).unwrap();
+    let scaled = state.scale_loss(&Var::scalar(DType::F32, 3.0)).unwrap();
+    assert_eq!(scaled.eval().unwrap().item::<f32>().unwrap(), 24.0);
+    let gradient = Var::input("gradient", [2], DType::F32);
+    let updates = state.updates(from_ref(&gradient)).unwrap();
+    let step = Function::new([&gradient], []).updates(updates).compile(&device).unwrap();
+    let scale = &state.variables()[3];
+    let run = |gradient: [f32; 2]| {
+        step.call(&[Tensor::from(gradient)]).unwrap();
+        (values(&weight), values(scale)[0], state.iterations().unwrap())
+    };
+    assert_eq!(run([8.0, 16.0]), (vec![0.0, 0.0], 8.0, 1));
+    assert_eq!(run([8.0, f32::INFINITY]), (vec![0.0, 0.0], 4.0, 1));
+    assert_eq!(run([4.0, 4.0]), (vec![-1.0, -1.0], 4.0, 2));
+    assert_eq!(run([f32::NAN, 4.0]), (vec![-1.0, -1.0], 2.0, 2));
+    assert_eq!(run([2.0, 2.0]), (vec![-2.0, -2.0], 2.0, 3));
+    assert_eq!(run([2.0, 2.0]), (vec![-3.0, -3.0], 4.0, 4));
 }
 
 /// Gradient descent with a fault.
@@ -82,7 +121,7 @@ impl Optimizer for Wrong {
         }
     }
 
-    fn slots(&self) -> Vec<Vec<Slot>> {
+    fn slots(&self, _: &str, _: &[usize]) -> Vec<Vec<Slot>> {
         vec![vec![Slot::zeros("slot")]]
     }
 
@@ -301,7 +340,7 @@ fn the_loss_is_scaled_and_the_gradients_are_scaled_back() {
     let w = weight(&group, "w", &[1.0]);
     let sgd = Sgd::new().learning_rate(0.5).loss_scale_factor(8.0);
     let state = OptimizerState::new(sgd, from_ref(&w), &group).unwrap();
-    let scaled = state.scale_loss(&Var::scalar(DType::F32, 3.0)).eval().unwrap();
+    let scaled = state.scale_loss(&Var::scalar(DType::F32, 3.0)).unwrap().eval().unwrap();
     assert_eq!(scaled, Tensor::scalar(24.0f32));
     let gradient = w.read() * 8.0;
     let updates = state.updates(from_ref(&gradient)).unwrap();

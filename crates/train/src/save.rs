@@ -7,7 +7,7 @@ mod weights;
 
 use std::{fs::File, io::Read, path::Path};
 
-use deckle_autograd::Device;
+use deckle_autograd::{Device, Variable};
 use deckle_formats::{Group, KerasArchive, Safetensors};
 use deckle_nn::{Model, Registry};
 use deckle_optim::OptimizerState;
@@ -426,13 +426,30 @@ fn only_weights(path: &Path) -> Result<()> {
 fn trainer_groups(trainer: &Trainer) -> Result<Group> {
     let mut file = weights::write_groups(trainer.model())?;
     let state = trainer.optimizer();
-    let vars = file.create_group("optimizer/vars")?;
-    let name = state.optimizer().common().name.clone();
-    vars.attributes.insert("name".to_owned(), name.into());
-    for (number, variable) in state.variables().iter().enumerate() {
-        vars.insert(&number.to_string(), variable.value()?)?;
+    let config = state.optimizer().config();
+    let own = config["name"].as_str().unwrap_or_default();
+    write_variables(&mut file, "optimizer", own, &state.variables())?;
+    // Keras writes an optimizer in an optimizer twice: in its own place, too.
+    if state.optimizer().loss_scale().is_some() {
+        let (place, own) =
+            ("optimizer/inner_optimizer", &state.optimizer().common().name);
+        write_variables(&mut file, place, own, &state.variables()[4..])?;
     }
     Ok(file)
+}
+
+fn write_variables(
+    file: &mut Group,
+    place: &str,
+    name: &str,
+    variables: &[Variable],
+) -> Result<()> {
+    let vars = file.create_group(&format!("{place}/vars"))?;
+    vars.attributes.insert("name".to_owned(), name.to_owned().into());
+    for (number, variable) in variables.iter().enumerate() {
+        vars.insert(&number.to_string(), variable.value()?)?;
+    }
+    Ok(())
 }
 
 /// Replaces a model's weights by those in a file, see [`Trainable::load_weights`].

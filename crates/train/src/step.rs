@@ -376,7 +376,7 @@ impl Parts<'_> {
     fn training_updates(&self, total: &Var) -> Result<Vec<(Variable, Var)>> {
         let weights: Vec<_> =
             self.optimizer.weights().iter().map(Variable::read).collect();
-        let loss = self.optimizer.scale_loss(total);
+        let loss = self.optimizer.scale_loss(total)?;
         let one = Var::scalar(loss.dtype(), 1.0);
         let wrt: Vec<_> = weights.iter().collect();
         let found = gradients(std::slice::from_ref(&loss), &[Some(one)], &wrt)?;

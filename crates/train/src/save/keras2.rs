@@ -1,5 +1,7 @@
 //! What Keras 2 writes differently into its files.
 
+use std::collections::{BTreeMap, btree_map::Entry};
+
 use deckle_formats::Group;
 use deckle_optim::OptimizerState;
 use deckle_tensor::Tensor;
@@ -218,11 +220,24 @@ pub(super) fn optimizer_state(
     if common.gradient_accumulation_steps.is_some() {
         values.extend(of("gradient_accumulator")?);
     }
-    for kept_together in optimizer.slots() {
-        let slots: Vec<_> =
-            kept_together.iter().map(|slot| of(slot.name)).collect::<Result<_, _>>()?;
-        for weight in 0..count {
-            values.extend(slots.iter().map(|slot| slot[weight].clone()));
+    if optimizer.loss_scale().is_some() || !optimizer.shared_slots().is_empty() {
+        return Err(format!(
+            "the state of Keras 2's {} is kept otherwise",
+            optimizer.class_name()
+        ));
+    }
+    let wanted = state.weights().iter().map(|w| optimizer.slots(w.name(), w.shape()));
+    let wanted: Vec<_> = wanted.collect();
+    let mut found = BTreeMap::new();
+    for kept_together in 0..wanted.iter().map(Vec::len).max().unwrap_or(0) {
+        for (weight, wanted) in wanted.iter().enumerate() {
+            for slot in wanted.get(kept_together).into_iter().flatten() {
+                let slots = match found.entry(slot.name) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => entry.insert(of(slot.name)?),
+                };
+                values.push(slots[weight].clone());
+            }
         }
     }
     Ok(values)

@@ -224,7 +224,12 @@ pub(super) fn write(
         let group = file.create_group(OPTIMIZER)?;
         let mut names = Vec::new();
         for variable in state.variables() {
-            let name = format!("{}/{}", state.optimizer().common().name, variable.name());
+            let mut name =
+                format!("{}/{}", state.optimizer().common().name, variable.name());
+            // Adafactor keeps several tensors under a weight's own name.
+            while names.contains(&name) {
+                name.push('_');
+            }
             group.insert(&name, variable.value()?)?;
             names.push(name);
         }

@@ -1,0 +1,194 @@
+//! A loss scale that follows the gradients: [`LossScaleOptimizer`].
+
+use deckle_autograd::Var;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    AnyOptimizer, Common, Error, Optimizer, Result, Slot, Step, Updated,
+    config::{Count, Fields},
+    optimizer::ensure,
+};
+
+/// How the loss's scale starts and grows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LossScale {
+    /// The scale of the first step.
+    pub initial: f64,
+    /// After how many steps with finite gradients it doubles.
+    pub growth_steps: u64,
+}
+
+/// Another optimizer, with the loss scaled so that small gradients are not lost.
+///
+/// The loss is multiplied by the scale before it is differentiated, the gradients are divided
+/// by it. Where a gradient is not finite, nothing but the scale changes: it is halved. After
+/// `dynamic_growth_steps` steps with finite gradients it doubles.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_optim::{Adam, LossScaleOptimizer, Optimizer};
+///
+/// let optimizer = LossScaleOptimizer::new(Adam::new()).initial_scale(1024.0);
+/// assert_eq!(optimizer.config()["initial_scale"], 1024.0);
+/// assert_eq!(optimizer.config()["inner_optimizer"]["class_name"], "Adam");
+/// ```
+///
+/// # Keras
+///
+/// `keras.optimizers.LossScaleOptimizer`; a fixed scale of the inner optimizer does not count.
+/// A step whose loss is not finite leaves the scale as it is, too.
+///
+/// # References
+///
+/// Micikevicius et al., "Mixed Precision Training", 2018, section 3.2.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub struct LossScaleOptimizer {
+    name: String,
+    inner: AnyOptimizer,
+    /// The inner optimizer's settings without a fixed scale.
+    common: Common,
+    scale: LossScale,
+}
+
+impl LossScaleOptimizer {
+    /// That optimizer with a scale of 32768, which grows every 2000 steps.
+    #[must_use]
+    pub fn new(inner: impl Into<AnyOptimizer>) -> Self {
+        let inner = inner.into();
+        Self {
+            name: "loss_scale_optimizer".to_owned(),
+            common: Common { loss_scale_factor: None, ..inner.common().clone() },
+            inner,
+            scale: LossScale { initial: 32768.0, growth_steps: 2000 },
+        }
+    }
+
+    /// Sets the optimizer's name; the class's in snake case by default.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the scale of the first step; 32768 by default.
+    #[must_use]
+    pub fn initial_scale(mut self, initial_scale: f64) -> Self {
+        self.scale.initial = initial_scale;
+        self
+    }
+
+    /// Sets after how many steps with finite gradients the scale doubles; 2000 by default.
+    #[must_use]
+    pub fn dynamic_growth_steps(mut self, steps: u64) -> Self {
+        self.scale.growth_steps = steps;
+        self
+    }
+}
+
+impl Optimizer for LossScaleOptimizer {
+    fn class_name(&self) -> &str {
+        "LossScaleOptimizer"
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn config(&self) -> Value {
+        let mut inner = self.inner.to_keras();
+        inner["config"]["loss_scale_factor"] = Value::Null;
+        json!({
+            "name": self.name,
+            "inner_optimizer": inner,
+            "initial_scale": self.scale.initial,
+            "dynamic_growth_steps": self.scale.growth_steps,
+        })
+    }
+
+    fn slots(&self, path: &str, shape: &[usize]) -> Vec<Vec<Slot>> {
+        self.inner.slots(path, shape)
+    }
+
+    fn shared_slots(&self) -> Vec<Slot> {
+        self.inner.shared_slots()
+    }
+
+    fn update_shared(&self, step: &Step, slots: &[Var]) -> Result<Vec<Var>> {
+        self.inner.update_shared(step, slots)
+    }
+
+    fn weight_decay(&self, path: &str, shape: &[usize]) -> Option<f64> {
+        self.inner.weight_decay(path, shape)
+    }
+
+    fn loss_scale(&self) -> Option<LossScale> {
+        Some(self.scale)
+    }
+
+    fn update(
+        &self,
+        step: &Step,
+        weight: &Var,
+        gradient: &Var,
+        slots: &[Var],
+    ) -> Result<Updated> {
+        self.inner.update(step, weight, gradient, slots)
+    }
+
+    fn check(&self) -> Result<()> {
+        let class = self.class_name();
+        let LossScale { initial, growth_steps } = self.scale;
+        let fine = initial > 0.0 && initial.is_finite();
+        ensure(class, "initial_scale", "a positive finite number", initial, fine)?;
+        let fine = growth_steps >= 1;
+        ensure(class, "dynamic_growth_steps", "at least one step", growth_steps, fine)?;
+        let expected = "an optimizer without a scale of its own";
+        let inner = self.inner.class_name();
+        ensure(
+            class,
+            "inner_optimizer",
+            expected,
+            inner,
+            self.inner.loss_scale().is_none(),
+        )?;
+        self.inner.check_settings()
+    }
+}
+
+impl TryFrom<Value> for LossScaleOptimizer {
+    type Error = Error;
+
+    fn try_from(config: Value) -> Result<Self> {
+        let mut fields = Fields::new("LossScaleOptimizer", config)?;
+        let inner: Value = fields.required("inner_optimizer")?;
+        // A scaled optimizer in a scaled one, and so on, would be read to any depth.
+        if inner.get("class_name").and_then(Value::as_str) == Some("LossScaleOptimizer") {
+            let problem = "it is a LossScaleOptimizer itself";
+            return Err(Error::config("LossScaleOptimizer", "inner_optimizer", problem));
+        }
+        let new = Self::new(AnyOptimizer::from_keras(&inner)?);
+        let steps = fields.or("dynamic_growth_steps", Count(new.scale.growth_steps))?;
+        let read = Self {
+            name: fields.or("name", new.name)?,
+            scale: LossScale {
+                initial: fields.or("initial_scale", new.scale.initial)?,
+                growth_steps: steps.0,
+            },
+            ..Self::new(new.inner)
+        };
+        // Keras once wrote its default here.
+        let _: Option<f64> = fields.optional("ema_momentum", None)?;
+        let _: Option<bool> = fields.optional("dynamic", None)?;
+        fields.finish()?;
+        Ok(read)
+    }
+}
+
+impl From<LossScaleOptimizer> for Value {
+    fn from(optimizer: LossScaleOptimizer) -> Self {
+        optimizer.config()
+    }
+}
