@@ -148,7 +148,6 @@ pub fn reduce(
             None => mask,
         });
     }
-    let total = values.count_of(.., dtype)?.maximum(1.0)?;
     let weighted = match &factors {
         Some(factors) => {
             let (values, factors) = same_rank(&values, factors)?;
@@ -156,6 +155,7 @@ pub fn reduce(
         }
         None => values,
     };
+    let total = weighted.count_of(.., dtype)?.maximum(1.0)?;
     let sum = weighted.sum(..)?;
     Ok(match (reduction, factors) {
         (Reduction::Sum, _) => sum,
@@ -223,6 +223,35 @@ const LOSSES: &[Entry] = &[
         &[],
         parse::<losses::SparseCategoricalCrossentropy>,
     ),
+    (
+        "MeanAbsolutePercentageError",
+        &["mape", "MAPE"],
+        parse::<losses::MeanAbsolutePercentageError>,
+    ),
+    (
+        "MeanSquaredLogarithmicError",
+        &["msle", "MSLE"],
+        parse::<losses::MeanSquaredLogarithmicError>,
+    ),
+    ("BinaryFocalCrossentropy", &[], parse::<losses::BinaryFocalCrossentropy>),
+    ("CategoricalFocalCrossentropy", &[], parse::<losses::CategoricalFocalCrossentropy>),
+    ("CategoricalHinge", &[], parse::<losses::CategoricalHinge>),
+    (
+        "CategoricalGeneralizedCrossEntropy",
+        &[],
+        parse::<losses::CategoricalGeneralizedCrossEntropy>,
+    ),
+    ("Circle", &[], parse::<losses::Circle>),
+    ("CosineSimilarity", &[], parse::<losses::CosineSimilarity>),
+    ("CTC", &["ctc"], parse::<losses::CTC>),
+    ("Dice", &[], parse::<losses::Dice>),
+    ("Hinge", &[], parse::<losses::Hinge>),
+    ("Huber", &[], parse::<losses::Huber>),
+    ("KLDivergence", &["kld", "KLD", "kl_divergence"], parse::<losses::KLDivergence>),
+    ("LogCosh", &["logcosh"], parse::<losses::LogCosh>),
+    ("Poisson", &[], parse::<losses::Poisson>),
+    ("SquaredHinge", &[], parse::<losses::SquaredHinge>),
+    ("Tversky", &[], parse::<losses::Tversky>),
 ];
 
 fn parse<L: Loss + for<'de> Deserialize<'de>>(config: Value) -> Result<AnyLoss> {

@@ -1,11 +1,11 @@
 //! The cross-entropy of classes given as integers.
 
 use deckle_autograd::Var;
-use deckle_tensor::{DType, Dim, keep};
+use deckle_tensor::{DType, keep};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::binary_crossentropy::last;
+use super::{binary_crossentropy::last, labels::labels};
 use crate::{Error, Loss, Reduction, Result, loss::EPSILON};
 
 /// The cross-entropy of classes given as integers: `-ln p[t]`.
@@ -81,23 +81,8 @@ impl SparseCategoricalCrossentropy {
 
     /// The labels, one for each prediction, as integers.
     fn labels(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
-        let mut labels = y_true.clone();
-        if labels.rank() == y_pred.rank()
-            && labels.shape().dims().last() == Some(&Dim::Known(1))
-        {
-            labels = labels.squeeze([-1])?;
-        }
-        if labels.rank() + 1 != y_pred.rank() {
-            return Err(Error::invalid(
-                "loss SparseCategoricalCrossentropy: cannot take these targets",
-                format_args!(
-                    "one integer label for each prediction of shape {}",
-                    y_pred.shape()
-                ),
-            )
-            .got(y_true.shape())
-            .help("for one-hot targets use CategoricalCrossentropy"));
-        }
+        let help = "for one-hot targets use CategoricalCrossentropy";
+        let labels = labels(self.class_name(), help, y_true, y_pred)?;
         // A label to ignore may not fit into a smaller type.
         let fits = labels.dtype().is_integer() && self.ignore_class.is_none();
         Ok(if fits { labels } else { labels.cast(DType::I64)? })
