@@ -88,7 +88,7 @@ impl Backend for Reference {
             return Err(Error::invalid("write", to.spec()).got(from.spec()));
         }
         let mut memory = free("write", memory("write", to)?.try_write(), to)?;
-        *memory = compact(from);
+        *memory = copy(from);
         Ok(())
     }
 
@@ -120,15 +120,17 @@ fn free<G>(op: &'static str, guard: TryLockResult<G>, buffer: &Buffer) -> Result
     }
 }
 
+/// The values in row-major order, in memory of their own: who owns the tensor still changes its
+/// memory in place, as after any other copy.
+fn copy(tensor: &Tensor) -> Tensor {
+    with_element!(tensor.dtype(), T => number::collect(tensor.shape(), tensor.iter::<T>()))
+}
+
 /// The values in row-major order, in memory of just their size.
 fn compact(tensor: &Tensor) -> Tensor {
     let tensor = tensor.contiguous();
     with_element!(tensor.dtype(), T => {
-        if tensor.memory::<T>().len() == tensor.size() {
-            tensor
-        } else {
-            number::collect(tensor.shape(), tensor.iter::<T>())
-        }
+        if tensor.memory::<T>().len() == tensor.size() { tensor } else { copy(&tensor) }
     })
 }
 
