@@ -114,7 +114,8 @@ fn a_layer_that_cannot_take_its_input_is_named() {
 fn unknown_names_get_a_suggestion() {
     check(
         Compile::named("rmsprob", "mse"),
-        "unknown optimizer `rmsprob`\n  expected: one of SGD, RMSprop, Adam, AdamW, Adagrad\n      help: did you mean `RMSprop`?",
+        "unknown optimizer `rmsprob`\n  expected: one of SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta, Adafactor, Adamax, Ftrl, Lamb, \
+         Lion, LossScaleOptimizer, Muon, Nadam, ScheduleFreeAdamW\n      help: did you mean `RMSprop`?",
     );
     check(
         Compile::named("rmsprop", "mssse"),
