@@ -1,5 +1,7 @@
 //! The graph of layers that a functional model is made of: [`Symbol`].
 
+mod operators;
+
 use std::{fmt, sync::Arc};
 
 use deckle_autograd::{Signature, Var};
@@ -13,6 +15,9 @@ use crate::{
 
 /// A tensor between the layers of a functional model: a layer, one call of it, one output.
 ///
+/// Operators are layers, too: `&x + &y`, `2.0 * &x`, `-&x`. Where shapes do not broadcast they
+/// panic with the error that [`Operation`](crate::layers::Operation) returns.
+///
 /// # Examples
 ///
 /// ```
@@ -23,6 +28,8 @@ use crate::{
 /// assert_eq!(y.shape().to_string(), "(batch, 3)");
 /// let model = Model::new([&x], [&y])?;
 /// assert_eq!(model.count_params(), 15);
+/// let residual: Symbol = 0.5 * Dense::new(3).apply(&y)? + &y;
+/// assert_eq!(residual.layer().layer().class_name(), "Add");
 /// # Ok::<(), deckle_nn::Error>(())
 /// ```
 #[derive(Clone)]

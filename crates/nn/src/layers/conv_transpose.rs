@@ -288,13 +288,26 @@ struct BuiltConvTranspose<const N: usize> {
     bias: Option<Variable>,
 }
 
-impl<const N: usize> BuiltConvTranspose<N> {
+impl<const N: usize> ConvTranspose<N> {
+    /// The convolution's adjoint on `x`, channels last.
+    pub(super) fn transpose(&self, x: &Var, kernel: &Var) -> Result<Var> {
+        self.check()?;
+        let edges = (0..N).map(|axis| self.fit(axis).edges).collect();
+        Ok(x.conv_to_input(
+            kernel,
+            &self.like(x)?,
+            &self.strides.0,
+            &Edges::Explicit(edges),
+            &self.dilation_rate.0,
+            1,
+        )?)
+    }
+
     /// A tensor of the output's shape; its numbers do not matter.
     fn like(&self, x: &Var) -> GraphResult<Var> {
-        let config = &self.config;
         let mut like = x.slice((Part::Ellipsis, ..1))?;
         for axis in 0..N {
-            let (stride, more) = (config.strides.0[axis], config.fit(axis).more);
+            let (stride, more) = (self.strides.0[axis], self.fit(axis).more);
             let at = axis + 1;
             like = like.repeat(stride, at.cast_signed())?;
             // n · stride numbers, of which there are to be (n - 1) · stride + more.
@@ -304,7 +317,7 @@ impl<const N: usize> BuiltConvTranspose<N> {
             like = like.slice(stride..)?.move_axis(0, at.cast_signed())?;
         }
         let mut row = vec![1; N + 1];
-        row.push(config.filters);
+        row.push(self.filters);
         like.mul(&Var::zeros(x.dtype(), row)?)
     }
 }
@@ -313,15 +326,7 @@ impl<const N: usize> Built for BuiltConvTranspose<N> {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let config = &self.config;
         let x = config.data_format.to_last(&inputs.only()?.cast(call.dtype())?)?;
-        let edges = (0..N).map(|axis| config.fit(axis).edges).collect();
-        let mut y = x.conv_to_input(
-            &call.read(&self.kernel),
-            &self.like(&x)?,
-            &config.strides.0,
-            &Edges::Explicit(edges),
-            &config.dilation_rate.0,
-            1,
-        )?;
+        let mut y = config.transpose(&x, &call.read(&self.kernel))?;
         if let Some(bias) = &self.bias {
             y = y.add(&call.read(bias))?;
         }

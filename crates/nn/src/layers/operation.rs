@@ -1,7 +1,13 @@
 //! Keras's operations as layers of functional models: [`Operation`].
 
+mod element_wise;
 mod given;
+mod layout;
+mod places;
+mod products;
+mod statistics;
 mod table;
+mod windows;
 
 use deckle_autograd::{Signature, Var};
 use deckle_tensor::{DType, Shape};

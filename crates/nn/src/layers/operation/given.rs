@@ -1,10 +1,12 @@
 //! What an operation is given: tensors, constants, settings.
 
+use std::fmt;
+
 use deckle_autograd::Var;
 use deckle_tensor::{Axes, DType, Tensor, keep};
 use serde_json::{Map, Value};
 
-use crate::{Arguments, Error, Nest, Result};
+use crate::{Arguments, Error, Nest, Result, layers::DataFormat};
 
 /// An argument.
 #[derive(Clone, Debug)]
@@ -62,6 +64,37 @@ impl<'a> Given<'a> {
             Some(Argument::Tensor(tensor)) => Ok(tensor),
             _ => Err(missing(name, "a tensor")),
         }
+    }
+
+    /// Where the channels of images are.
+    pub(super) fn data_format(&self) -> Result<DataFormat> {
+        let Some(value) = self.constant(usize::MAX, "data_format")? else {
+            return Ok(DataFormat::ChannelsLast);
+        };
+        let format = serde_json::from_value(value.clone());
+        format
+            .map_err(|_| wrong("data_format", "channels_last or channels_first", &value))
+    }
+
+    /// All positional arguments, which are tensors.
+    pub(super) fn operands(&self) -> Result<Vec<Var>> {
+        let one = |part: &Argument| match part {
+            Argument::Tensor(tensor) => Ok(tensor.clone()),
+            _ => Err(missing("operands", "tensors")),
+        };
+        self.positional.iter().map(one).collect()
+    }
+
+    /// A list of tensors.
+    pub(super) fn list(&self, at: usize, name: &str) -> Result<Vec<Var>> {
+        let Some(Argument::List(parts)) = self.get(at, name) else {
+            return Err(missing(name, "a list of tensors"));
+        };
+        let one = |part| match part {
+            Argument::Tensor(tensor) => Ok(tensor),
+            _ => Err(missing(name, "a list of tensors")),
+        };
+        parts.into_iter().map(one).collect()
     }
 
     /// A list of tensors, which are promoted to one type.
@@ -154,7 +187,7 @@ impl<'a> Given<'a> {
     }
 }
 
-pub(super) fn missing(name: &str, expected: &str) -> Error {
+pub(super) fn missing(name: &str, expected: impl fmt::Display) -> Error {
     Error::invalid(format_args!("cannot take `{name}`"), expected)
 }
 

@@ -1,11 +1,14 @@
 //! The table of operations.
 
-use deckle_autograd::{Axis, Result as GraphResult, Var};
-use deckle_tensor::{DType, Part};
-use serde_json::Value;
+use deckle_autograd::{Result as GraphResult, Var};
+use deckle_tensor::DType;
 
-use super::given::{Argument, Given, missing, promoted, whole, wrong};
-use crate::{Error, Result};
+use super::{
+    element_wise,
+    given::{Given, missing, promoted},
+    layout, places, products, statistics, windows,
+};
+use crate::Result;
 
 /// An operation: Keras's class and module, the settings it knows, what it computes.
 #[derive(Debug)]
@@ -18,7 +21,7 @@ pub(super) struct Row {
 }
 
 #[derive(Debug)]
-enum Rule {
+pub(super) enum Rule {
     /// Of one tensor of any type.
     Unary(fn(&Var) -> GraphResult<Var>),
     /// Of one tensor, which is made floating point.
@@ -59,18 +62,32 @@ impl Row {
 
 /// The operation of that class.
 pub(super) fn find(class: &str) -> Option<&'static Row> {
-    TABLE.iter().find(|row| row.class == class)
+    rows().find(|row| row.class == class)
 }
 
 pub(super) fn classes() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|row| row.class)
+    rows().map(|row| row.class)
 }
 
-fn float(x: &Var) -> GraphResult<Var> {
+fn rows() -> impl Iterator<Item = &'static Row> {
+    [
+        TABLE,
+        element_wise::ROWS,
+        statistics::ROWS,
+        products::ROWS,
+        windows::ROWS,
+        layout::ROWS,
+        places::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+pub(super) fn float(x: &Var) -> GraphResult<Var> {
     if x.dtype().is_float() { Ok(x.clone()) } else { x.cast(DType::F32) }
 }
 
-const fn row(
+pub(super) const fn row(
     module: &'static str,
     class: &'static str,
     settings: &'static [&'static str],
@@ -79,15 +96,22 @@ const fn row(
     Row { class, module, settings, takes_list: false, rule }
 }
 
-const fn listed(class: &'static str, axis: &'static [&'static str], rule: Rule) -> Row {
+pub(super) const fn listed(
+    class: &'static str,
+    axis: &'static [&'static str],
+    rule: Rule,
+) -> Row {
     Row { class, module: NUMPY, settings: axis, takes_list: true, rule }
 }
 
-const NUMPY: &str = "keras.src.ops.numpy";
-const NN: &str = "keras.src.ops.nn";
-const MATH: &str = "keras.src.ops.math";
-const CORE: &str = "keras.src.ops.core";
-const REDUCED: &[&str] = &["axis", "keepdims"];
+pub(super) const NUMPY: &str = "keras.src.ops.numpy";
+pub(super) const NN: &str = "keras.src.ops.nn";
+pub(super) const MATH: &str = "keras.src.ops.math";
+pub(super) const CORE: &str = "keras.src.ops.core";
+pub(super) const LINALG: &str = "keras.src.ops.linalg";
+pub(super) const IMAGE: &str = "keras.src.ops.image";
+pub(super) const REDUCED: &[&str] = &["axis", "keepdims"];
+const LIMITED: &[&str] = &["axis", "keepdims", "initial"];
 
 use Rule::{Float, FloatPair, Logical, Many, One, Pair, Unary};
 
@@ -216,8 +240,18 @@ static TABLE: &[Row] = &[
     row(NUMPY, "Var", REDUCED, One(|g| Ok(float(&g.x()?)?.variance(g.axes()?)?))),
     row(NUMPY, "Std", REDUCED, One(|g| Ok(float(&g.x()?)?.std(g.axes()?)?))),
     row(NUMPY, "Prod", &["axis", "keepdims", "dtype"], One(prod)),
-    row(NUMPY, "Max", REDUCED, One(|g| Ok(g.x()?.max(g.axes()?)?))),
-    row(NUMPY, "Min", REDUCED, One(|g| Ok(g.x()?.min(g.axes()?)?))),
+    row(
+        NUMPY,
+        "Max",
+        LIMITED,
+        One(|g| limited(g, &g.x()?.max(g.axes()?)?, Var::maximum)),
+    ),
+    row(
+        NUMPY,
+        "Min",
+        LIMITED,
+        One(|g| limited(g, &g.x()?.min(g.axes()?)?, Var::minimum)),
+    ),
     row(NUMPY, "Amax", REDUCED, One(|g| Ok(g.x()?.max(g.axes()?)?))),
     row(NUMPY, "Amin", REDUCED, One(|g| Ok(g.x()?.min(g.axes()?)?))),
     row(NUMPY, "All", REDUCED, One(|g| Ok(g.x()?.cast(DType::Bool)?.all(g.axes()?)?))),
@@ -235,46 +269,6 @@ static TABLE: &[Row] = &[
         REDUCED,
         One(|g| Ok(g.x()?.argmin(g.axes()?)?.cast(DType::I32)?)),
     ),
-    // Layout.
-    listed("Concatenate", &["axis"], One(concatenate)),
-    listed("Stack", &["axis"], One(stack)),
-    listed("Hstack", &[], One(|g| Ok(Var::concatenate(&g.tensors()?, 1)?))),
-    listed("Vstack", &[], One(|g| Ok(Var::concatenate(&g.tensors()?, 0)?))),
-    row(NUMPY, "Split", &["indices_or_sections", "axis"], Many(split)),
-    row(
-        CORE,
-        "Unstack",
-        &["axis"],
-        Many(|g| Ok(g.x()?.unstack(g.axis("axis")?.unwrap_or(0))?)),
-    ),
-    row(NUMPY, "Reshape", &["newshape"], One(reshape)),
-    row(NUMPY, "Ravel", &[], Unary(Var::flatten)),
-    row(NUMPY, "Transpose", &["axes"], One(transpose)),
-    row(NUMPY, "Swapaxes", &["axis1", "axis2"], One(swap_axes)),
-    row(NUMPY, "Moveaxis", &["source", "destination"], One(move_axis)),
-    row(NUMPY, "ExpandDims", &["axis"], One(expand_dims)),
-    row(NUMPY, "Squeeze", &["axis"], One(|g| Ok(g.x()?.squeeze(g.axes()?)?))),
-    row(NUMPY, "Flip", &["axis"], One(|g| Ok(g.x()?.flip(g.axes()?)?))),
-    row(NUMPY, "Tile", &["repeats"], One(tile)),
-    row(
-        NUMPY,
-        "Cumsum",
-        &["axis"],
-        One(|g| Ok(g.x()?.cumsum(g.axis("axis")?.unwrap_or(0), false, false)?)),
-    ),
-    row(NUMPY, "Pad", &["pad_width", "mode"], One(pad)),
-    row(NUMPY, "Repeat", &["repeats", "axis"], One(repeat)),
-    row(NUMPY, "Take", &["axis"], One(take)),
-    row(MATH, "TopK", &["k", "sorted"], Many(top_k)),
-    row(NUMPY, "Sort", &["axis"], One(|g| Ok(g.x()?.sort(last(g)?, false)?.0))),
-    row(
-        NUMPY,
-        "Argsort",
-        &["axis"],
-        One(|g| Ok(g.x()?.sort(last(g)?, false)?.1.cast(DType::I32)?)),
-    ),
-    row(NUMPY, "GetItem", &[], One(get_item)),
-    row(NN, "OneHot", &["num_classes", "axis", "dtype"], One(one_hot)),
     row(NN, "Normalize", &["axis", "order", "epsilon"], One(normalize)),
 ];
 
@@ -301,7 +295,7 @@ fn leaky_relu(given: &Given<'_>) -> Result<Var> {
 }
 
 /// The axis, the last by default.
-fn last(given: &Given<'_>) -> Result<isize> {
+pub(super) fn last(given: &Given<'_>) -> Result<isize> {
     Ok(given.axis("axis")?.unwrap_or(-1))
 }
 
@@ -310,7 +304,7 @@ fn whole_bool(x: &Var) -> GraphResult<Var> {
     if x.dtype() == DType::Bool { x.cast(DType::I32) } else { Ok(x.clone()) }
 }
 
-fn cast(given: &Given<'_>, at: usize, x: &Var) -> Result<Var> {
+pub(super) fn cast(given: &Given<'_>, at: usize, x: &Var) -> Result<Var> {
     Ok(given.dtype(at)?.map_or_else(|| Ok(x.clone()), |dtype| x.cast(dtype))?)
 }
 
@@ -325,177 +319,20 @@ fn choose(given: &Given<'_>) -> Result<Var> {
     Ok(given.tensor(0, "condition")?.cast(DType::Bool)?.select(&a, &b)?)
 }
 
+/// The largest or smallest of `found` and `initial`, if that is given.
+fn limited(
+    given: &Given<'_>,
+    found: &Var,
+    beyond: fn(&Var, f64) -> GraphResult<Var>,
+) -> Result<Var> {
+    Ok(match given.constant(usize::MAX, "initial")?.and_then(|value| value.as_f64()) {
+        Some(initial) => beyond(found, initial)?,
+        None => found.clone(),
+    })
+}
+
 fn prod(given: &Given<'_>) -> Result<Var> {
     cast(given, usize::MAX, &given.x()?.prod(given.axes()?)?)
-}
-
-fn concatenate(given: &Given<'_>) -> Result<Var> {
-    Ok(Var::concatenate(&given.tensors()?, last(given)?)?)
-}
-
-fn stack(given: &Given<'_>) -> Result<Var> {
-    Ok(Var::stack(&given.tensors()?, given.axis("axis")?.unwrap_or(0))?)
-}
-
-fn split(given: &Given<'_>) -> Result<Vec<Var>> {
-    let name = "indices_or_sections";
-    let axis = given.axis("axis")?.unwrap_or(0);
-    let value = given.constant(1, name)?.unwrap_or_default();
-    let places = |value: &Value| {
-        usize::try_from(whole(name, value)?)
-            .map_err(|_| wrong(name, "numbers from 0 on", value))
-    };
-    match &value {
-        Value::Array(cuts) => {
-            let cuts = cuts.iter().map(places).collect::<Result<Vec<_>, Error>>()?;
-            Ok(given.x()?.split_at(cuts, axis)?)
-        }
-        sections => Ok(given.x()?.split(places(sections)?, axis)?),
-    }
-}
-
-fn reshape(given: &Given<'_>) -> Result<Var> {
-    let x = given.x()?;
-    let lens =
-        given.wholes(1, "newshape")?.ok_or_else(|| missing("newshape", "a shape"))?;
-    let mut axes: Vec<Axis> = lens.iter().map(|&len| Axis::from(len)).collect();
-    // The rest is the batch if all else stays in the example.
-    let known = |lens: &[Option<usize>]| -> Option<usize> {
-        lens.iter().try_fold(1usize, |size, len| size.checked_mul((*len)?))
-    };
-    let example: Vec<_> =
-        x.shape().dims().iter().skip(1).map(deckle_tensor::Dim::known).collect();
-    let new: Vec<_> = lens.iter().skip(1).map(|&len| usize::try_from(len).ok()).collect();
-    let fits = known(&example) == known(&new) && known(&new).is_some_and(|size| size > 0);
-    if lens.first() == Some(&-1) && x.rank() > 0 && fits {
-        axes[0] = Axis::Of(0);
-    }
-    Ok(x.reshape(axes)?)
-}
-
-fn transpose(given: &Given<'_>) -> Result<Var> {
-    let x = given.x()?;
-    let reversed = || (0..x.rank().cast_signed()).rev().collect();
-    Ok(x.transpose(given.wholes(1, "axes")?.unwrap_or_else(reversed))?)
-}
-
-fn swap_axes(given: &Given<'_>) -> Result<Var> {
-    let axis = |name| given.axis(name)?.ok_or_else(|| missing(name, "an axis"));
-    Ok(given.x()?.swap_axes(axis("axis1")?, axis("axis2")?)?)
-}
-
-fn move_axis(given: &Given<'_>) -> Result<Var> {
-    let axis = |name| match given.wholes(usize::MAX, name)?.as_deref() {
-        Some(&[axis]) => Ok(axis),
-        _ => Err(missing(name, "one axis")),
-    };
-    Ok(given.x()?.move_axis(axis("source")?, axis("destination")?)?)
-}
-
-fn expand_dims(given: &Given<'_>) -> Result<Var> {
-    let axes = given.wholes(1, "axis")?.ok_or_else(|| missing("axis", "an axis"))?;
-    axes.iter().try_fold(given.x()?, |x, &axis| Ok(x.expand_dims(axis)?))
-}
-
-fn tile(given: &Given<'_>) -> Result<Var> {
-    let repeats = given.wholes(1, "repeats")?.unwrap_or_default();
-    let repeats =
-        repeats.iter().map(|&n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>();
-    let repeats = repeats.ok_or_else(|| missing("repeats", "numbers from 0 on"))?;
-    Ok(given.x()?.tile(repeats)?)
-}
-
-/// A length or number of times.
-fn size(given: &Given<'_>, at: usize, name: &str) -> Result<usize> {
-    let value = given.constant(at, name)?.unwrap_or_default();
-    usize::try_from(whole(name, &value)?)
-        .map_err(|_| wrong(name, "a number from 0 on", &value))
-}
-
-fn repeat(given: &Given<'_>) -> Result<Var> {
-    let axis = given.axis("axis")?.ok_or_else(|| missing("axis", "an axis"))?;
-    Ok(given.x()?.repeat(size(given, 1, "repeats")?, axis)?)
-}
-
-fn top_k(given: &Given<'_>) -> Result<Vec<Var>> {
-    let (values, places) = given.x()?.top_k(size(given, 1, "k")?)?;
-    Ok(vec![values, places.cast(DType::I32)?])
-}
-
-fn take(given: &Given<'_>) -> Result<Var> {
-    let axis = given.axis("axis")?.ok_or_else(|| missing("axis", "an axis"))?;
-    let places = match given.get(1, "indices") {
-        Some(Argument::Tensor(places)) => places.cast(DType::I32)?,
-        _ => Var::scalar(DType::I32, size(given, 1, "indices")? as f64),
-    };
-    Ok(given.x()?.gather(axis, &places)?)
-}
-
-fn pad(given: &Given<'_>) -> Result<Var> {
-    let name = "pad_width";
-    let mode = given.constant(usize::MAX, "mode")?;
-    if let Some(mode) = mode.filter(|mode| mode != "constant") {
-        return Err(wrong("mode", "constant", &mode));
-    }
-    let widths = given.constant(1, name)?.unwrap_or_default();
-    let pair = |pair: &Value| {
-        let pair: Vec<_> = (pair.as_array().into_iter().flatten())
-            .filter_map(|n| usize::try_from(n.as_u64()?).ok())
-            .collect();
-        (pair.len() == 2).then(|| (pair[0], pair[1]))
-    };
-    let widths: Option<Vec<_>> =
-        widths.as_array().and_then(|pairs| pairs.iter().map(pair).collect());
-    let widths =
-        widths.ok_or_else(|| missing(name, "a pair of numbers for each axis"))?;
-    Ok(given.x()?.pad(widths, given.number("constant_values", 0.0)?)?)
-}
-
-/// `x[key]`, with Python's slices.
-fn get_item(given: &Given<'_>) -> Result<Var> {
-    let x = given.x()?;
-    let key = match given.get(1, "key") {
-        Some(Argument::Tensor(_)) => return Err(missing("key", "numbers and slices")),
-        _ => given.constant(1, "key")?.ok_or_else(|| missing("key", "an index"))?,
-    };
-    let parts = match &key {
-        Value::Array(parts) => parts.iter().map(part).collect::<Result<Vec<_>>>()?,
-        one => vec![part(one)?],
-    };
-    Ok(x.slice(parts)?)
-}
-
-fn part(value: &Value) -> Result<Part> {
-    let error = || wrong("key", "numbers, slices, None and Ellipsis", value);
-    match value {
-        Value::Null => Ok(Part::NewAxis),
-        Value::Number(_) => Ok(Part::Index(whole("key", value)?)),
-        value => match value.get("class_name").and_then(Value::as_str) {
-            Some("__ellipsis__") => Ok(Part::Ellipsis),
-            Some("__slice__") => {
-                let bound = |name: &str| match value["config"].get(name) {
-                    None | Some(Value::Null) => Ok(None),
-                    Some(bound) => whole(name, bound).map(Some),
-                };
-                let (start, stop) = (bound("start")?, bound("stop")?);
-                let step = bound("step")?.unwrap_or(1);
-                Ok(Part::Range { start, stop, step })
-            }
-            _ => Err(error()),
-        },
-    }
-}
-
-fn one_hot(given: &Given<'_>) -> Result<Var> {
-    let x = given.x()?;
-    let classes = given.axis("num_classes")?.and_then(|n| usize::try_from(n).ok());
-    let classes = classes.ok_or_else(|| missing("num_classes", "a number of classes"))?;
-    let dtype = given.dtype(usize::MAX)?.unwrap_or(DType::F32);
-    let made = x.one_hot(classes, dtype)?;
-    Ok(match given.axis("axis")? {
-        None | Some(-1) => made,
-        Some(axis) => made.move_axis(-1, axis)?,
-    })
 }
 
 /// `x / max(|x|, √ε)`, along an axis.
