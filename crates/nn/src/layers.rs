@@ -29,7 +29,7 @@ mod gru;
 mod heads;
 mod identity;
 mod layer_normalization;
-mod lstm;
+pub(crate) mod lstm;
 mod margins;
 mod masking;
 mod merging;

@@ -97,6 +97,8 @@
 mod activation;
 mod call;
 mod check;
+#[cfg(test)]
+mod composites;
 mod config;
 mod constraint;
 mod error;

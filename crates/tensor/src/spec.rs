@@ -42,21 +42,43 @@ impl Spec {
         self.shape.len()
     }
 
-    /// The number of elements.
+    /// The number of elements; `usize::MAX` if it is larger.
+    ///
+    /// No tensor, buffer or value of a program has that many: where shapes come from, such a
+    /// one is an error.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.shape.iter().product()
+        if self.shape.contains(&0) {
+            return 0;
+        }
+        self.shape.iter().fold(1, |size: usize, &len| size.saturating_mul(len))
     }
 
-    /// The number of bytes.
+    /// The number of bytes; `usize::MAX` if it is larger.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.size() * self.dtype.size()
+        self.size().saturating_mul(self.dtype.size())
     }
 }
 
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.dtype, shape_text(&self.shape))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_do_not_wrap() {
+        let half = usize::MAX / 2 + 1;
+        let spec = |shape: &[usize]| Spec::new(DType::F32, shape);
+        assert_eq!(spec(&[half, 2]).size(), usize::MAX);
+        assert_eq!(spec(&[half, 2, 0]).size(), 0);
+        assert_eq!(spec(&[half, 2, 0]).bytes(), 0);
+        assert_eq!(spec(&[half, 1]).size(), half);
+        assert_eq!(spec(&[half]).bytes(), usize::MAX);
     }
 }

@@ -1,6 +1,6 @@
 //! The long short-term memory.
 
-mod composite;
+pub(crate) mod composite;
 
 use deckle_autograd::{Var, Variable};
 use deckle_tensor::Shape;

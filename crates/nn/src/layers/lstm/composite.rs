@@ -15,7 +15,7 @@ use deckle_tensor::Attribute;
 /// Residuals: the gates `σ(i), σ(f), tanh(g), σ(o)` side by side (time, batch, 4 · units); `c`
 /// after each step (time, batch, units).
 #[derive(Debug)]
-pub(super) struct Lstm;
+pub(crate) struct Lstm;
 
 impl Composite for Lstm {
     fn name(&self) -> &str {

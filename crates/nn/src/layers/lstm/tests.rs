@@ -1,7 +1,7 @@
 //! Values, masks, states, dropout and unknown lengths of the LSTM.
 
 use deckle_autograd::{Device, Function};
-use deckle_tensor::{DType, Tensor, conformance};
+use deckle_tensor::{DType, Tensor};
 
 use super::*;
 use crate::{
@@ -63,49 +63,6 @@ fn keeps_the_promises_of_a_layer() -> Result<()> {
 fn values_are_kerass() -> Result<()> {
     let expected = [0.009_967, 0.029_343, 0.015_192, 0.055_993, 0.017_774, 0.079_584];
     golden(LSTM::new(2).return_sequences(true), &expected)
-}
-
-/// Forward and backward, each as a composite or as its body, agree with `f64`.
-#[test]
-fn the_composites_mean_their_bodies() -> Result<()> {
-    let (time, batch, units) = (4, 3, 2);
-    let shapes = [
-        vec![time, batch, 4 * units],
-        vec![batch, units],
-        vec![batch, units],
-        vec![units, 4 * units],
-    ];
-    let mask: Vec<_> = (0..time * batch).map(|i| i % 5 != 0).collect();
-    for masked in [false, true] {
-        for by_sequence in [false, true] {
-            let mut given: Vec<_> = shapes.iter().map(|shape| lin(shape)).collect();
-            if masked {
-                given.push(Tensor::new(mask.clone(), [time, batch])?);
-            }
-            let vars: Vec<_> =
-                given.iter().map(|x| Var::input("x", x.shape(), x.dtype())).collect();
-            let inputs: Vec<_> = vars.iter().collect();
-            let made = Var::composite(Lstm, &inputs)?;
-            let mut loss = made[1].square()?.sum(..)?.add(&made[2].sum(..)?)?;
-            if by_sequence {
-                loss = loss.add(&made[0].square()?.sum(..)?)?;
-            }
-            let grads = deckle_autograd::grad(&loss, &inputs[..4])?;
-            let function = Function::new(inputs, made.iter().chain(&grads));
-            let specs: Vec<_> = given.iter().map(Tensor::spec).collect();
-            let program = function.compile(&Device::reference())?.program(&specs)?;
-            let text = program.to_string();
-            assert!(
-                text.contains("= lstm(") && text.contains("= lstm_backward("),
-                "{text}"
-            );
-            let reference = deckle_tensor::Reference::new();
-            conformance::check_composite(&reference, &program, &given).unwrap();
-            let cpu = deckle_cpu::Cpu::with_threads(2);
-            conformance::check_composite(&cpu, &program, &given).unwrap();
-        }
-    }
-    Ok(())
 }
 
 /// The rule and differentiating through the body give the same gradients, orders one and two.

@@ -1,0 +1,199 @@
+//! Every composite in every combination of kernel and body, forward and backward.
+
+use std::{collections::BTreeSet, path::Path};
+
+use deckle_autograd::{Device, Function, Var, grad};
+use deckle_cpu::Cpu;
+use deckle_tensor::{Backend, DType, Reference, Tensor, conformance::check_composite};
+
+use crate::{Result, layers::lstm::composite::Lstm};
+
+/// What is computed from a case's inputs.
+type Run = fn(&[Var]) -> Result<Vec<Var>>;
+
+/// A composite on the inputs that [`numbers`] makes of the shapes.
+struct Case {
+    /// The composites that the program has: forward, then backward.
+    names: [&'static str; 2],
+    shapes: Vec<Vec<usize>>,
+    /// What comes after the floating-point inputs, and has no gradient.
+    more: Vec<Tensor>,
+    run: Run,
+}
+
+fn case(names: [&'static str; 2], shapes: &[&[usize]], run: Run) -> Case {
+    let shapes = shapes.iter().map(|shape| shape.to_vec()).collect();
+    Case { names, shapes, more: Vec::new(), run }
+}
+
+/// Numbers from -1.2 to 1.2 that are all different for a while.
+fn numbers(shape: &[usize], start: usize, dtype: DType) -> Tensor {
+    let size: usize = shape.iter().product();
+    let numbers: Vec<_> =
+        (0..size).map(|i| ((start + i) * 7919 % 241) as f64 * 0.01 - 1.2).collect();
+    Tensor::new(numbers, shape).unwrap().cast(dtype)
+}
+
+/// Class numbers below `classes`.
+fn classes(shape: &[usize], classes: i32) -> Tensor {
+    let size: usize = shape.iter().product();
+    let labels: Vec<_> = (0..size as i32).map(|i| i * 5 % classes.max(1)).collect();
+    Tensor::new(labels, shape).unwrap()
+}
+
+fn one(y: deckle_autograd::Result<Var>) -> Result<Vec<Var>> {
+    Ok(vec![y?])
+}
+
+/// The programs: no elements, one, odd numbers, more than a vector, a tile, a row's limit.
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let rows: [&[usize]; 8] =
+        [&[0, 4], &[1, 1], &[3, 5], &[7, 17], &[2, 3, 10], &[33, 33], &[2, 1025], &[9]];
+    for shape in rows {
+        let softmax = ["softmax", "softmax_backward"];
+        cases.push(case(softmax, &[shape], |x| one(x[0].softmax(-1))));
+        cases.push(case(softmax, &[shape], |x| one(x[0].softmax(0))));
+        let log_softmax = ["log_softmax", "log_softmax_backward"];
+        cases.push(case(log_softmax, &[shape], |x| one(x[0].log_softmax(-1))));
+        cases.push(case(log_softmax, &[shape], |x| one(x[0].log_softmax(0))));
+        let sigmoid = ["sigmoid_cross_entropy", "sigmoid_cross_entropy_backward"];
+        cases.push(case(sigmoid, &[shape, shape], |x| {
+            one(x[0].sigmoid_cross_entropy(&x[1]))
+        }));
+        let softmax = ["softmax_cross_entropy", "softmax_cross_entropy_backward"];
+        cases.push(case(softmax, &[shape, shape], |x| {
+            one(x[0].softmax_cross_entropy(&x[1]))
+        }));
+        let (&last, leading) = shape.split_last().unwrap();
+        let sparse =
+            ["sparse_softmax_cross_entropy", "sparse_softmax_cross_entropy_backward"];
+        let mut labelled =
+            case(sparse, &[shape], |x| one(x[0].sparse_softmax_cross_entropy(&x[1])));
+        labelled.more.push(classes(leading, last as i32));
+        cases.push(labelled);
+        // A large epsilon, so that one element's gradient is more than rounding.
+        let layer = ["layer_normalization", "layer_normalization_backward"];
+        cases.push(case(layer, &[shape, &[last], &[last]], |x| {
+            one(x[0].layer_normalization(&x[1], &x[2], 0.5))
+        }));
+        let rms = ["rms_normalization", "rms_normalization_backward"];
+        cases.push(case(rms, &[shape, &[last]], |x| {
+            one(x[0].rms_normalization(&x[1], 0.5))
+        }));
+    }
+    // A label for each row of the logits: one of them is repeated.
+    let sigmoid = ["sigmoid_cross_entropy", "sigmoid_cross_entropy_backward"];
+    cases.push(case(sigmoid, &[&[4, 3], &[3]], |x| {
+        one(x[0].sigmoid_cross_entropy(&x[1]))
+    }));
+    for [time, batch, units] in [[0, 2, 3], [4, 0, 2], [1, 1, 1], [5, 3, 7], [3, 9, 17]] {
+        let shapes: [&[usize]; 4] = [
+            &[time, batch, 4 * units],
+            &[batch, units],
+            &[batch, units],
+            &[units, 4 * units],
+        ];
+        for masked in [false, true] {
+            for run in [(|x| Ok(Var::composite(Lstm, &all(x))?)) as Run, |x| {
+                Ok(Var::composite(Lstm, &all(x))?.split_off(1))
+            }] {
+                let mut lstm = case(["lstm", "lstm_backward"], &shapes, run);
+                if masked {
+                    let mask: Vec<_> = (0..time * batch).map(|i| i % 5 != 0).collect();
+                    lstm.more.push(Tensor::new(mask, [time, batch]).unwrap());
+                }
+                cases.push(lstm);
+            }
+        }
+    }
+    cases
+}
+
+fn all(x: &[Var]) -> Vec<&Var> {
+    x.iter().collect()
+}
+
+#[test]
+fn kernels_and_bodies_agree_forward_and_backward() -> Result<()> {
+    let backends: [Box<dyn Backend>; 3] = [
+        Box::new(Reference::new()),
+        Box::new(Cpu::with_threads(1)),
+        Box::new(Cpu::with_threads(3)),
+    ];
+    let mut checked = BTreeSet::new();
+    for Case { names, shapes, more, run } in cases() {
+        for dtype in [DType::F32, DType::F64] {
+            let with_gradients = shapes.len();
+            let mut given: Vec<_> = shapes
+                .iter()
+                .enumerate()
+                .map(|(i, shape)| numbers(shape, 100 * i, dtype))
+                .collect();
+            given.extend(more.iter().cloned());
+            let vars: Vec<_> =
+                given.iter().map(|x| Var::input("x", x.shape(), x.dtype())).collect();
+            let results = run(&vars)?;
+            // Gradients that differ from element to element: softmax's cancel where they are equal.
+            let mut loss = Var::constant(&Tensor::scalar(0.0).cast(dtype));
+            for y in &results {
+                let shape = y.shape().known().unwrap();
+                let weights = Var::constant(&numbers(&shape, 50, dtype));
+                loss = loss.add(&y.mul(&weights)?.add(&y.square()?)?.sum(..)?)?;
+            }
+            let inputs = all(&vars);
+            let gradients = grad(&loss, &inputs[..with_gradients])?;
+            let function = Function::new(inputs, results.iter().chain(&gradients));
+            let specs: Vec<_> = given.iter().map(Tensor::spec).collect();
+            let program = function.compile(&Device::reference())?.program(&specs)?;
+            let text = program.to_string();
+            let case = format!("{} {shapes:?} {dtype}", names[0]);
+            for name in names {
+                assert!(
+                    text.contains(&format!("= {name}(")),
+                    "{case}: no {name}\n{text}"
+                );
+                checked.insert(name.to_owned());
+            }
+            for backend in &backends {
+                check_composite(backend.as_ref(), &program, &given)
+                    .unwrap_or_else(|report| panic!("{case}: {report}"));
+            }
+        }
+    }
+    let known = declared();
+    assert!(known.is_subset(&checked), "not checked: {:?}", &known - &checked);
+    Ok(())
+}
+
+/// The names of all composites that this crate and the operations' crate declare.
+fn declared() -> BTreeSet<String> {
+    fn read(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in folder.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, found);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            // The name is the first text after the line that begins the implementation.
+            for part in text.split("\nimpl Composite for ").skip(1) {
+                let name = part.split_once("fn name(").and_then(|(_, rest)| {
+                    let (_, rest) = rest.split_once('"')?;
+                    Some(rest.split_once('"')?.0)
+                });
+                let name = name.unwrap_or_else(|| panic!("{}: no name", path.display()));
+                found.insert(name.to_owned());
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    read(&own.join("src"), &mut found);
+    let operations = own.parent().unwrap().join("autograd/src");
+    if operations.is_dir() {
+        read(&operations, &mut found);
+        assert!(found.len() >= 16, "there were more composites: {found:?}");
+    }
+    found
+}
