@@ -4,6 +4,7 @@ mod arrange;
 mod composite;
 mod convolution;
 mod epilogue;
+mod gru;
 mod index;
 mod lstm;
 mod matmul;

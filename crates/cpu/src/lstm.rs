@@ -5,10 +5,13 @@ mod cell;
 #[cfg(test)]
 mod tests;
 
-use crate::{Simd, Threads, gemm::Gemm, simd::Float, threads::Disjoint};
-
-/// The rows of the batch that one task takes through all steps, about.
-const ROWS: usize = 28;
+use crate::{
+    Simd, Threads,
+    gemm::Gemm,
+    shards::{Shards, assert_lens, clear, keep},
+    simd::Float,
+    threads::Disjoint,
+};
 
 /// All steps of an LSTM with the functions σ and tanh, on tensors of given shapes.
 ///
@@ -111,17 +114,8 @@ impl Lstm {
         self.time == 0 || self.batch == 0 || self.units == 0
     }
 
-    /// The tasks that the rows are cut into.
-    fn tasks(&self) -> usize {
-        match self.batch / ROWS {
-            0 | 1 => 1 + usize::from(self.batch > ROWS / 2),
-            shards => shards / 2 * 2,
-        }
-    }
-
-    /// The most rows of a task.
-    fn most_rows(&self) -> usize {
-        self.batch.div_ceil(self.tasks())
+    const fn shards(&self) -> Shards {
+        Shards::new(self.batch)
     }
 
     /// `h · kernel`, added to z.
@@ -145,7 +139,7 @@ impl Lstm {
         if self.is_empty() {
             return 0;
         }
-        let product = self.recurrent(self.most_rows());
+        let product = self.recurrent(self.shards().most());
         product.packed_b::<T>(simd) + threads * self.slot::<T>(simd, Self::recurrent)
     }
 
@@ -155,7 +149,7 @@ impl Lstm {
         if self.is_empty() {
             return 0;
         }
-        let product = self.recurrent_back(self.most_rows());
+        let product = self.recurrent_back(self.shards().most());
         let slot = self.slot::<T>(simd, Self::recurrent_back);
         let steps = product.packed_b::<T>(simd) + threads * slot;
         let first = self.kernel_product(self.batch).scratch::<T>(simd, threads);
@@ -165,7 +159,7 @@ impl Lstm {
 
     /// The elements of a slot: a product of a step, and one value for each unit of each row.
     fn slot<T: Float>(&self, simd: Simd, product: fn(&Self, usize) -> Gemm) -> usize {
-        let rows = self.most_rows();
+        let rows = self.shards().most();
         let scratch = |rows: usize| product(self, rows).scratch_packed::<T>(simd);
         scratch(rows).max(scratch(rows - 1)) + rows * self.units
     }
@@ -200,7 +194,7 @@ impl Lstm {
             h.copy_from_slice(from.h);
             return c.copy_from_slice(from.c);
         }
-        let product = self.recurrent(self.most_rows());
+        let product = self.recurrent(self.shards().most());
         let (packed, scratch) = scratch.split_at_mut(product.packed_b::<T>(simd));
         product.pack_b(simd, threads, from.kernel, packed);
         let slot_len = self.slot::<T>(simd, Self::recurrent);
@@ -208,8 +202,8 @@ impl Lstm {
         {
             let [sequence, gates, cells, scratch] =
                 [&mut *sequence, gates, &mut *cells, scratch].map(Disjoint::new);
-            threads.run_with_slot(self.tasks(), &|task, slot| {
-                let (first, rows) = self.rows(task);
+            threads.run_with_slot(self.shards().tasks(), &|task, slot| {
+                let (first, rows) = self.shards().rows(task);
                 // SAFETY: each slot has scratch memory of its own.
                 let scratch =
                     unsafe { scratch.slice(slot * slot_len..(slot + 1) * slot_len) };
@@ -242,12 +236,6 @@ impl Lstm {
         let last = (self.time - 1) * batch * units;
         h.copy_from_slice(&sequence[last..]);
         c.copy_from_slice(&cells[last..]);
-    }
-
-    /// The first row of a task, and the number of its rows.
-    fn rows(&self, task: usize) -> (usize, usize) {
-        let first = task * self.batch / self.tasks();
-        (first, (task + 1) * self.batch / self.tasks() - first)
     }
 
     /// Computes the gradients of [`forward`](Self::forward).
@@ -302,14 +290,14 @@ impl Lstm {
         scratch: &mut [T],
     ) {
         let (units, batch) = (self.units, self.batch);
-        let product = self.recurrent_back(self.most_rows());
+        let product = self.recurrent_back(self.shards().most());
         let (packed, scratch) = scratch.split_at_mut(product.packed_b::<T>(simd));
         product.pack_b(simd, threads, from.kernel, packed);
         let slot_len = self.slot::<T>(simd, Self::recurrent_back);
         let cell = cell::backward::<T>(simd);
         let [dx, dh, dc, scratch] = [dx, dh, dc, scratch].map(Disjoint::new);
-        threads.run_with_slot(self.tasks(), &|task, slot| {
-            let (first, rows) = self.rows(task);
+        threads.run_with_slot(self.shards().tasks(), &|task, slot| {
+            let (first, rows) = self.shards().rows(task);
             let states = first * units..(first + rows) * units;
             // SAFETY: a task uses its own rows of the states, and a slot's own scratch.
             let (dh, dc, scratch) = unsafe {
@@ -341,11 +329,7 @@ impl Lstm {
                     spare.copy_from_slice(dc);
                     cell(units, gates, after_c, before_c, dh, dc, dz);
                     keep(mask, units, dc, spare);
-                    for (dz, _) in
-                        dz.chunks_exact_mut(4 * units).zip(mask).filter(|m| *m.1 == 0)
-                    {
-                        dz.fill(T::ZERO);
-                    }
+                    clear(mask, 4 * units, dz, T::ZERO);
                     product.run_packed(simd, dz, packed, spare, scratch, None);
                     keep(mask, units, spare, dh);
                     dh.copy_from_slice(spare);
@@ -355,20 +339,5 @@ impl Lstm {
                 }
             }
         });
-    }
-}
-
-/// Puts back what was before, in rows whose mask is 0.
-fn keep<T: Copy>(mask: &[u8], units: usize, now: &mut [T], before: &[T]) {
-    let rows = now.chunks_exact_mut(units).zip(before.chunks_exact(units));
-    for ((now, before), _) in rows.zip(mask).filter(|(_, mask)| **mask == 0) {
-        now.copy_from_slice(before);
-    }
-}
-
-#[track_caller]
-fn assert_lens(pairs: [(usize, usize); 8]) {
-    for (i, (len, expected)) in pairs.into_iter().enumerate() {
-        assert_eq!(len, expected, "elements of tensor {i}");
     }
 }

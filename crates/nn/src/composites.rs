@@ -6,7 +6,10 @@ use deckle_autograd::{Device, Function, Var, grad};
 use deckle_cpu::Cpu;
 use deckle_tensor::{Backend, DType, Reference, Tensor, conformance::check_composite};
 
-use crate::{Result, layers::lstm::composite::Lstm};
+use crate::{
+    Result,
+    layers::{gru::composite::Gru, lstm::composite::Lstm},
+};
 
 /// What is computed from a case's inputs.
 type Run = fn(&[Var]) -> Result<Vec<Var>>;
@@ -94,16 +97,39 @@ fn cases() -> Vec<Case> {
             &[batch, units],
             &[units, 4 * units],
         ];
-        for masked in [false, true] {
-            for run in [(|x| Ok(Var::composite(Lstm, &all(x))?)) as Run, |x| {
-                Ok(Var::composite(Lstm, &all(x))?.split_off(1))
-            }] {
-                let mut lstm = case(["lstm", "lstm_backward"], &shapes, run);
+        let gru_shapes: [&[usize]; 4] = [
+            &[time, batch, 3 * units],
+            &[batch, units],
+            &[units, 3 * units],
+            &[3 * units],
+        ];
+        let loops: [(_, &[&[usize]], [Run; 2]); 2] = [
+            (
+                ["lstm", "lstm_backward"],
+                &shapes,
+                [
+                    |x| Ok(Var::composite(Lstm, &all(x))?),
+                    |x| Ok(Var::composite(Lstm, &all(x))?.split_off(1)),
+                ],
+            ),
+            (
+                ["gru", "gru_backward"],
+                &gru_shapes,
+                [
+                    |x| Ok(Var::composite(Gru, &all(x))?),
+                    |x| Ok(Var::composite(Gru, &all(x))?.split_off(1)),
+                ],
+            ),
+        ];
+        for (names, shapes, runs) in loops {
+            // All steps or the last states alone; all steps count, or some.
+            for (run, masked) in runs.into_iter().flat_map(|r| [(r, false), (r, true)]) {
+                let mut case = case(names, shapes, run);
                 if masked {
                     let mask: Vec<_> = (0..time * batch).map(|i| i % 5 != 0).collect();
-                    lstm.more.push(Tensor::new(mask, [time, batch]).unwrap());
+                    case.more.push(Tensor::new(mask, [time, batch]).unwrap());
                 }
-                cases.push(lstm);
+                cases.push(case);
             }
         }
     }

@@ -25,7 +25,7 @@ mod gamma_beta;
 mod global_pooling;
 mod group_normalization;
 mod group_query_attention;
-mod gru;
+pub(crate) mod gru;
 mod heads;
 mod identity;
 mod layer_normalization;

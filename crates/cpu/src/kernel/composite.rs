@@ -2,7 +2,7 @@
 
 use deckle_tensor::Composite;
 
-use super::{Kernel, lstm::Recurrence, softmax::Softmax};
+use super::{Kernel, gru, lstm, softmax::Softmax};
 use crate::place::Dense;
 
 /// A composite that there is a kernel for.
@@ -17,10 +17,20 @@ struct Claim {
 type Make = fn(&Composite, Vec<Dense>, Vec<Dense>) -> Option<Box<dyn Kernel>>;
 
 /// All of them, by name.
-const CLAIMS: [Claim; 4] = [
+const CLAIMS: [Claim; 6] = [
+    Claim { name: "gru", takes: gru::Recurrence::takes, make: gru::Recurrence::make },
+    Claim {
+        name: "gru_backward",
+        takes: gru::Recurrence::takes,
+        make: gru::Recurrence::make,
+    },
     Claim { name: "log_softmax", takes: Softmax::takes, make: Softmax::make },
-    Claim { name: "lstm", takes: Recurrence::takes, make: Recurrence::make },
-    Claim { name: "lstm_backward", takes: Recurrence::takes, make: Recurrence::make },
+    Claim { name: "lstm", takes: lstm::Recurrence::takes, make: lstm::Recurrence::make },
+    Claim {
+        name: "lstm_backward",
+        takes: lstm::Recurrence::takes,
+        make: lstm::Recurrence::make,
+    },
     Claim { name: "softmax", takes: Softmax::takes, make: Softmax::make },
 ];
 

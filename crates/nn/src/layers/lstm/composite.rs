@@ -145,6 +145,6 @@ impl Composite for LstmBackward {
 }
 
 /// The state before each step, from that before the first and that after each.
-fn before(first: &Var, after: &Var) -> Result<Var> {
+pub(crate) fn before(first: &Var, after: &Var) -> Result<Var> {
     Var::concatenate(&[&first.expand_dims(0)?, after], 0)?.slice(..-1)
 }
