@@ -4,6 +4,7 @@
 mod copies;
 mod kernel;
 mod lanes;
+mod non_zeros;
 mod pack;
 mod plan;
 mod row;
@@ -12,6 +13,7 @@ mod run;
 mod tests;
 
 pub use kernel::GemmFloat;
+pub(crate) use non_zeros::NonZeros;
 
 use crate::{Simd, Threads, simd::Float, threads::Disjoint};
 use plan::{Blocks, Plan};

@@ -5,7 +5,7 @@ use deckle_tensor::{DType, Result};
 use super::{Finish, Kernel, Product};
 use crate::{
     Simd, Threads,
-    gemm::{Epilogue, Gemm},
+    gemm::{Epilogue, Gemm, NonZeros},
     graph::{Graph, Id, Node},
     place::{Context, Dense, Plain},
     simd::Float,
@@ -16,6 +16,8 @@ use crate::{
 /// Products of matrices, each finished by a tile program over its result.
 pub(crate) struct MatMul {
     gemm: Gemm,
+    /// The same product, if A can have few non-zeros.
+    non_zeros: Option<NonZeros>,
     sizes: [usize; 3],
     strides: [[usize; 2]; 2],
     /// Where A and B of each product start.
@@ -82,12 +84,16 @@ impl MatMul {
         let gemm = Gemm::new(m, n, k)
             .a_strides(strides[0][0], strides[0][1])
             .b_strides(strides[1][0], strides[1][1]);
+        let non_zeros = (offsets.len() == 1)
+            .then(|| NonZeros::new([m, n, k], strides[0], strides[1]))
+            .flatten();
         let whole = |i: usize| {
             let id: Id = node.operands[i].id;
             Dense::whole(id, &graph.values[id].spec)
         };
         Self {
             gemm,
+            non_zeros,
             sizes: [m, n, k],
             strides,
             offsets,
@@ -119,7 +125,12 @@ impl MatMul {
             [] => {}
             [(first_a, first_b)] => {
                 let (a, b) = (&a[first_a.min(a.len())..], &b[first_b.min(b.len())..]);
-                self.gemm.run(simd, threads, a, b, c, scratch, epilogue);
+                let taken = self
+                    .non_zeros
+                    .is_some_and(|p| p.run(simd, threads, [a, b], c, epilogue));
+                if !taken {
+                    self.gemm.run(simd, threads, a, b, c, scratch, epilogue);
+                }
             }
             _ => self.gemm.run_batch(
                 simd,
