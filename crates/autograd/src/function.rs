@@ -344,6 +344,12 @@ impl Specialized {
         self.executable.plan()
     }
 
+    /// Where the time of the calls so far went, as text; empty if the backend does not measure.
+    #[must_use]
+    pub fn profile(&self) -> String {
+        self.executable.profile()
+    }
+
     /// Runs the function on tensors of the specs that it was made for.
     fn call(&self, given: &[Tensor]) -> Result<Vec<Tensor>> {
         let device = &self.state.device;

@@ -74,6 +74,8 @@ pub(crate) struct Instruction {
     pub(crate) in_place: Vec<(Id, Id)>,
     /// Whether it can return an error.
     pub(crate) fallible: bool,
+    /// The arithmetic operations that it takes.
+    pub(crate) flops: u64,
 }
 
 pub(crate) use arrange::{arg_reduce, cumulative_sum};

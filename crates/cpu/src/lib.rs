@@ -46,6 +46,14 @@
 //! [`Executable::plan`] shows the result, one line per instruction; with `DECKLE_PLAN=1` in the
 //! environment every compilation prints it to standard error.
 //!
+//! # Where the time goes
+//!
+//! With `DECKLE_PROFILE=1` in the environment, or [`Cpu::profile`], each executable measures its
+//! instructions, and prints a table at the end of its life: the mean and the least time of a
+//! call, arithmetic and memory rates, and the layer. `DECKLE_PROFILE=trace.json` writes every
+//! call to that file besides, in Chrome's format. [`Executable::profile`] has the table at any
+//! time. Bytes are those of all operands and results, each once, wherever they are cached.
+//!
 //! # Promises
 //!
 //! - Results are the same bits on any number of threads. Work is cut by shape alone; a sum has
@@ -75,12 +83,14 @@ mod memory;
 mod place;
 mod plan;
 pub mod pool;
+mod profile;
 mod run;
 mod shards;
 pub mod simd;
 pub mod threads;
 mod tile;
 mod view;
+mod work;
 
 use std::{fmt, io::Write, sync::Arc};
 
@@ -88,10 +98,12 @@ use deckle_tensor::{
     Backend, Buffer, Error, Executable, Program, Result, Spec, Tensor, with_element,
 };
 
+pub use profile::Profile;
 pub use simd::Simd;
 pub use threads::Threads;
 
 use memory::Memory;
+use profile::Recorder;
 
 /// The fast CPU backend: compiles programs to static plans.
 ///
@@ -108,6 +120,8 @@ use memory::Memory;
 /// ```
 pub struct Cpu {
     options: Options,
+    /// What measures, if anything does.
+    recorder: Option<Arc<Recorder>>,
 }
 
 /// What plans are made for.
@@ -131,7 +145,8 @@ impl Cpu {
     #[must_use]
     pub fn with_threads(count: usize) -> Self {
         let threads = Arc::new(Threads::new(count.max(1)));
-        Self { options: Options { threads, simd: Simd::detect(), composites: true } }
+        let options = Options { threads, simd: Simd::detect(), composites: true };
+        Self { options, recorder: Recorder::new(Profile::from_environment()) }
     }
 
     /// Sets the vector instructions; by default, the best ones that the machine has.
@@ -148,6 +163,14 @@ impl Cpu {
     #[must_use]
     pub const fn composites(mut self, composites: bool) -> Self {
         self.options.composites = composites;
+        self
+    }
+
+    /// Sets whether the runs of programs that are compiled from now on are measured; what
+    /// `DECKLE_PROFILE` in the environment says by default, which is not.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.recorder = Recorder::new(profile);
         self
     }
 }
@@ -177,7 +200,8 @@ impl Backend for Cpu {
             let _ = write!(std::io::stderr(), "{}", plan.text());
         }
         let threads = Arc::clone(&self.options.threads);
-        Ok(Box::new(run::Runner::new(plan, threads, self.options.simd)?))
+        let recorder = self.recorder.as_ref();
+        Ok(Box::new(run::Runner::new(plan, threads, self.options.simd, recorder)?))
     }
 
     fn allocate(&self, spec: &Spec) -> Result<Buffer> {

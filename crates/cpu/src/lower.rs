@@ -16,6 +16,7 @@ use crate::{
     plan::Plan,
     tile::Tile,
     view::View,
+    work::flops,
 };
 
 /// What a graph becomes.
@@ -45,6 +46,7 @@ pub(crate) fn lower(graph: &mut Graph, options: &Options) -> Result<Lowered> {
             let tile = lowering.tile(group);
             lowering.pass(vec![tile], lowering.path(group));
         }
+        lowering.count([group]);
     }
     lowering.tail(&groups[tail..]);
     let Lowering { instructions, alias, .. } = lowering;
@@ -188,8 +190,19 @@ impl Lowering<'_> {
         let levels = level.iter().max().map_or(0, |highest| highest + 1);
         for now in (0..levels).rev() {
             let members = groups.iter().zip(&level).filter(|&(_, &level)| level == now);
-            let tiles = members.map(|(group, _)| self.tile(group)).collect();
+            let members = members.map(|(group, _)| group);
+            let tiles = members.clone().map(|group| self.tile(group)).collect();
             self.pass(tiles, Arc::from("update"));
+            self.count(members);
+        }
+    }
+
+    /// Counts the operations of groups for the instruction that was made last.
+    fn count<'g>(&mut self, groups: impl IntoIterator<Item = &'g Group>) {
+        let nodes = groups.into_iter().flat_map(|group| &group.nodes);
+        let all = nodes.map(|&node| flops(self.graph, &self.graph.nodes[node])).sum();
+        if let Some(last) = self.instructions.last_mut() {
+            last.flops = all;
         }
     }
 
@@ -206,6 +219,7 @@ impl Lowering<'_> {
             scratch,
             in_place: Vec::new(),
             fallible,
+            flops: 0,
         });
     }
 
@@ -378,6 +392,7 @@ impl Lowering<'_> {
             scratch,
             in_place: Vec::new(),
             fallible: false,
+            flops: 0,
         });
     }
 
@@ -513,6 +528,7 @@ pub(crate) fn pass(
         scratch,
         in_place,
         fallible: false,
+        flops: 0,
         kernel: Box::new(Pass::new(tiles)),
     }
 }

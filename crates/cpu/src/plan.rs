@@ -1,7 +1,7 @@
 //! Compiled programs: [`Plan`].
 #![expect(unsafe_code, reason = "runs kernels on memory that the plan lays out")]
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
 use deckle_tensor::{Composite, Program, Result, Spec};
 
@@ -14,6 +14,7 @@ use crate::{
     lower::lower,
     memory::Memory,
     place::{Base, Context, Place, Places},
+    profile::{Measured, Subject},
 };
 
 /// Instructions, and where their values are.
@@ -23,6 +24,8 @@ pub(crate) struct Plan {
     constants: Memory,
     arena_bytes: usize,
     text: String,
+    /// Per instruction, the bytes of what it reads and writes.
+    bytes: Vec<u64>,
     pub(crate) inputs: Vec<Spec>,
     pub(crate) variables: Vec<Spec>,
     pub(crate) outputs: Vec<Spec>,
@@ -59,7 +62,13 @@ impl Plan {
         let specs = |values: &[deckle_tensor::Value]| {
             values.iter().map(|&value| program.spec(value).clone()).collect::<Vec<_>>()
         };
+        let bytes = |instruction: &Instruction| {
+            let used = instruction.reads.iter().chain(&instruction.writes);
+            let used: BTreeSet<_> = used.copied().collect();
+            used.iter().map(|&id| graph.values[id].spec.bytes() as u64).sum()
+        };
         let mut plan = Self {
+            bytes: instructions.iter().map(bytes).collect(),
             instructions,
             places,
             constants,
@@ -110,6 +119,17 @@ impl Plan {
         }
     }
 
+    /// What is measured of each instruction.
+    pub(crate) fn subjects(&self) -> Vec<Subject> {
+        let subject = |(instruction, &bytes): (&Instruction, &u64)| Subject {
+            name: instruction.name.clone(),
+            path: Arc::clone(&instruction.path),
+            flops: instruction.flops,
+            bytes,
+        };
+        self.instructions.iter().zip(&self.bytes).map(subject).collect()
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -147,13 +167,19 @@ impl Plan {
         bases: &[Base],
         threads: &Threads,
         simd: Simd,
+        measured: Option<&Measured>,
     ) -> Result<()> {
         let places = Places { places: &self.places, bases };
         // SAFETY: the caller's promise; instructions run one after the other.
         let context = unsafe { Context::new(places, threads, simd) };
-        for instruction in &self.instructions {
-            instruction.kernel.run(&context)?;
-        }
-        Ok(())
+        let Some(measured) = measured else {
+            return self.instructions.iter().try_for_each(|i| i.kernel.run(&context));
+        };
+        measured.run(|| {
+            let mut numbered = self.instructions.iter().enumerate();
+            numbered.try_for_each(|(number, instruction)| {
+                measured.instruction(number, || instruction.kernel.run(&context))
+            })
+        })
     }
 }

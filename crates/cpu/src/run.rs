@@ -10,6 +10,7 @@ use crate::{
     memory::{Memory, Release},
     place::Base,
     plan::Plan,
+    profile::{Measured, Recorder},
 };
 
 /// A plan, and memory for any number of runs at once.
@@ -17,6 +18,7 @@ pub(crate) struct Runner {
     plan: Plan,
     threads: Arc<Threads>,
     simd: Simd,
+    measured: Option<Measured>,
     /// What no run uses just now.
     idle: Mutex<Vec<Workspace>>,
 }
@@ -28,8 +30,14 @@ struct Workspace {
 }
 
 impl Runner {
-    pub(crate) fn new(plan: Plan, threads: Arc<Threads>, simd: Simd) -> Result<Self> {
-        let runner = Self { plan, threads, simd, idle: Mutex::default() };
+    pub(crate) fn new(
+        plan: Plan,
+        threads: Arc<Threads>,
+        simd: Simd,
+        recorder: Option<&Arc<Recorder>>,
+    ) -> Result<Self> {
+        let measured = recorder.map(|recorder| Measured::new(recorder, plan.subjects()));
+        let runner = Self { plan, threads, simd, measured, idle: Mutex::default() };
         let workspace = runner.workspace()?;
         runner.idle().push(workspace);
         Ok(runner)
@@ -170,8 +178,11 @@ impl Executable for Runner {
         self.threads.run(1, &|_| {
             // SAFETY: all buffers have the plan's specs, and are borrowed until `_release`:
             // those that are written by this run alone. The workspace is this run's own.
-            let done =
-                unsafe { self.plan.execute(&workspace.bases, &self.threads, self.simd) };
+            let done = unsafe {
+                let bases = &workspace.bases;
+                let measured = self.measured.as_ref();
+                self.plan.execute(bases, &self.threads, self.simd, measured)
+            };
             **slot.lock().unwrap_or_else(PoisonError::into_inner) = done;
         });
         self.idle().push(workspace);
@@ -180,5 +191,9 @@ impl Executable for Runner {
 
     fn plan(&self) -> String {
         self.plan.text().to_owned()
+    }
+
+    fn profile(&self) -> String {
+        self.measured.as_ref().map_or_else(String::new, Measured::table)
     }
 }

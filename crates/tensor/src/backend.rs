@@ -135,4 +135,9 @@ pub trait Executable: Send + Sync {
     fn plan(&self) -> String {
         String::new()
     }
+
+    /// Where the time of the runs so far went, as text; empty if the backend does not measure.
+    fn profile(&self) -> String {
+        String::new()
+    }
 }

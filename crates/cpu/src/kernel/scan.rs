@@ -78,7 +78,7 @@ impl Kernel for ScanLoop {
             // SAFETY: the bases are those of the body's plan: its arena is scratch memory of
             // this instruction, inputs are only read, and no output lies where another value
             // of the step does.
-            unsafe { self.body.execute(bases, context.threads, context.simd)? };
+            unsafe { self.body.execute(bases, context.threads, context.simd, None)? };
         }
         Ok(())
     }
