@@ -31,6 +31,7 @@
 //!   [`MultiHot`]: lists of ids that become rows of zeros and ones when they are read;
 //!   [`check_dataset`]: tests the promises of a data set of your own.
 //! - [`Batch`]: the tensors of some examples; [`Order`] and [`Batches`]: which examples, when.
+//! - [`Stream`]: data that comes batch by batch; [`Generator`]: one made of a closure.
 //! - [`Sequences`]: lists of ids of any lengths; [`PadSequences`] makes them equally long.
 //! - [`to_categorical`], [`normalize`]: preprocessing of tensors.
 #![forbid(unsafe_code)]
@@ -46,6 +47,7 @@ mod normalize;
 mod order;
 mod pad_sequences;
 mod sequences;
+mod stream;
 
 pub use arrays::Arrays;
 pub use batch::Batch;
@@ -58,3 +60,4 @@ pub use normalize::normalize;
 pub use order::{Batches, Order, split_at};
 pub use pad_sequences::{PadSequences, Side, pad_sequences};
 pub use sequences::Sequences;
+pub use stream::{Generator, Stream};
