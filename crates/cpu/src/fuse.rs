@@ -205,6 +205,7 @@ impl<'a> Fusion<'a> {
     fn groups(&self, clusters: Vec<Cluster>) -> Vec<Group> {
         let (tail, first): (Vec<_>, Vec<_>) =
             clusters.into_iter().partition(|cluster| self.tail[cluster.nodes[0]]);
+        let tail = self.scalars_first(tail);
         let mut groups: Vec<Group> = Vec::new();
         let mut of: Vec<Option<usize>> = vec![None; self.graph.nodes.len()];
         for cluster in first.into_iter().chain(tail) {
@@ -236,6 +237,30 @@ impl<'a> Fusion<'a> {
             group.nodes[usize::from(group.heavy)..].sort_unstable();
         }
         groups
+    }
+
+    /// The clusters with those of one element as early as what they read allows.
+    ///
+    /// All weights' updates read the same scalars, such as a corrected learning rate: a group
+    /// that is older than these could not take in what reads them.
+    fn scalars_first(&self, clusters: Vec<Cluster>) -> Vec<Cluster> {
+        let made = |cluster: &Cluster| -> BTreeSet<Id> {
+            let nodes = cluster.nodes.iter();
+            nodes.flat_map(|&node| &self.graph.nodes[node].results).copied().collect()
+        };
+        let mut late = BTreeSet::new();
+        let (scalars, others): (Vec<_>, Vec<_>) =
+            clusters.into_iter().partition(|cluster| {
+                let mut operands =
+                    cluster.nodes.iter().flat_map(|&n| &self.graph.nodes[n].operands);
+                let early = cluster.space.as_ref().is_some_and(|space| space.size == 1)
+                    && !operands.any(|operand| late.contains(&operand.id));
+                if !early {
+                    late.extend(made(cluster));
+                }
+                early
+            });
+        scalars.into_iter().chain(others).collect()
     }
 
     fn group(&self, cluster: &Cluster) -> Group {
