@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Runs Deckle and its peers on the same workloads, in turn, and writes the table of README.md.
+"""Runs Deckle and its peers on the same workloads, in turn, and writes the tables of README.md.
 
-run.py [--rounds 3] [--cases a,b] [--frameworks torch,keras-jax] [--seconds 2] [--table]
+run.py [train] [infer] [gemm] [variants] [cost] [sets] [--rounds 3] [--cases a,b] [--peers torch,keras-jax] [--seconds 2] [--write]
 
-The peers' programs lie beside the project, in ../shared/peers; its setup.sh installs them under
-$PEERS_HOME. Every line that a program prints is added to results.jsonl. A framework counts with
-the median of its rounds' medians; if it has a `fit`, with the faster of the two ways.
+The peers' programs lie beside the project, in ../shared/peers; its setup.sh installs them under $PEERS_HOME. A peer that is not
+there is left out. Every line that a program prints is added to results-NAME.jsonl, so that a run may be cut short and gone on with
+(--keep), and the tables be written again from it (--write, which runs nothing).
 """
 
 import argparse
@@ -18,146 +18,181 @@ import sys
 import time
 from pathlib import Path
 
+import tables
+from workloads import BATCH, CASES, SERIES, VARIANTS
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PEERS = Path(os.environ.get("PEERS", ROOT.parent / "shared" / "peers"))
 HOME = Path(os.environ.get("PEERS_HOME", Path.home() / ".cache" / "deckle-peers"))
-RESULTS = HERE / "results.jsonl"
 README = HERE / "README.md"
-BEGIN, END = "<!-- table: run.py writes it -->", "<!-- end of the table -->"
+DECKLE = ROOT / "target" / "release" / "deckle-bench"
 
-# Multiply-adds of one training step in GFLOP: forward, to the weights, to the inputs but the first.
-GFLOP = {
-    "mnist_mlp": 0.2095, "imdb_mlp": 0.3285, "reuters_mlp": 1.33, "mlp_big": 36.5, "mnist_cnn": 1.05,
-    "cifar_resnet": 15.6, "lstm_imdb": 3.15, "gru_jena": 0.40, "conv1d_imdb": 11.4, "transformer": 11.3,
-}
-# What issue 4 of the plan asks for: the best peer's time over Deckle's.
-ASKED = {
-    "mnist_mlp": 1.35, "imdb_mlp": 4, "reuters_mlp": 6, "mlp_big": 1.05, "mnist_cnn": 1.5,
-    "cifar_resnet": 1.2, "lstm_imdb": 3, "gru_jena": 8, "conv1d_imdb": 1.4, "transformer": 1.3,
-}
 PYTHON = ["torch", "torch-compile", "keras-tf", "keras-tf-xla", "keras-jax"]
 FUSED = {"mlp_big", "transformer", "cifar_resnet"}
 CHANNELS_LAST = {"mnist_cnn", "cifar_resnet"}
+THREADS = {"RAYON_NUM_THREADS": "2", "MATMUL_NUM_THREADS": "2"}
 RUST = {"mnist_mlp", "imdb_mlp", "mlp_big", "mnist_cnn", "lstm_imdb"}
 
 
-def programs(case, wanted):
-    """(name, command) of everything that can run a case."""
-    def python(framework, *more):
-        home = "venv-tf" if framework in ("keras-tf", "keras-tf-xla", "keras-jax") else "venv"
-        return [str(HOME / home / "bin" / "python"), str(PEERS / "peers.py"), "--framework", framework, "--case", case, *more]
+def python(framework, *more):
+    """The command of a peer in Python."""
+    home = "venv-tf" if framework.startswith(("keras-tf", "keras-jax")) else "venv"
+    return [str(HOME / home / "bin" / "python"), str(PEERS / "peers.py"), "--framework", framework, "--threads", "2", *more]
 
-    found = [(name, python(name)) for name in PYTHON]
+
+def trainers(case):
+    """(name, command) of every peer that can train a case."""
+    found = [(name, python(name, "--case", case)) for name in PYTHON]
     if case in FUSED:
-        found.append(("torch-fused", python("torch-fused")))
+        found.append(("torch-fused", python("torch-fused", "--case", case)))
     if case in CHANNELS_LAST:
-        found.append(("torch-cl", python("torch", "--channels-last")))
-    for name in ("burn", "candle"):
-        program = HOME / "bin" / f"{name}peers-default"
-        if case in RUST and program.exists():
-            found.append((name, [str(program), case]))
-    return [(name, command) for name, command in found if not wanted or name in wanted]
+        found.append(("torch-cl", python("torch", "--case", case, "--channels-last")))
+    if case in RUST:
+        found.append(("burn-flex", [str(HOME / "bin" / "burnpeers-default"), "flex", case, "2"]))
+        found.append(("candle", [str(HOME / "bin" / "candlepeers-default"), case, "2"]))
+    return found
 
 
-def run(name, command, seconds):
-    """The line that a program prints; says what went wrong if there is none."""
-    extra = [] if name in ("burn", "candle") else ["--threads", "2", "--seconds", str(seconds)]
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "2147483648",
-                                "MALLOC_TOP_PAD_": "268435456"} if name == "torch" else os.environ
-    try:
-        done = subprocess.run([*command, *extra], capture_output=True, text=True, timeout=180, env=environment)
-    except (subprocess.TimeoutExpired, OSError) as error:
-        return print(f"  {name}: {error}", file=sys.stderr)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode or not lines:
-        return print(f"  {name}: {done.stderr.strip()[-300:]}", file=sys.stderr)
-    return json.loads(lines[-1]) | {"program": name, "at": time.strftime("%F")}
+def deckle(case, seconds, **more):
+    """The command of one of Deckle's cases; `more` are its options without their dashes."""
+    options = [part for key, value in more.items() for part in ([f"--{key}"] if value is True else [f"--{key}", str(value)])]
+    return [str(DECKLE), "--case", case, "--threads", "2", "--seconds", str(seconds), *options]
 
 
-def limit():
-    """The most multiply-adds per second of two cores, in GFLOP/s."""
-    program = HOME / "bin" / "limits-default"
-    if not program.exists():
-        return None
-    lines = subprocess.run([str(program)], capture_output=True, text=True).stdout.splitlines()
-    found = [json.loads(line) for line in lines if line.startswith("{")]
-    rates = [line["median"] for line in found if "fma" in line["limit"].lower() and line["threads"] == 2]
-    return max(rates) if rates else None
+class Results:
+    """The lines of one table's runs, kept in a file."""
+
+    def __init__(self, name, keep):
+        self.path = HERE / f"results-{name}.jsonl"
+        if not keep:
+            self.path.unlink(missing_ok=True)
+        self.lines = [json.loads(line) for line in open(self.path)] if self.path.exists() else []
+
+    def run(self, command, environment=None, **more):
+        """Adds the lines that a program prints; says what went wrong if there are none."""
+        if not Path(command[0]).exists():
+            return
+        unset = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they choose kernels for another processor
+        base = {key: value for key, value in os.environ.items() if key not in unset}
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=base | (environment or {}))
+        except (subprocess.TimeoutExpired, OSError) as error:
+            return print(f"  {more}: {error}", file=sys.stderr)
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        if done.returncode or not lines:
+            return print(f"  {more}: {done.stderr.strip()[-300:]}", file=sys.stderr)
+        with open(self.path, "a") as file:
+            for line in lines:
+                line |= more | {"at": time.strftime("%F")}
+                self.lines.append(line)
+                file.write(json.dumps(line) + "\n")
+        print(" ".join(str(value) for value in more.values()), lines[-1].get("ms", ""), flush=True)
+
+    def limit(self):
+        """The most multiply-adds and bytes per second of two cores."""
+        self.run([str(HOME / "bin" / "limits-default")], program="limit")
 
 
-def best(lines):
-    """Median over rounds of the faster way to train, and the quartiles within the rounds."""
-    ways = [[line["ms"] for line in lines], [line["fit_ms_per_step"] for line in lines if "fit_ms_per_step" in line]]
-    ms = min(statistics.median(way) for way in ways if way)
-    return ms, statistics.median(line["train"]["ms_q1"] for line in lines), statistics.median(line["train"]["ms_q3"] for line in lines)
+def train(results, arguments):
+    """Training steps, Deckle and all peers in turn."""
+    malloc = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "2147483648", "MALLOC_TOP_PAD_": "268435456"}
+    environments = {"torch": malloc, "burn-flex": THREADS, "candle": THREADS}
+    results.limit()
+    for case in arguments.cases:
+        results.run(deckle(case, arguments.seconds, fit=True), program="deckle", case=case)
+        for name, command in trainers(case):
+            if not arguments.peers or name in arguments.peers:
+                timing = [] if name in ("burn-flex", "candle") else ["--seconds", str(arguments.seconds)]
+                results.run([*command, *timing], environments.get(name), program=name, case=case)
 
 
-def table(results):
-    rate = statistics.median([line["gflops"] for line in results if line.get("program") == "limit"] or [float("nan")])
-    by = {}
-    for line in results:
-        if "case" in line:
-            by.setdefault(line["case"], {}).setdefault(line["program"], []).append(line)
-    rows, ratios = [], []
-    for case in [case for case in GFLOP if case in by and "deckle" in by[case]]:
-        ours, first, third = best(by[case]["deckle"])
-        peers = sorted((best(lines)[0], name) for name, lines in by[case].items() if name != "deckle")
-        floor = GFLOP[case] / rate * 1e3
-        cells = [case, f"{ours:.2f}", f"{first:.2f}–{third:.2f}"]
-        if peers:
-            ratios.append(peers[0][0] / ours)
-            second = f", {peers[1][1]} {peers[1][0]:.2f}" if len(peers) > 1 else ""
-            cells += [f"{peers[0][1]} {peers[0][0]:.2f}{second}", f"{ratios[-1]:.2f}", f"{ASKED[case]}"]
-        else:
-            cells += ["not run", "", f"{ASKED[case]}"]
-        rows.append("| " + " | ".join([*cells, f"{ours / floor:.2f}"]) + " |")
-    head = "| case | Deckle, ms | quartiles | best peers, ms | ratio | asked | times the limit |\n|---|---|---|---|---|---|---|\n"
-    mean = f"\nGeometric mean of the ratios: {statistics.geometric_mean(ratios):.2f}.\n" if ratios else ""
-    versions = sorted({f"{line['program']} {line['version']}" for line in results if "version" in line})
+def infer(results, arguments):
+    """Predictions of one row and of many."""
+    for case in ("mnist_mlp", "mnist_cnn"):
+        for batch in (1, 256):
+            results.run(deckle(case, arguments.seconds, mode="infer", batch=batch), program="deckle", case=case, batch=batch)
+            for name in ("ort", "torch", "keras-jax"):
+                command = python(name, "--case", case, "--batch", str(batch), "--infer", "--seconds", str(arguments.seconds))
+                results.run(command, program=name, case=case, batch=batch)
+
+
+def gemm(results, arguments):
+    """Matrix products, ours and those of libraries."""
+    build = ["cargo", "bench", "-q", "-p", "deckle-cpu", "--bench", "gemm", "--", "2", "--json"]
+    results.run(["/usr/bin/env", "-C", str(ROOT), *build], program="deckle")
+    binary, cases = str(HOME / "bin" / "gemmbench-default-v4"), str(PEERS / "gemm_cases.txt")
+    for library in ("gemm", "faer", "matrixmultiply"):
+        results.run([binary, library, "2", cases], THREADS, program=library)
+    for library in ("torch", "numpy"):
+        results.run([str(HOME / "venv" / "bin" / "python"), str(PEERS / "raw.py"), library, "2", "gemm"], program=library)
+    results.limit()
+
+
+def variants(results, arguments):
+    """Odd neighbours of the headline shapes, and options."""
+    results.limit()
+    for case in arguments.cases:
+        for options in [{}] + [options for name, options in VARIANTS if name == case]:
+            results.run(deckle(case, arguments.seconds, **options), case=case, options=options)
+
+
+def cost(results, arguments):
+    """Series over a 16-fold range of one size."""
+    for case, key, values in SERIES:
+        for value in values:
+            if case in arguments.cases:
+                results.run(deckle(case, arguments.seconds, **{key: value}), case=case, key=key, value=value)
+
+
+def sets(results, arguments):
+    """The instruction sets."""
+    for case in arguments.cases:
+        for name in ("avx512", "avx2", "portable"):
+            results.run(deckle(case, arguments.seconds), {"DECKLE_SIMD": name}, case=case, set=name)
+
+
+MEASURES = {function.__name__: function for function in (train, infer, gemm, variants, cost, sets)}
+
+
+def write(name, lines, rounds):
+    """Puts a table between its marks in README.md."""
     processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
-    rounds = max((len(lines) for programs in by.values() for lines in programs.values()), default=0)
-    about = (f"Measured {max(line['at'] for line in results)} on {os.cpu_count()} cores of {processor}; up to {rounds} rounds; "
-             f"multiply-adds at most {rate:.0f} GFLOP/s. {'; '.join(versions)}.\n\n")
-    return about + head + "\n".join(rows) + "\n" + mean
+    rates = [line["median"] for line in lines if line.get("program") == "limit" and "fma" in line["limit"] and line["threads"] == 2]
+    versions = sorted({f"{line['program']} {line['version']}" for line in lines if "version" in line and "program" in line})
+    about = f"Measured {max(line['at'] for line in lines)} on {os.cpu_count()} cores of {processor}; {rounds} rounds"
+    about += f"; multiply-adds at most {max(rates):.0f} GFLOP/s" if rates else ""
+    about += f". {'; '.join(versions)}.\n\n" if versions else ".\n\n"
+    begin, end = f"<!-- table {name}: run.py writes it -->", f"<!-- end of table {name} -->"
+    text = README.read_text()
+    before, rest = text.split(begin)
+    table = getattr(tables, name)(lines, max(rates) if rates else None)
+    README.write_text(before + begin + "\n\n" + about + table + "\n" + end + rest.split(end)[1])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", nargs="*", default=["train"], metavar="TABLE", help=", ".join(MEASURES))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cases", default=",".join(GFLOP))
-    parser.add_argument("--frameworks", default="")
+    parser.add_argument("--cases", default=CASES, type=lambda text: text.split(","))
+    parser.add_argument("--peers", default=(), type=lambda text: text.split(","))
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--keep", action="store_true", help="add to the results of earlier runs")
-    parser.add_argument("--table", action="store_true", help="only write the table again")
+    parser.add_argument("--write", action="store_true", help="only write the tables again")
     arguments = parser.parse_args()
-    if not arguments.table:
+    unknown = [name for name in arguments.tables if name not in MEASURES] + [case for case in arguments.cases if case not in BATCH]
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}; tables are {', '.join(MEASURES)}, cases {', '.join(CASES)}")
+    if not arguments.write:
         if not PEERS.exists():
-            sys.exit(f"the peers' programs are not at {PEERS}; set PEERS to their folder")
-        if not (HOME / "venv").exists():
-            subprocess.run([str(PEERS / "setup.sh"), "python"], check=True)
+            print(f"the peers' programs are not at {PEERS}; set PEERS to their folder", file=sys.stderr)
         subprocess.run(["cargo", "build", "--release", "-p", "deckle-bench"], cwd=ROOT, check=True)
-        if not arguments.keep:
-            RESULTS.unlink(missing_ok=True)
-        deckle = [str(ROOT / "target" / "release" / "deckle-bench"), "--fit", "--case"]
-        wanted = [name for name in arguments.frameworks.split(",") if name]
-        with open(RESULTS, "a") as results:
-            def add(line):
-                results.write(json.dumps(line) + "\n")
-                results.flush()
-            for number in range(arguments.rounds):
-                if rate := limit():
-                    add({"program": "limit", "gflops": rate, "at": time.strftime("%F")})
-                for case in arguments.cases.split(","):
-                    turns = [("deckle", [*deckle, case]), *programs(case, wanted)]
-                    for name, command in turns:
-                        if line := run(name, command, arguments.seconds):
-                            add(line)
-                            print(f"{number + 1} {case} {name} {line['ms']:.2f} ms", flush=True)
-    results = [json.loads(line) for line in open(RESULTS)]
-    text = README.read_text()
-    before, rest = text.split(BEGIN)
-    README.write_text(before + BEGIN + "\n\n" + table(results) + "\n" + END + rest.split(END)[1])
+    for name in arguments.tables:
+        results = Results(name, arguments.keep or arguments.write)
+        for _ in range(0 if arguments.write else arguments.rounds):
+            MEASURES[name](results, arguments)
+        if results.lines:
+            write(name, results.lines, arguments.rounds)
 
 
 main()

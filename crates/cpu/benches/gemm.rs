@@ -1,6 +1,6 @@
 //! Matrix products of deep learning against `matrixmultiply`, in GFLOP/s.
 //!
-//! `cargo bench -p deckle-cpu --bench gemm -- [threads] [simd] [name]`
+//! `cargo bench -p deckle-cpu --bench gemm -- [--json] [threads] [simd] [name]`
 #![expect(clippy::print_stdout, reason = "a table of results")]
 
 use std::time::Instant;
@@ -47,19 +47,21 @@ const CASES: [(&str, usize, usize, usize, bool, bool); 36] = [
     ("imdb_small", 512, 16, 16, false, false),
 ];
 
-/// The least time of a call in seconds, of several rounds.
+/// The median time of a call in seconds, of several rounds.
 fn time(mut call: impl FnMut()) -> f64 {
     call();
     let start = Instant::now();
     call();
     let once = start.elapsed().as_secs_f64().max(1e-7);
     let calls = (0.01 / once).ceil() as usize;
-    let rounds = (0..12).map(|_| {
+    let rounds = (0..15).map(|_| {
         let start = Instant::now();
         (0..calls).for_each(|_| call());
         start.elapsed().as_secs_f64() / calls as f64
     });
-    rounds.fold(f64::INFINITY, f64::min)
+    let mut rounds: Vec<f64> = rounds.collect();
+    rounds.sort_by(f64::total_cmp);
+    rounds[rounds.len() / 2]
 }
 
 fn numbers(len: usize) -> Vec<f32> {
@@ -67,14 +69,18 @@ fn numbers(len: usize) -> Vec<f32> {
 }
 
 fn main() {
-    let arguments: Vec<_> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let json = std::env::args().any(|argument| argument == "--json");
+    let arguments: Vec<_> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let count = arguments.first().and_then(|a| a.parse().ok()).unwrap_or(2);
     let simd =
         arguments.get(1).and_then(|a| Simd::from_name(a)).unwrap_or(Simd::detect());
     let name_part = arguments.get(2).map_or("", String::as_str);
     let threads = Threads::new(count);
-    println!("{} on {count} threads", simd.name());
-    println!("{:20} {:>20} {:>8} {:>8}", "case", "m x k x n", "deckle", "matrixm.");
+    if !json {
+        println!("{} on {count} threads", simd.name());
+        println!("{:20} {:>20} {:>8} {:>8}", "case", "m x k x n", "deckle", "matrixm.");
+    }
     for (name, m, k, n, transpose_a, transpose_b) in CASES {
         if !name.contains(name_part) {
             continue;
@@ -86,32 +92,33 @@ fn main() {
         let ours = time(|| gemm.run(simd, &threads, &a, &b, &mut c, &mut scratch, None));
         let (a_row, a_column) = if transpose_a { (1, m) } else { (k, 1) };
         let (b_row, b_column) = if transpose_b { (1, k) } else { (n, 1) };
-        let theirs = time(|| {
-            matrix_multiply(
-                (m, k, n),
-                &a,
-                (a_row, a_column),
-                &b,
-                (b_row, b_column),
-                &mut other,
-            );
-        });
+        let mut rival = || {
+            let operands = ((&a[..], (a_row, a_column)), (&b[..], (b_row, b_column)));
+            matrix_multiply((m, k, n), operands, &mut other);
+        };
         let rate = |seconds: f64| 2e-9 * (m * k * n) as f64 / seconds;
         let layout = |transposed| if transposed { 't' } else { 'n' };
         let shape = format!("{m}x{k}x{n}{}{}", layout(transpose_a), layout(transpose_b));
-        println!("{name:20} {shape:>20} {:8.1} {:8.1}", rate(ours), rate(theirs));
+        if json {
+            let gflops = rate(ours);
+            println!("{{\"case\":\"{name}\",\"shape\":\"{shape}\",\"gflops\":{gflops}}}");
+            rival();
+        } else {
+            let theirs = time(rival);
+            println!("{name:20} {shape:>20} {:8.1} {:8.1}", rate(ours), rate(theirs));
+        }
         let error = c.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(error < 1e-2, "{name}: the results differ by {error}");
     }
 }
 
+/// Elements, and their distances from row to row and from column to column.
+type Operand<'a> = (&'a [f32], (usize, usize));
+
 #[expect(unsafe_code, reason = "the rival takes pointers")]
 fn matrix_multiply(
     (m, k, n): (usize, usize, usize),
-    a: &[f32],
-    (a_row, a_column): (usize, usize),
-    b: &[f32],
-    (b_row, b_column): (usize, usize),
+    ((a, (a_row, a_column)), (b, (b_row, b_column))): (Operand<'_>, Operand<'_>),
     c: &mut [f32],
 ) {
     assert!(a.len() == m * k && b.len() == k * n && c.len() == m * n, "whole matrices");

@@ -1,0 +1,110 @@
+"""The tables of README.md, from the lines that the programs printed."""
+
+from statistics import geometric_mean, median
+
+from workloads import CASES, gflop
+
+# The best peer's time over Deckle's, as the project's goals ask.
+ASKED = {
+    "mnist_mlp": 1.35, "imdb_mlp": 4, "reuters_mlp": 6, "mlp_big": 1.05, "mnist_cnn": 1.5,
+    "cifar_resnet": 1.2, "lstm_imdb": 3, "gru_jena": 8, "conv1d_imdb": 1.4, "transformer": 1.3,
+}
+
+
+def markdown(head, rows):
+    cells = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in cells) + "\n"
+
+
+def grouped(lines, *keys):
+    """The lines by the values of these keys, in the order of their first."""
+    groups = {}
+    for line in lines:
+        if all(key in line for key in keys):
+            groups.setdefault(tuple(str(line[key]) for key in keys), []).append(line)
+    return groups
+
+
+def step(lines):
+    """Median over rounds of the faster way to train: bare steps or `fit`."""
+    ways = [[line["ms"] for line in lines], [line["fit_ms_per_step"] for line in lines if "fit_ms_per_step" in line]]
+    return min(median(way) for way in ways if way)
+
+
+def train(lines, rate):
+    by = grouped(lines, "case", "program")
+    rows, ratios = [], []
+    for case in [case for case in CASES if (case, "deckle") in by]:
+        own = by[case, "deckle"]
+        ours, memory = step(own), median(line["rss_peak_mb"] for line in own)
+        first = median(line["first_step_s"] * 1e3 - line["ms"] for line in own)
+        quarters = [median(line["train"][key] for line in own) for key in ("ms_q1", "ms_q3")]
+        peers = sorted((step(found), name) for (of, name), found in by.items() if of == case and name != "deckle")
+        best = f"{peers[0][1]} {peers[0][0]:.2f}" + (f", {peers[1][1]} {peers[1][0]:.2f}" if len(peers) > 1 else "") if peers else "not run"
+        ratio = f"{peers[0][0] / ours:.2f}" if peers else ""
+        ratios += [peers[0][0] / ours] if peers else []
+        limit = f"{ours * rate / gflop(case) / 1e3:.2f}" if rate else ""
+        rows.append([case, f"{ours:.2f}", f"{quarters[0]:.2f}–{quarters[1]:.2f}", best, ratio, f"{ASKED[case]}", limit,
+                     f"{median(line.get('fit_ms_per_step', line['ms']) for line in own):.2f}", f"{first:.0f}", f"{memory:.0f}"])
+    head = ["case", "Deckle, ms", "quartiles", "best peers, ms", "ratio", "asked", "times the limit", "`fit`, ms", "first − steady, ms", "MB"]
+    mean = f"\nGeometric mean of the ratios: {geometric_mean(ratios):.2f}.\n" if ratios else ""
+    return markdown(head, rows) + mean
+
+
+def infer(lines, _):
+    by = grouped(lines, "case", "batch", "program")
+    names = [name for name in ("ort", "torch", "keras-jax") if any(key[2] == name for key in by)]
+    rows = []
+    for case, batch in dict.fromkeys(key[:2] for key in by):
+        time = {name: median(line["forward"]["ms"] for line in by[case, batch, name]) * 1e3 for name in ("deckle", *names) if (case, batch, name) in by}
+        rows.append([f"{case}, {batch} rows", *(f"{time[name]:.1f}" if name in time else "" for name in ("deckle", *names))])
+    return markdown(["µs per call", "Deckle", *names], rows)
+
+
+def gemm(lines, _):
+    ours, theirs = {}, {}
+    for line in lines:
+        if "gflops" in line and "shape" in line:
+            library = theirs.setdefault(line["shape"], {}) if line["program"] != "deckle" else ours
+            library.setdefault(line["program"] if line["program"] != "deckle" else line["shape"], []).append(line["gflops"])
+    rows, ratios = [], []
+    for shape, rates in ours.items():
+        others = sorted(((median(found), name) for name, found in theirs.get(shape, {}).items()), reverse=True)
+        if others:
+            ratios.append(median(rates) / others[0][0])
+            rows.append([shape, f"{median(rates):.0f}", ", ".join(f"{name} {value:.0f}" for value, name in others[:2]), f"{ratios[-1]:.2f}"])
+    mean = f"\nGeometric mean: {geometric_mean(ratios):.2f}; least: {min(ratios):.2f}.\n" if ratios else ""
+    return markdown(["m × k × n, operands", "Deckle, GFLOP/s", "best libraries", "ratio"], rows) + mean
+
+
+def variants(lines, rate):
+    rows = []
+    for case in CASES:
+        found = grouped([line for line in lines if line.get("case") == case], "options")
+        multiple = {}
+        for options, of in found.items():
+            sizes = {key: value for key, value in of[0]["options"].items() if key in ("batch", "units", "filters", "steps", "groups")}
+            ms = median(line["ms"] for line in of)
+            multiple[options] = (ms, ms * (rate or float("nan")) / gflop(case, **sizes) / 1e3, of[0]["options"])
+        headline = multiple.get(("{}",))
+        for ms, times, options in multiple.values():
+            text = ", ".join(key if value is True else f"{key} {value}" for key, value in options.items()) or "headline"
+            rows.append([case, text, f"{ms:.2f}", f"{times:.2f}", f"{headline[1] / times:.2f}" if headline else ""])
+    return markdown(["case", "variant", "ms", "times the limit", "of the headline's rate"], rows)
+
+
+def cost(lines, _):
+    rows = []
+    for (case, key), found in grouped(lines, "case", "key").items():
+        points = {value: median(line["ms"] for line in of) for (value,), of in grouped(found, "value").items()}
+        rate = {value: ms / gflop(case, **{key: int(value)}) for value, ms in points.items()}
+        rows.append([case, key, *(f"{value}: {points[value]:.2f} ms, {rate[value]:.2f}" for value in points)])
+    return markdown(["case", "size", *(f"{i}" for i in range(1, 6))], rows)
+
+
+def sets(lines, _):
+    by = grouped(lines, "case", "set")
+    names = ("avx512", "avx2", "portable")
+    rows = [[case, *(f"{median(line['ms'] for line in by[case, name]):.2f}" if (case, name) in by else "" for name in names)]
+            for case in CASES if any((case, name) in by for name in names)]
+    return markdown(["case, ms", *names], rows)
