@@ -22,6 +22,8 @@
 //! - [`Group`]: the tree in an HDF5 file, `.weights.h5` of Keras 3 or a legacy `.h5` model.
 //! - [`Safetensors`]: tensors by name, `.safetensors`.
 //! - [`json`]: JSON files.
+//! - [`Image`]: pictures, as PNG.
+//! - [`events`]: what TensorBoard reads.
 //! - [`write_atomically`]: how all of them are written.
 //!
 //! # Damaged files
@@ -36,7 +38,9 @@
 
 mod disk;
 mod error;
+pub mod events;
 mod hdf5;
+mod image;
 pub mod json;
 mod keras;
 mod safetensors;
@@ -45,5 +49,6 @@ mod zip;
 pub use disk::write_atomically;
 pub use error::{Error, Result};
 pub use hdf5::{Attribute, Group};
+pub use image::Image;
 pub use keras::KerasArchive;
 pub use safetensors::Safetensors;
