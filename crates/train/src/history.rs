@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::{Error, Result};
+
 /// Named numbers of one epoch or evaluation: the loss first, then the metrics.
 ///
 /// # Examples
@@ -136,5 +138,132 @@ impl History {
                 .map(|(k, v)| (k.clone(), Value::from(v.clone())))
                 .collect::<Map<_, _>>(),
         )
+    }
+
+    /// The values that [`History::to_json`] or Keras's `history.history` gave, for epochs from 0.
+    ///
+    /// # Errors
+    ///
+    /// If it is not an object of lists of numbers; `null` is NaN.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_formats::json::json;
+    /// use deckle_train::History;
+    ///
+    /// let history = History::from_json(&json!({"loss": [0.5, 0.25], "val_loss": [0.6, null]}))?;
+    /// assert_eq!(history.epochs(), [0, 1]);
+    /// assert_eq!(history.get("val_loss").map(|values| values[1].is_nan()), Some(true));
+    /// # Ok::<(), deckle_train::Error>(())
+    /// ```
+    pub fn from_json(json: &Value) -> Result<Self> {
+        let fails = |got: &Value| {
+            let mut got = got.to_string();
+            if got.chars().count() > 40 {
+                got = got.chars().take(37).collect::<String>() + "...";
+            }
+            Error::invalid("this is no history", "an object of lists of numbers").got(got)
+        };
+        let lists = json.as_object().ok_or_else(|| fails(json))?;
+        let mut values = Vec::with_capacity(lists.len());
+        for (name, list) in lists {
+            let numbers = list.as_array().ok_or_else(|| fails(list))?.iter();
+            let number = |value: &Value| match value {
+                Value::Null => Ok(f64::NAN),
+                value => value.as_f64().ok_or_else(|| fails(value)),
+            };
+            values.push((name.clone(), numbers.map(number).collect::<Result<_>>()?));
+        }
+        let longest = values.iter().map(|(_, list): &(_, Vec<f64>)| list.len()).max();
+        Ok(Self { epochs: (0..longest.unwrap_or(0)).collect(), values })
+    }
+
+    /// The values as a table of comma-separated values, a line for each epoch.
+    ///
+    /// The first column is `epoch`, counted from 0. What an epoch does not have is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_train::{History, Logs};
+    ///
+    /// let mut history = History::default();
+    /// history.push(0, &Logs::from_iter([("loss".to_owned(), 0.5)]));
+    /// assert_eq!(history.to_csv(), "epoch,loss\n0,0.5\n");
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// What `CSVLogger` writes, with the loss first instead of in alphabetical order.
+    #[must_use]
+    pub fn to_csv(&self) -> String {
+        let quoted = |name: &str| {
+            if name.contains([',', '"', '\n', '\r']) {
+                format!("\"{}\"", name.replace('"', "\"\""))
+            } else {
+                name.to_owned()
+            }
+        };
+        let names = self.names().map(quoted);
+        let head: Vec<_> = ["epoch".to_owned()].into_iter().chain(names).collect();
+        let mut table = head.join(",") + "\n";
+        for (row, epoch) in self.epochs.iter().enumerate() {
+            table += &epoch.to_string();
+            for (_, values) in &self.values {
+                table.push(',');
+                if let Some(value) = values.get(row) {
+                    table += &value.to_string();
+                }
+            }
+            table.push('\n');
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> History {
+        let mut history = History::default();
+        for (epoch, loss) in [(3, 0.5), (4, f64::NAN)] {
+            let values = [("loss", loss), ("a,\"b\"", 1e-9)];
+            let values = values.map(|(name, value)| (name.to_owned(), value));
+            history.push(epoch, &Logs::from_iter(values));
+        }
+        history
+    }
+
+    #[test]
+    fn tables_have_a_line_for_each_epoch() {
+        let expected =
+            "epoch,loss,\"a,\"\"b\"\"\"\n3,0.5,0.000000001\n4,NaN,0.000000001\n";
+        assert_eq!(run().to_csv(), expected);
+        assert_eq!(History::default().to_csv(), "epoch\n");
+    }
+
+    #[test]
+    fn json_comes_back() -> Result<()> {
+        let again = History::from_json(&run().to_json())?;
+        assert_eq!(again.epochs(), [0, 1]);
+        assert_eq!(
+            again.get("loss").map(|values| values[0].to_bits()),
+            Some(0.5f64.to_bits())
+        );
+        assert!(again.last("loss").is_some_and(f64::is_nan));
+        assert_eq!(History::from_json(&serde_json::json!({}))?, History::default());
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_history_is_an_error() {
+        let text = |json| History::from_json(&json).unwrap_err().to_string();
+        let expected =
+            "this is no history\n  expected: an object of lists of numbers\n       got: ";
+        assert_eq!(text(serde_json::json!([1])), format!("{expected}[1]"));
+        assert_eq!(text(serde_json::json!({"loss": 3})), format!("{expected}3"));
+        assert_eq!(text(serde_json::json!({"loss": ["x"]})), format!("{expected}\"x\""));
     }
 }

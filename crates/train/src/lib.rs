@@ -9,8 +9,10 @@ mod metric;
 pub mod metrics;
 mod predictor;
 mod progress;
+mod report;
 mod save;
 mod step;
+mod tensor_board;
 mod trainer;
 
 pub use compile::{Compile, Trainable};
@@ -19,5 +21,7 @@ pub use history::{History, Logs};
 pub use metric::{Accuracy, AnyMetric, Metric};
 pub use predictor::Predictor;
 pub use progress::Verbose;
+pub use report::{ClassScores, ClassificationReport, ConfusionMatrix};
 pub use save::{Saved, check_path, load, load_model, load_with, save_model};
+pub use tensor_board::TensorBoard;
 pub use trainer::{Evaluate, Fit, Trainer};

@@ -92,7 +92,7 @@ impl Progress {
         bar.set_position(done as u64);
         bar.set_message(format!(
             "{} {} - {logs}",
-            seconds(left),
+            time_left(left),
             per_step(elapsed, done)
         ));
         self.shown = Instant::now();
@@ -130,6 +130,19 @@ fn seconds(time: Duration) -> String {
     format!("{}s", time.as_secs())
 }
 
+/// The time that an epoch still takes, as Keras shows it.
+fn time_left(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes) = (seconds / 3600, seconds / 60);
+    if seconds > 3600 {
+        format!("{hours}:{:02}:{:02}", minutes % 60, seconds % 60)
+    } else if seconds > 60 {
+        format!("{minutes}:{:02}", seconds % 60)
+    } else {
+        format!("{seconds}s")
+    }
+}
+
 fn per_step(time: Duration, steps: usize) -> String {
     let step = time.as_secs_f64() / steps.max(1) as f64;
     if step >= 1.0 {
@@ -138,5 +151,22 @@ fn per_step(time: Duration, steps: usize) -> String {
         format!("{:.0}ms/step", step * 1e3)
     } else {
         format!("{:.0}us/step", step * 1e6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short() {
+        let left = |seconds| time_left(Duration::from_secs_f64(seconds));
+        let texts = [0.9, 60.0, 61.0, 3600.0, 3725.0, 90_000.0].map(left);
+        assert_eq!(texts, ["0s", "60s", "1:01", "60:00", "1:02:05", "25:00:00"]);
+        let step = |seconds, steps| per_step(Duration::from_secs_f64(seconds), steps);
+        assert_eq!(step(3.0, 2), "2s/step");
+        assert_eq!(step(0.5, 10), "50ms/step");
+        assert_eq!(step(0.5, 10_000), "50us/step");
+        assert_eq!(step(0.0, 0), "0us/step");
     }
 }
