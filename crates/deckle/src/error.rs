@@ -50,6 +50,9 @@ pub enum Error {
     /// A model's file failed.
     #[error(transparent)]
     Formats(#[from] deckle_formats::Error),
+    /// A picture failed.
+    #[error(transparent)]
+    Plot(#[from] deckle_plot::Error),
 }
 
 impl fmt::Debug for Error {
@@ -63,6 +66,7 @@ impl fmt::Debug for Error {
             Self::Data(error) => fmt::Debug::fmt(error, f),
             Self::Datasets(error) => fmt::Debug::fmt(error, f),
             Self::Formats(error) => fmt::Debug::fmt(error, f),
+            Self::Plot(error) => fmt::Debug::fmt(error, f),
         }
     }
 }

@@ -34,6 +34,7 @@
 //! | [`datasets`]  | MNIST, IMDB, Reuters                                                    |
 //! | [`formats`]   | `.keras` archives and HDF5 weights                                      |
 //! | [`train`]     | compile, fit, evaluate, predict                                         |
+//! | [`plot`]      | curves, graphs of models, grids of images, as SVG and PNG                |
 //! | [`cpu`]       | the fast CPU backend, the default device                                |
 //!
 //! # Gradients without a model
@@ -58,6 +59,7 @@ pub use deckle_datasets as datasets;
 pub use deckle_formats as formats;
 pub use deckle_nn as nn;
 pub use deckle_optim as optim;
+pub use deckle_plot as plot;
 pub use deckle_tensor as tensor;
 pub use deckle_train as train;
 pub use error::{Error, Result};

@@ -24,7 +24,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mnist-sample", &[]),
     ("datasets", &["data", "mnist-sample"]),
     ("train", &["nn", "optim", "data", "formats", "cpu"]),
-    ("deckle", &["train", "datasets"]),
+    ("plot", &["train"]),
+    ("deckle", &["train", "datasets", "plot"]),
     ("cli", &["deckle"]),
     ("bench", &["deckle"]),
 ];

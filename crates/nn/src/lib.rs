@@ -129,5 +129,5 @@ pub use model::{
     snake_case,
 };
 pub use regularizer::Regularizer;
-pub use summary::Summary;
+pub use summary::{Summary, keras_shape};
 pub use symbol::{InputLayer, Symbol};

@@ -128,8 +128,16 @@ impl Model {
     }
 }
 
-/// A shape as Python writes it.
-fn keras_shape(shape: &Shape) -> String {
+/// A shape as Python writes it, `None` for lengths that are not known.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(deckle_nn::keras_shape(&[None, Some(3)].into()), "(None, 3)");
+/// assert_eq!(deckle_nn::keras_shape(&[7].into()), "(7,)");
+/// ```
+#[must_use]
+pub fn keras_shape(shape: &Shape) -> String {
     let lens: Vec<_> = (shape.dims().iter())
         .map(|dim| dim.known().map_or("None".to_owned(), |len| len.to_string()))
         .collect();
