@@ -45,7 +45,7 @@ pub(crate) enum Command {
                       --loss price=mse,kind=sparse_categorical_crossentropy \\\n      --metrics \
                       kind=accuracy"
     )]
-    Fit(Fit),
+    Fit(Box<Fit>),
     /// Measure loss and metrics on arrays; print them as a line of JSON.
     #[command(
         after_help = "Examples:\n  deckle evaluate model.keras --data test.npz\n  deckle \
@@ -70,6 +70,44 @@ pub(crate) enum Command {
         #[arg(long)]
         model: Option<PathBuf>,
     },
+    /// Draw the curves of a training, or the layers of a model.
+    #[command(
+        after_help = "Examples:\n  deckle plot history.json --out curves.svg\n  deckle plot \
+                      model.keras --out model.png --show-shapes --show-layer-names"
+    )]
+    Plot(Plot),
+    /// List the data sets, with their sources and licences, and where they are looked for.
+    Datasets,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plot {
+    /// A history, a JSON file, or a model, a `.keras` or legacy `.h5` file.
+    pub(crate) file: PathBuf,
+    /// The picture, `.svg` or `.png`; for a model also `.dot` or `.gv`.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Show the shapes of inputs and outputs.
+    #[arg(long)]
+    pub(crate) show_shapes: bool,
+    /// Show the element types of outputs.
+    #[arg(long)]
+    pub(crate) show_dtype: bool,
+    /// Show the layers' names.
+    #[arg(long)]
+    pub(crate) show_layer_names: bool,
+    /// Show the layers' activations.
+    #[arg(long)]
+    pub(crate) show_layer_activations: bool,
+    /// Show which layers are trained.
+    #[arg(long)]
+    pub(crate) show_trainable: bool,
+    /// Show the layers of models that are layers.
+    #[arg(long)]
+    pub(crate) expand_nested: bool,
+    /// Draw the layers from left to right.
+    #[arg(long)]
+    pub(crate) left_to_right: bool,
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +184,10 @@ pub(crate) struct Fit {
     /// The values of every epoch, a JSON file.
     #[arg(long)]
     pub(crate) history: Option<PathBuf>,
+    /// The folder for TensorBoard's files: the graph, the values of every epoch, and the weights
+    /// after the last.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tensorboard: Option<PathBuf>,
     /// How much is shown: 0, 1 or 2.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(..=2))]
     pub(crate) verbose: u8,

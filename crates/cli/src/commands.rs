@@ -2,16 +2,17 @@
 
 mod arrays;
 mod measures;
+mod plot;
 
 use std::{io::Write, path::Path};
 
 use deckle::{
-    Error, Result,
+    Error, Result, datasets,
     formats::json::{self, Value},
     nn::Registry,
     prelude::*,
     tensor::{self, Npz, NpzWriter},
-    train::{self, Verbose},
+    train::{self, TensorBoard, Verbose},
 };
 
 use crate::arguments::{self, Arguments, Command};
@@ -28,6 +29,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Convert { input, output, model } => {
             convert(input, output, model.as_deref())
         }
+        Command::Plot(arguments) => plot::plot(arguments),
+        Command::Datasets => datasets(),
     }
 }
 
@@ -93,7 +96,16 @@ fn fit(arguments: &arguments::Fit) -> Result<()> {
     if !arguments.class_weight.is_empty() {
         fit = fit.class_weight(&arguments.class_weight);
     }
+    let mut board = arguments.tensorboard.as_deref().map(TensorBoard::new);
+    if let Some(board) = &mut board {
+        board.write_graph(trainer.model())?;
+    }
     let history = trainer.fit(&data, fit)?;
+    if let Some(board) = &mut board {
+        board.write_history(&history)?;
+        let last = arguments.epochs.saturating_sub(1);
+        board.write_weights(last, trainer.model(), true)?;
+    }
     if let Some(path) = &arguments.output {
         trainer.save(path)?;
     }
@@ -116,6 +128,17 @@ fn evaluate(arguments: &arguments::Evaluate) -> Result<()> {
     let logs = trainer.evaluate_with(&data, evaluate)?;
     let values = logs.iter().map(|(name, value)| (name.to_owned(), Value::from(value)));
     print(&values.collect::<Value>().to_string())
+}
+
+fn datasets() -> Result<()> {
+    let list = datasets::ALL.iter().map(|info| {
+        let places = info.folders().into_iter().map(|folder| {
+            let found = if folder.is_dir() { "a folder" } else { "no folder" };
+            format!("\n  looked for in {} ({found})", folder.display())
+        });
+        format!("{info}{}", places.collect::<String>())
+    });
+    print(&list.collect::<Vec<_>>().join("\n\n"))
 }
 
 /// Without `model`, the input itself has to say what model it is.

@@ -1,6 +1,8 @@
 //! Where a data set comes from and how it may be used: [`Info`].
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
+
+use crate::search::Search;
 
 /// Source, licence and citation of a data set.
 ///
@@ -28,6 +30,23 @@ pub struct Info {
     pub licence: &'static str,
     /// The work to cite.
     pub citation: &'static str,
+}
+
+impl Info {
+    /// The folders that a loader looks for the files in when it is given none, in this order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_datasets::mnist;
+    ///
+    /// let cache = mnist::INFO.folders().pop();
+    /// assert!(cache.is_none_or(|folder| folder.ends_with("deckle/mnist")));
+    /// ```
+    #[must_use]
+    pub fn folders(&self) -> Vec<PathBuf> {
+        Search::new(None).folders(self)
+    }
 }
 
 impl fmt::Display for Info {

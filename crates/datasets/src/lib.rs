@@ -58,3 +58,6 @@ pub use info::Info;
 pub use labeled_sequences::LabeledSequences;
 pub use loaded::{Loaded, Place, Source};
 pub use word_index::WordIndex;
+
+/// What is known of each data set.
+pub const ALL: &[Info] = &[mnist::INFO, imdb::INFO, reuters::INFO];
