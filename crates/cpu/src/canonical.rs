@@ -305,6 +305,9 @@ impl Simplifier {
             Primitive::Transpose { permutation } => {
                 self.transpose(permutation, inputs[0])?
             }
+            Primitive::ScatterAdd { axis: 0, .. } => {
+                self.scatter_add(primitive, [inputs[0], inputs[1]])?
+            }
             Primitive::Broadcast { shape } => {
                 if self.shape(inputs[0]) == *shape {
                     return Ok(Some(inputs[0]));
@@ -439,13 +442,48 @@ impl Simplifier {
             let shape = permutation.iter().map(|&axis| shape[axis]).collect();
             return Ok(Some(self.push(Primitive::Reshape { shape }, &[x])?));
         }
-        let Some((Primitive::Transpose { permutation: before }, from)) =
-            self.made.get(&x).cloned()
+        match self.made.get(&x).cloned() {
+            Some((Primitive::Transpose { permutation: before }, from)) => {
+                let permutation = permutation.iter().map(|&axis| before[axis]).collect();
+                Ok(Some(self.push(Primitive::Transpose { permutation }, &from)?))
+            }
+            // Rows in another order are those at indices in another order.
+            Some((gather @ Primitive::Gather { axis: 0 }, from)) => {
+                let rank = self.shape(from[1]).len();
+                if !is_of_first(permutation, rank) {
+                    return Ok(None);
+                }
+                let turn =
+                    Primitive::Transpose { permutation: permutation[..rank].into() };
+                let indices = self.push(turn, &from[1..])?;
+                Ok(Some(self.push(gather, &[from[0], indices])?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Rows that were put in another order can be added as they were before, at indices that
+    /// are put in that order.
+    fn scatter_add(
+        &mut self,
+        primitive: &Primitive,
+        [indices, updates]: [Value; 2],
+    ) -> Result<Option<Value>> {
+        let rank = self.shape(indices).len();
+        let Some((Primitive::Transpose { permutation }, from)) = self.made.get(&updates)
         else {
             return Ok(None);
         };
-        let permutation = permutation.iter().map(|&axis| before[axis]).collect();
-        Ok(Some(self.push(Primitive::Transpose { permutation }, &from)?))
+        if !is_of_first(permutation, rank) {
+            return Ok(None);
+        }
+        let (mut back, from) = (vec![0; rank], from[0]);
+        for (to, &axis) in permutation[..rank].iter().enumerate() {
+            back[axis] = to;
+        }
+        let indices =
+            self.push(Primitive::Transpose { permutation: back }, &[indices])?;
+        Ok(Some(self.push(primitive.clone(), &[indices, from])?))
     }
 
     /// Sums of half-precision numbers are those of the numbers as `F32`, rounded once.
@@ -485,4 +523,9 @@ impl Simplifier {
         let result = self.push(primitive.clone(), &wide)?;
         Ok(Some(self.push(Primitive::Cast(half), &[result])?))
     }
+}
+
+/// Whether a permutation leaves all axes but the first few in place.
+fn is_of_first(permutation: &[usize], count: usize) -> bool {
+    (count..permutation.len()).all(|axis| permutation[axis] == axis)
 }

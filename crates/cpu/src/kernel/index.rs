@@ -45,6 +45,47 @@ impl Numbers<'_> {
     fn index(&self, i: usize) -> usize {
         self.at(i) as usize
     }
+
+    /// The first one that is not below `len`.
+    fn outside(&self, len: usize) -> Option<i64> {
+        fn find<T: Copy + Into<i64>>(values: &[T], len: usize) -> Option<i64> {
+            let is_outside = |&value: &T| value.into().cast_unsigned() >= len as u64;
+            // All of them without a branch: hardly ever is there one.
+            let any = values.iter().fold(false, |any, value| any | is_outside(value));
+            any.then(|| values.iter().find(|value| is_outside(value)))?
+                .map(|&value| value.into())
+        }
+        match self {
+            Self::I32(values) => find(values, len),
+            Self::I64(values) => find(values, len),
+            Self::U8(values) => find(values, len),
+            Self::U32(values) => find(values, len),
+        }
+    }
+
+    /// Calls `body` with the place, and the distance from `first`, of each index that is less
+    /// than `count` away from there.
+    fn within(&self, first: usize, count: usize, body: impl FnMut(usize, usize)) {
+        fn find<T: Copy + Into<i64>>(
+            values: &[T],
+            [first, count]: [u64; 2],
+            mut body: impl FnMut(usize, usize),
+        ) {
+            for (i, &value) in values.iter().enumerate() {
+                let away = value.into().cast_unsigned().wrapping_sub(first);
+                if away < count {
+                    body(i, away as usize);
+                }
+            }
+        }
+        let range = [first as u64, count as u64];
+        match self {
+            Self::I32(values) => find(values, range, body),
+            Self::I64(values) => find(values, range, body),
+            Self::U8(values) => find(values, range, body),
+            Self::U32(values) => find(values, range, body),
+        }
+    }
 }
 
 impl Indices {
@@ -56,8 +97,7 @@ impl Indices {
             DType::U32 => Numbers::U32(context.read(&self.from)),
             _ => Numbers::U8(context.read(&self.from)),
         };
-        let outside = |&index: &i64| usize::try_from(index).map_or(true, |i| i >= len);
-        match (0..self.from.spec.size()).map(|i| numbers.at(i)).find(outside) {
+        match numbers.outside(len) {
             None => Ok(numbers),
             Some(index) => Err(Error::Index {
                 op: self.op.into(),
@@ -105,17 +145,13 @@ pub(crate) fn scatter_add(
         // Each task adds to rows of its own, in the order of the indices.
         let add = |outer: usize, first: usize, out: &mut [T]| {
             out.fill(T::default());
-            let last = first + out.len() / inner.max(1);
-            for i in 0..count {
-                let row = numbers.index(i);
-                if (first..last).contains(&row) {
-                    let to = &mut out[(row - first) * inner..][..inner];
-                    let from = &updates[(outer * count + i) * inner..][..inner];
-                    for (to, &from) in to.iter_mut().zip(from) {
-                        *to = Number::add(*to, from);
-                    }
+            let updates = &updates[outer * count * inner..][..count * inner];
+            numbers.within(first, out.len() / inner.max(1), |i, row| {
+                let to = &mut out[row * inner..][..inner];
+                for (to, &from) in to.iter_mut().zip(&updates[i * inner..][..inner]) {
+                    *to = Number::add(*to, from);
                 }
-            }
+            });
         };
         in_parts(context.threads, out, [len, inner], part, add);
         Ok(())
