@@ -9,11 +9,12 @@ mod pack;
 mod plan;
 mod row;
 mod run;
+mod scan;
 #[cfg(test)]
 mod tests;
 
 pub use kernel::GemmFloat;
-pub(crate) use non_zeros::NonZeros;
+pub(crate) use non_zeros::{Lists, Matrix, NonZeros};
 
 use crate::{Simd, Threads, simd::Float, threads::Disjoint};
 use plan::{Blocks, Plan};

@@ -23,7 +23,7 @@ use crate::{Simd, graph::Id, place::Context};
 
 pub(crate) use composite::{make, takes};
 pub(crate) use epilogue::{Finish, Product};
-pub(crate) use matmul::MatMul;
+pub(crate) use matmul::{Listed, MatMul};
 pub(crate) use pass::Pass;
 pub(crate) use scan::ScanLoop;
 

@@ -7,10 +7,11 @@ use deckle_tensor::{DType, Primitive, Result, Scan, SliceAxis, Spec, shape_text}
 use crate::{
     Options,
     fuse::{Group, fuse},
+    gemm::Matrix,
     graph::{Access, Graph, Id, Kind, Node},
     kernel::{
-        self, Convolve, Finish, Indices, Instruction, Kernel, MatMul, Pass, Product,
-        ScanLoop,
+        self, Convolve, Finish, Indices, Instruction, Kernel, Listed, MatMul, Pass,
+        Product, ScanLoop,
     },
     place::{Base, Dense},
     plan::Plan,
@@ -32,6 +33,8 @@ pub(crate) fn lower(graph: &mut Graph, options: &Options) -> Result<Lowered> {
     let parts = parts_of_joined(graph, &groups);
     let mut lowering = Lowering {
         read_outside: read_outside(graph, &groups, &parts),
+        learned: learned(graph),
+        lists: Vec::new(),
         parts,
         graph,
         options,
@@ -69,6 +72,19 @@ fn read_outside(graph: &Graph, groups: &[Group], parts: &Parts) -> Vec<bool> {
         outside[id] = true;
     }
     outside
+}
+
+/// Per value, whether it depends on a variable; others are data, or made of data.
+fn learned(graph: &Graph) -> Vec<bool> {
+    let mut learned = vec![false; graph.values.len()];
+    for &variable in &graph.variables {
+        learned[variable] = true;
+    }
+    for node in &graph.nodes {
+        let depends = node.operands.iter().any(|operand| learned[operand.id]);
+        node.results.iter().for_each(|&result| learned[result] = depends);
+    }
+    learned
 }
 
 fn groups_of_nodes(graph: &Graph, groups: &[Group]) -> Vec<usize> {
@@ -131,6 +147,10 @@ struct Lowering<'a> {
     graph: &'a mut Graph,
     options: &'a Options,
     read_outside: Vec<bool>,
+    learned: Vec<bool>,
+    /// Matrices of data: from which element of which value on, and where the lists of what is
+    /// not zero in them are.
+    lists: Vec<((Matrix, usize), Id, [Id; 2])>,
     instructions: Vec<Instruction>,
     alias: BTreeMap<Id, Id>,
 }
@@ -274,8 +294,13 @@ impl Lowering<'_> {
         };
         let kernel = match primitive {
             Primitive::MatMul { transpose_a, transpose_b } => {
-                let kernel = MatMul::new(self.graph, &node, [*transpose_a, *transpose_b]);
+                let mut kernel =
+                    MatMul::new(self.graph, &node, [*transpose_a, *transpose_b]);
+                let lists = self.lists(&node, &mut kernel);
                 self.product(group, &node, kernel);
+                if let Some(last) = self.instructions.last_mut() {
+                    last.scratch.extend(lists);
+                }
                 return Ok(());
             }
             Primitive::Concat { axis } => {
@@ -342,6 +367,29 @@ impl Lowering<'_> {
         );
         self.push(kernel, &node, fallible);
         Ok(())
+    }
+
+    /// The memory for what is not zero in a matrix of data, which its products share.
+    fn lists(&mut self, node: &Node, kernel: &mut MatMul) -> Vec<Id> {
+        let a = node.operands[0].id;
+        let Some(matrix) = kernel.listed().filter(|_| !self.learned[a]) else {
+            return Vec::new();
+        };
+        let same = |&&(known, id, _): &&((Matrix, usize), Id, [Id; 2])| {
+            (known, id) == (matrix, a)
+        };
+        let known = self.lists.iter().find(same).map(|&(.., lists)| lists);
+        let lists = known.unwrap_or_else(|| {
+            let (dtype, [places, values]) = (self.graph.dtype(a), matrix.0.sizes());
+            let lists = [(DType::U32, places), (dtype, values)];
+            let lists = lists.map(|(d, size)| self.graph.scratch(Spec::new(d, [size])));
+            self.lists.push((matrix, a, lists));
+            lists
+        });
+        let whole = |id: Id| Dense::whole(id, &self.graph.values[id].spec);
+        let [places, values] = lists.map(whole);
+        kernel.set_lists(Listed { places, values, made: known.is_some() });
+        lists.to_vec()
     }
 
     /// A product, whose result the rest of the group finishes.

@@ -1,46 +1,165 @@
 //! Products with a matrix of few non-zeros, such as multi-hot texts: [`NonZeros`].
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use super::Epilogue;
+use super::{
+    Epilogue,
+    plan::part,
+    scan::{SLACK, scan},
+};
 use crate::{
     Simd, Threads,
     simd::{Float, vectorized},
+    threads::Disjoint,
 };
 
-/// A is looked at in so many places, of so many elements each.
+/// A matrix is looked at in so many places, of so many elements each.
 const PLACES: usize = 64;
 const TOGETHER: usize = 64;
 
 /// One non-zero in so many elements is few.
 const RARE: usize = 16;
 
-/// The least length of a row of A: shorter ones are hardly empty.
+/// One non-zero in so many elements is the most that lists have room for.
+const ROOM: usize = 8;
+
+/// The least length of a row: shorter ones are hardly empty.
 const LEAST: usize = 1024;
 
 /// The least multiplications of a product that is worth a look.
 const WORK: usize = 1 << 18;
 
-/// The tasks that are enough for many threads.
+/// The tasks that are enough for many threads, and the parts of a row whose lists start at a
+/// known place.
 const TASKS: usize = 16;
 
-/// The elements whose bits are one number, those that are looked at before the next are read,
-/// and the non-zeros that are collected.
-const CHUNK: usize = 16;
-const BLOCK: usize = 2048;
-const LIST: usize = 256;
+/// A row-major matrix that can have few elements that are not zero.
+///
+/// Whether it has few is found out in each run, by a look at some thousand of its elements: so
+/// other matrices cost no more than that. Then one pass over it, in parallel, lists what is not
+/// zero, for all products of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Matrix {
+    rows: usize,
+    len: usize,
+}
+
+/// What is not zero in a [`Matrix`], by rows; where there are too many, nothing is listed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lists<'a, T> {
+    /// Whether they are complete; where each row's parts start, and where they end; columns.
+    pub(crate) places: &'a [u32],
+    pub(crate) values: &'a [T],
+}
+
+impl Matrix {
+    /// The `u32`s that lists take, and the values.
+    pub(crate) fn sizes(&self) -> [usize; 2] {
+        [1 + self.rows * (TASKS + 1) + self.entries(), self.entries()]
+    }
+
+    fn entries(&self) -> usize {
+        self.rows * self.room()
+    }
+
+    /// The entries that there is room for, for each row of a task.
+    fn room(&self) -> usize {
+        self.len / ROOM + SLACK
+    }
+
+    fn tasks(&self) -> usize {
+        self.rows.min(TASKS)
+    }
+
+    /// The columns of a part of each row.
+    fn columns(&self, index: usize) -> Range<usize> {
+        let each = self.len.div_ceil(TASKS).next_multiple_of(16);
+        (index * each).min(self.len)..((index + 1) * each).min(self.len)
+    }
+
+    /// Lists what is not zero, if that is little.
+    pub(crate) fn list<T: Float>(
+        &self,
+        simd: Simd,
+        threads: &Threads,
+        matrix: &[T],
+        places: &mut [u32],
+        values: &mut [T],
+    ) {
+        let len = self.len;
+        places[0] = 0;
+        let matrix = &matrix[..self.rows * len];
+        if !has_few(matrix) {
+            return;
+        }
+        let scan = scan::<T>(simd);
+        let fits = AtomicBool::new(true);
+        let (starts, columns) = places[1..].split_at_mut(self.rows * (TASKS + 1));
+        let (starts, columns) = (Disjoint::new(starts), Disjoint::new(columns));
+        let values = Disjoint::new(values);
+        threads.run(self.tasks(), &|task| {
+            let rows = part(self.rows, self.tasks(), task);
+            let entries = rows.start * self.room()..rows.end * self.room();
+            let bounds = rows.start * (TASKS + 1)..rows.end * (TASKS + 1);
+            let first = entries.start;
+            // SAFETY: each task has rows of its own.
+            let (starts, columns, values) = unsafe {
+                (
+                    starts.slice(bounds),
+                    columns.slice(entries.clone()),
+                    values.slice(entries),
+                )
+            };
+            let mut count = 0;
+            let matrix = matrix[rows.start * len..rows.end * len].chunks_exact(len);
+            for (row, starts) in matrix.zip(starts.chunks_exact_mut(TASKS + 1)) {
+                for (index, start) in starts[..TASKS].iter_mut().enumerate() {
+                    *start = (first + count) as u32;
+                    let part = self.columns(index);
+                    let column = part.start as u32;
+                    let (at, to) = (&mut columns[count..], &mut values[count..]);
+                    let Some(found) = scan(&row[part], column, at, to) else {
+                        return fits.store(false, Ordering::Relaxed);
+                    };
+                    count += found;
+                }
+                starts[TASKS] = (first + count) as u32;
+            }
+        });
+        places[0] = u32::from(fits.into_inner());
+    }
+
+    /// Whether all is listed.
+    const fn is_listed(places: &[u32]) -> bool {
+        places[0] != 0
+    }
+
+    /// The entries of some parts of a row.
+    fn entries_of<'a, T: Copy>(
+        &self,
+        lists: Lists<'a, T>,
+        row: usize,
+        parts: Range<usize>,
+    ) -> (&'a [u32], &'a [T]) {
+        let (starts, columns) = lists.places[1..].split_at(self.rows * (TASKS + 1));
+        let at = |part: usize| starts[row * (TASKS + 1) + part] as usize;
+        let range = at(parts.start)..at(parts.end);
+        (&columns[range.clone()], &lists.values[range])
+    }
+}
 
 /// A product whose A is stored in long rows, and can have few elements that are not zero.
 ///
-/// Whether it has few is found out in each run, by a look at some thousand of its elements: so
-/// other matrices cost no more than that. A product goes over A once, skips what is zero, and
-/// adds each other element's row of B. If B has an element that is not finite, zeros matter,
-/// and the product is not taken. Results depend on the numbers alone, not on threads.
+/// It takes the lists of a [`Matrix`], which is A or its transpose, and adds for each non-zero
+/// the row of B that it belongs to. If B has an element that is not finite, zeros matter, and
+/// the product is not taken. Results depend on the numbers alone, not on threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NonZeros {
-    /// The rows of A as it is stored, and their length.
-    rows: usize,
-    len: usize,
+    /// A as it is stored.
+    pub(crate) matrix: Matrix,
     /// The columns of B and C.
     n: usize,
     /// Whether A is stored transposed: then a row of C belongs to a column of what is stored.
@@ -57,46 +176,51 @@ impl NonZeros {
     ) -> Option<Self> {
         let transposed = a == [1, m];
         let (rows, len) = if transposed { (k, m) } else { (m, k) };
+        let matrix = Matrix { rows, len };
         let fits = (transposed || a == [k, 1])
             && b == [n, 1]
             && len >= LEAST
             && n > 1
-            && u32::try_from(len).is_ok()
+            && u32::try_from(rows.saturating_mul(len)).is_ok()
             && rows.saturating_mul(len).saturating_mul(n) >= WORK;
-        fits.then_some(Self { rows, len, n, transposed })
+        fits.then_some(Self { matrix, n, transposed })
     }
 
-    /// Computes the product, if A has few non-zeros and B finite elements; tells whether.
+    /// Computes the product, if A is listed and B has finite elements; tells whether.
     pub(crate) fn run<T: Float>(
         &self,
         simd: Simd,
         threads: &Threads,
-        [a, b]: [&[T]; 2],
+        lists: Lists<'_, T>,
+        b: &[T],
         c: &mut [T],
         epilogue: Option<Epilogue<'_, T>>,
     ) -> bool {
-        let Self { rows, len, n, transposed } = *self;
+        let Self { matrix, n, transposed } = *self;
+        let Matrix { rows, len } = matrix;
         let (m, k) = if transposed { (len, rows) } else { (rows, len) };
-        let (Some(a), Some(b)) = (a.get(..rows * len), b.get(..k * n)) else {
-            return false;
-        };
-        if !has_few(a) || !is_finite(simd, threads, b) {
+        let b = &b[..k * n];
+        if !Matrix::is_listed(lists.places) || !is_finite(simd, threads, b) {
             return false;
         }
         let (by_rows, by_columns) = (by_rows::<T>(simd), by_columns::<T>(simd));
-        let per_task =
-            m.div_ceil(TASKS).next_multiple_of(if transposed { CHUNK } else { 1 });
-        let c = &mut c[..m * n];
-        threads.run_chunks(c, per_task * n, |start, part| {
-            let (first, count) = (start / n, part.len() / n);
+        let c = Disjoint::new(&mut c[..m * n]);
+        let tasks = if transposed { TASKS } else { matrix.tasks() };
+        threads.run(tasks, &|task| {
+            let own = match transposed {
+                true => matrix.columns(task),
+                false => part(rows, tasks, task),
+            };
+            // SAFETY: each task has rows of C of its own.
+            let part = unsafe { c.slice(own.start * n..own.end * n) };
             part.fill(T::ZERO);
             if transposed {
-                by_columns(&a[first..], len, count, b, n, part);
+                by_columns(matrix, task, lists, b, n, part);
             } else {
-                by_rows(&a[first * len..(first + count) * len], len, b, n, part);
+                by_rows(matrix, own.start, lists, b, n, part);
             }
-            if let Some(epilogue) = epilogue {
-                epilogue(first, 0, part);
+            if let (Some(epilogue), false) = (epilogue, own.is_empty()) {
+                epilogue(own.start, 0, part);
             }
         });
         true
@@ -122,6 +246,9 @@ fn has_few<T: Float>(a: &[T]) -> bool {
     places > 0
 }
 
+/// The sums that are taken side by side.
+const LANES: usize = 16;
+
 /// Whether no element is infinite or NaN.
 fn is_finite<T: Float>(simd: Simd, threads: &Threads, values: &[T]) -> bool {
     const PART: usize = 1 << 15;
@@ -129,7 +256,7 @@ fn is_finite<T: Float>(simd: Simd, threads: &Threads, values: &[T]) -> bool {
     let finite = AtomicBool::new(true);
     threads.run(values.len().div_ceil(PART), &|part| {
         let part = &values[part * PART..values.len().min((part + 1) * PART)];
-        let mut sums = [T::ZERO; CHUNK];
+        let mut sums = [T::ZERO; LANES];
         zeros(part, &mut sums);
         if sums.iter().any(|sum| sum.is_nan()) {
             finite.store(false, Ordering::Relaxed);
@@ -141,10 +268,10 @@ fn is_finite<T: Float>(simd: Simd, threads: &Threads, values: &[T]) -> bool {
 vectorized! {
     /// Adds each element times 0 to a sum: 0, or NaN.
     fn zeros<T: Float>(values: &[T], sums: &mut [T]) {
-        let mut lanes = [T::ZERO; CHUNK];
-        let (chunks, rest) = values.as_chunks::<CHUNK>();
+        let mut lanes = [T::ZERO; LANES];
+        let (chunks, rest) = values.as_chunks::<LANES>();
         for chunk in chunks {
-            for i in 0..CHUNK {
+            for i in 0..LANES {
                 lanes[i] += chunk[i] * T::ZERO;
             }
         }
@@ -156,124 +283,53 @@ vectorized! {
 }
 
 vectorized! {
-    /// Adds the products of rows of A, side by side, to rows of C.
-    fn by_rows<T: Float, const AVX2: bool>(a: &[T], len: usize, b: &[T], n: usize, c: &mut [T]) {
-        for (a, c) in a.chunks_exact(len).zip(c.chunks_exact_mut(n)) {
-            non_zeros::<T, AVX2>(a, |list| add_rows(list, b, n, c));
+    /// Adds the products of rows of A, from `first` on, to rows of C.
+    fn by_rows<T: Float>(
+        matrix: Matrix,
+        first: usize,
+        lists: Lists<'_, T>,
+        b: &[T],
+        n: usize,
+        c: &mut [T],
+    ) {
+        for (i, c) in c.chunks_exact_mut(n).enumerate() {
+            let entries = matrix.entries_of(lists, first + i, 0..TASKS);
+            let mut column = 0;
+            column = rows_of_b::<T, 64>(entries, b, n, c, column);
+            column = rows_of_b::<T, 16>(entries, b, n, c, column);
+            column = rows_of_b::<T, 4>(entries, b, n, c, column);
+            rows_of_b::<T, 1>(entries, b, n, c, column);
         }
     }
 }
 
 vectorized! {
-    /// Adds the products of the first `count` columns of A, in rows of `len`, to rows of C.
-    fn by_columns<T: Float, const AVX2: bool>(
-        a: &[T],
-        len: usize,
-        count: usize,
+    /// Adds the products of one part of the columns of A to rows of C.
+    fn by_columns<T: Float>(
+        matrix: Matrix,
+        part: usize,
+        lists: Lists<'_, T>,
         b: &[T],
         n: usize,
         c: &mut [T],
     ) {
-        for (a, b) in a.chunks(len).zip(b.chunks_exact(n)) {
-            non_zeros::<T, AVX2>(&a[..count], |list| {
-                for &(at, value) in list {
-                    let at = at as usize * n;
-                    for (c, &b) in c[at..at + n].iter_mut().zip(b) {
-                        *c += value * b;
-                    }
-                }
-            });
+        let first = matrix.columns(part).start;
+        for (row, b) in b.chunks_exact(n).enumerate() {
+            let entries = matrix.entries_of(lists, row, part..part + 1);
+            let mut column = 0;
+            column = rows_of_c::<T, 64>(entries, first, b, n, c, column);
+            column = rows_of_c::<T, 16>(entries, first, b, n, c, column);
+            column = rows_of_c::<T, 4>(entries, first, b, n, c, column);
+            rows_of_c::<T, 1>(entries, first, b, n, c, column);
         }
     }
 }
 
-/// Hands on what is not zero, some at a time, with its place.
+/// Adds rows of B, each times its factor, to a row of C, in columns from `column` on, `N` at a
+/// time; returns the first one left.
 #[inline(always)]
-fn non_zeros<T: Float, const AVX2: bool>(
-    values: &[T],
-    mut with: impl FnMut(&[(u32, T)]),
-) {
-    let mut list = [(0, T::ZERO); LIST];
-    let mut count = 0;
-    for (number, block) in values.chunks(BLOCK).enumerate() {
-        // First all bits, without a branch that would hold up the reads.
-        let mut words = [0_u16; BLOCK / CHUNK];
-        let (chunks, rest) = block.as_chunks::<CHUNK>();
-        for (bits, chunk) in words.iter_mut().zip(chunks) {
-            *bits = bits_of::<T, AVX2>(chunk);
-        }
-        if !rest.is_empty() {
-            let mut last = [T::ZERO; CHUNK];
-            last[..rest.len()].copy_from_slice(rest);
-            words[chunks.len()] = bits_of::<T, AVX2>(&last);
-        }
-        let (groups, _) = words.as_chunks::<4>();
-        for (group, &[a, b, c, d]) in groups.iter().enumerate() {
-            let [a, b, c, d] = [a, b, c, d].map(u64::from);
-            let mut bits = a | b << 16 | c << 32 | d << 48;
-            if count > LIST - 4 * CHUNK {
-                with(&list[..count]);
-                count = 0;
-            }
-            while bits != 0 {
-                let at = 4 * CHUNK * group + bits.trailing_zeros() as usize;
-                list[count] = ((number * BLOCK + at) as u32, block[at]);
-                count += 1;
-                bits &= bits - 1;
-            }
-        }
-    }
-    with(&list[..count]);
-}
-
-/// A bit for each element that is not zero, the first element's the lowest.
-#[inline(always)]
-fn bits_of<T: Float, const AVX2: bool>(chunk: &[T; CHUNK]) -> u16 {
-    #[cfg(target_arch = "x86_64")]
-    if AVX2 {
-        use std::arch::x86_64::*;
-
-        // SAFETY: `vectorized` sets its constant only where AVX2 is there. A `Float` of four
-        // bytes is an `f32`, any other one an `f64`; the loads are those of the chunk.
-        return unsafe {
-            let mut bits = 0;
-            if size_of::<T>() == 4 {
-                let values = chunk.as_ptr().cast::<f32>();
-                let zero = _mm256_setzero_ps();
-                for part in 0..2 {
-                    let values = _mm256_loadu_ps(values.add(8 * part));
-                    let other = _mm256_cmp_ps::<_CMP_NEQ_UQ>(values, zero);
-                    bits |= _mm256_movemask_ps(other).cast_unsigned() << (8 * part);
-                }
-            } else {
-                let values = chunk.as_ptr().cast::<f64>();
-                let zero = _mm256_setzero_pd();
-                for part in 0..4 {
-                    let values = _mm256_loadu_pd(values.add(4 * part));
-                    let other = _mm256_cmp_pd::<_CMP_NEQ_UQ>(values, zero);
-                    bits |= _mm256_movemask_pd(other).cast_unsigned() << (4 * part);
-                }
-            }
-            bits as u16
-        };
-    }
-    (0..CHUNK).fold(0, |bits, i| bits | u16::from(chunk[i] != T::ZERO) << i)
-}
-
-/// Adds rows of B, each times its factor, to a row of C.
-#[inline(always)]
-fn add_rows<T: Float>(list: &[(u32, T)], b: &[T], n: usize, c: &mut [T]) {
-    let mut column = 0;
-    column = add_columns::<T, 64>(list, b, n, c, column);
-    column = add_columns::<T, 16>(list, b, n, c, column);
-    column = add_columns::<T, 4>(list, b, n, c, column);
-    add_columns::<T, 1>(list, b, n, c, column);
-}
-
-/// As [`add_rows`], in columns from `column` on, `N` at a time; returns the first one left.
-#[inline(always)]
-fn add_columns<T: Float, const N: usize>(
-    list: &[(u32, T)],
+fn rows_of_b<T: Float, const N: usize>(
+    (places, values): (&[u32], &[T]),
     b: &[T],
     n: usize,
     c: &mut [T],
@@ -283,13 +339,38 @@ fn add_columns<T: Float, const N: usize>(
         let c = &mut c[column..column + N];
         let mut sums = [T::ZERO; N];
         sums.copy_from_slice(c);
-        for &(at, value) in list {
+        for (&at, &value) in places.iter().zip(values) {
             let b = &b[at as usize * n + column..][..N];
             for j in 0..N {
                 sums[j] += value * b[j];
             }
         }
         c.copy_from_slice(&sums);
+        column += N;
+    }
+    column
+}
+
+/// Adds a row of B, times each factor, to rows of C, the first of which is row `first`, in
+/// columns from `column` on, `N` at a time; returns the first one left.
+#[inline(always)]
+fn rows_of_c<T: Float, const N: usize>(
+    (places, values): (&[u32], &[T]),
+    first: usize,
+    b: &[T],
+    n: usize,
+    c: &mut [T],
+    mut column: usize,
+) -> usize {
+    while column + N <= n {
+        let mut row = [T::ZERO; N];
+        row.copy_from_slice(&b[column..column + N]);
+        for (&at, &value) in places.iter().zip(values) {
+            let c = &mut c[(at as usize - first) * n + column..][..N];
+            for j in 0..N {
+                c[j] += value * row[j];
+            }
+        }
         column += N;
     }
     column
@@ -322,10 +403,15 @@ mod tests {
         let strides = if transposed { [1, m] } else { [k, 1] };
         let product = NonZeros::new([m, n, k], strides, [n, 1]).unwrap();
         let mut c = vec![f64::NAN; m * n];
+        let threads = &Threads::new(threads);
+        let [places, values] = product.matrix.sizes();
+        let (mut places, mut values) = (vec![7; places], vec![f64::NAN; values]);
+        product.matrix.list(simd, threads, a, &mut places, &mut values);
         let taken = product.run(
             simd,
-            &Threads::new(threads),
-            [a, b],
+            threads,
+            Lists { places: &places, values: &values },
+            b,
             &mut c,
             Some(&|row, _, c| {
                 for (i, c) in c.iter_mut().enumerate() {
@@ -382,6 +468,27 @@ mod tests {
         for wrong in [f64::INFINITY, f64::NAN] {
             b[2047 * 64 + 63] = wrong;
             assert!(product(shape, false, [&a, &b], Simd::detect(), 2).is_none());
+        }
+    }
+
+    /// The look finds few, but all are in places where it does not look.
+    #[test]
+    fn lists_without_room_are_not_used() {
+        let shape @ [m, _, k] = [2, 64, 4096];
+        let [mut a, b] = operands(shape, 1 << 40);
+        let mut full = Vec::new();
+        for i in 0..m * k {
+            let before = std::mem::replace(&mut a[i], 1.0);
+            if has_few(&a) {
+                full.push(i);
+            } else {
+                a[i] = before;
+            }
+        }
+        assert!(full.len() > m * k / ROOM, "{}", full.len());
+        for simd in Simd::available() {
+            assert!(product(shape, false, [&a, &b], simd, 2).is_none());
+            assert!(product([k, 64, m], true, [&a, &b], simd, 2).is_none());
         }
     }
 

@@ -5,7 +5,7 @@ use deckle_tensor::{DType, Result};
 use super::{Finish, Kernel, Product};
 use crate::{
     Simd, Threads,
-    gemm::{Epilogue, Gemm, NonZeros},
+    gemm::{Epilogue, Gemm, Lists, Matrix, NonZeros},
     graph::{Graph, Id, Node},
     place::{Context, Dense, Plain},
     simd::Float,
@@ -18,6 +18,7 @@ pub(crate) struct MatMul {
     gemm: Gemm,
     /// The same product, if A can have few non-zeros.
     non_zeros: Option<NonZeros>,
+    lists: Option<Listed>,
     sizes: [usize; 3],
     strides: [[usize; 2]; 2],
     /// Where A and B of each product start.
@@ -28,6 +29,14 @@ pub(crate) struct MatMul {
     scratch: Option<Dense>,
     finish: Option<Finish>,
     dtype: DType,
+}
+
+/// What is not zero in A, for one or more products.
+pub(crate) struct Listed {
+    pub(crate) places: Dense,
+    pub(crate) values: Dense,
+    /// Whether an earlier product of A has made the lists.
+    pub(crate) made: bool,
 }
 
 impl MatMul {
@@ -84,7 +93,8 @@ impl MatMul {
         let gemm = Gemm::new(m, n, k)
             .a_strides(strides[0][0], strides[0][1])
             .b_strides(strides[1][0], strides[1][1]);
-        let non_zeros = (offsets.len() == 1)
+        let float = matches!(spec.dtype, DType::F32 | DType::F64);
+        let non_zeros = (offsets.len() == 1 && float)
             .then(|| NonZeros::new([m, n, k], strides[0], strides[1]))
             .flatten();
         let whole = |i: usize| {
@@ -94,6 +104,7 @@ impl MatMul {
         Self {
             gemm,
             non_zeros,
+            lists: None,
             sizes: [m, n, k],
             strides,
             offsets,
@@ -104,6 +115,39 @@ impl MatMul {
             finish: None,
             dtype: spec.dtype,
         }
+    }
+
+    /// A as it is stored, from which element on, if it can have few non-zeros.
+    pub(crate) fn listed(&self) -> Option<(Matrix, usize)> {
+        Some((self.non_zeros?.matrix, self.offsets[0].0))
+    }
+
+    pub(crate) fn set_lists(&mut self, lists: Listed) {
+        self.lists = Some(lists);
+    }
+
+    /// Computes the product of what is not zero in A, if that is little; tells whether.
+    fn few<T: Float + Plain>(
+        &self,
+        context: &Context<'_>,
+        [a, b]: [&[T]; 2],
+        c: &mut [T],
+        epilogue: Option<Epilogue<'_, T>>,
+    ) -> bool {
+        let (Some(product), Some(lists)) = (&self.non_zeros, &self.lists) else {
+            return false;
+        };
+        let (simd, threads) = (context.simd, context.threads);
+        let lists = if lists.made {
+            let (places, values) = (&lists.places, &lists.values);
+            Lists { places: context.read(places), values: context.read(values) }
+        } else {
+            let places = context.write(&lists.places);
+            let values = context.write(&lists.values);
+            product.matrix.list(simd, threads, a, places, values);
+            Lists { places, values }
+        };
+        product.run(simd, threads, lists, b, c, epilogue)
     }
 
     fn float<T: Float + Plain>(&self, context: &Context<'_>) {
@@ -125,10 +169,7 @@ impl MatMul {
             [] => {}
             [(first_a, first_b)] => {
                 let (a, b) = (&a[first_a.min(a.len())..], &b[first_b.min(b.len())..]);
-                let taken = self
-                    .non_zeros
-                    .is_some_and(|p| p.run(simd, threads, [a, b], c, epilogue));
-                if !taken {
+                if !self.few(context, [a, b], c, epilogue) {
                     self.gemm.run(simd, threads, a, b, c, scratch, epilogue);
                 }
             }
