@@ -18,6 +18,11 @@
 //! | [`mnist`] | 60,000 + 10,000 handwritten digits | `U8` `(28, 28)` | `U8`, 0 to 9 |
 //! | [`imdb`] | 25,000 + 25,000 reviews | lists of word ids | `I64`, 0 or 1 |
 //! | [`reuters`] | 8982 + 2246 newswires | lists of word ids | `I64`, 0 to 45 |
+//! | [`fashion_mnist`] | 60,000 + 10,000 articles of clothing | `U8` `(28, 28)` | `U8`, 0 to 9 |
+//! | [`cifar10`] | 50,000 + 10,000 photographs | `U8` `(32, 32, 3)` | `U8`, 0 to 9 |
+//! | [`cifar100`] | 50,000 + 10,000 photographs | `U8` `(32, 32, 3)` | `U8`, 0 to 99 or 0 to 19 |
+//! | [`boston_housing`] | 404 + 102 suburbs | `F32` `(13,)` | `F32`, price in $1000 |
+//! | [`california_housing`] | 16,512 + 4128 districts | `F32` `(8,)` | `F32`, price in $ |
 //!
 //! Each module has `INFO` with source, licence and citation, a loader with Keras's options, and
 //! a function `load` with Keras's defaults.
@@ -26,7 +31,7 @@
 //!
 //! 1. In the folder that the loader is given (`folder`); then nowhere else.
 //! 2. In the folder that the environment variable `DECKLE_DATA_DIR` names: in its subfolder of
-//!    the data set's name (`mnist`, `imdb`, `reuters`), then in the folder itself.
+//!    the data set's name (`mnist`, `boston_housing`, ...), then in the folder itself.
 //! 3. In the user's cache: `~/.cache/deckle/mnist`, or what the operating system calls it.
 //! 4. For MNIST, in the program itself: 10,000 digits of the 60,000 to train on.
 //!
@@ -34,11 +39,19 @@
 //! off or does not belong to the others is an error that names it; nothing is read in its place.
 #![forbid(unsafe_code)]
 
+pub mod boston_housing;
+pub mod california_housing;
+mod cifar;
+pub mod cifar10;
+pub mod cifar100;
 mod error;
+pub mod fashion_mnist;
 mod gzip;
+mod housing;
 pub mod idx;
 pub mod imdb;
 mod info;
+mod labeled_images;
 mod labeled_sequences;
 pub mod lists;
 mod loaded;

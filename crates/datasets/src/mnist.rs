@@ -15,13 +15,12 @@
 use std::path::{Path, PathBuf};
 
 use deckle_data::{Arrays, Dataset};
-use deckle_tensor::{Tensor, shape_text};
 
 use crate::{
-    Error, Info, Loaded, Place, Result, Source,
+    Info, Loaded, Place, Result, Source,
     gzip::Bytes,
     idx,
-    npz::Archive,
+    labeled_images::{self, checked},
     search::{Found, Search, files_text},
 };
 
@@ -35,9 +34,6 @@ pub const INFO: Info = Info {
     citation: "Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to \
                document recognition, Proceedings of the IEEE 86(11), 1998",
 };
-
-/// The number of classes.
-const CLASSES: u8 = 10;
 
 /// How many of the embedded digits are to train on.
 const EMBEDDED_TRAIN: usize = 8000;
@@ -136,31 +132,16 @@ impl Mnist {
             return embedded(search);
         }
         match search.find(&INFO, &FILES)? {
-            Some(found) => from_files(found),
+            Some(found) => from_files(&found),
             None if search.explicit.is_some() => Err(search.not_found(&INFO, &FILES)),
             None => embedded(search),
         }
     }
 }
 
-fn from_files(found: Found) -> Result<Loaded<Arrays>> {
-    let Found { alternative, folder, paths } = found;
-    let (train, test) = if let [images, labels, test_images, test_labels] = &paths[..] {
-        let part = |images: &Path, labels: &Path| {
-            let (x, y) = (idx::read(images)?, idx::read(labels)?);
-            checked(&images.display(), x, &labels.display(), y)
-        };
-        (part(images, labels)?, part(test_images, test_labels)?)
-    } else {
-        debug_assert_eq!(alternative, 1);
-        let archive = Archive::open(&paths[0])?;
-        let part = |x: &str, y: &str| {
-            let file = |member| format!("{}, member `{member}`", paths[0].display());
-            checked(&file(x), archive.bytes(x)?, &file(y), archive.bytes(y)?)
-        };
-        (part("x_train", "y_train")?, part("x_test", "y_test")?)
-    };
-    loaded(train, test, Place::Folder(folder))
+fn from_files(found: &Found) -> Result<Loaded<Arrays>> {
+    let (train, test) = labeled_images::read(found)?;
+    loaded(train, test, Place::Folder(found.folder.clone()))
 }
 
 fn embedded(search: &Search) -> Result<Loaded<Arrays>> {
@@ -182,53 +163,6 @@ fn loaded(train: Arrays, test: Arrays, place: Place) -> Result<Loaded<Arrays>> {
         test: test.description(format!("MNIST, {digits} to test on")),
         source,
     })
-}
-
-/// Images and labels that belong together.
-fn checked(
-    images: &dyn std::fmt::Display,
-    x: Tensor,
-    labels: &dyn std::fmt::Display,
-    y: Tensor,
-) -> Result<Arrays> {
-    let [count, 28, 28] = x.shape()[..] else {
-        return Err(Error::file(
-            images,
-            format_args!(
-                "holds an array of shape {}, expected (images, 28, 28)",
-                shape_text(x.shape())
-            ),
-        ));
-    };
-    if y.rank() != 1 {
-        return Err(Error::file(
-            labels,
-            format_args!(
-                "holds an array of shape {}, expected (labels,)",
-                shape_text(y.shape())
-            ),
-        ));
-    }
-    if y.shape()[0] != count {
-        return Err(Error::file(
-            labels,
-            format_args!("holds {} labels, but {images} {count} images", y.shape()[0]),
-        ));
-    }
-    if count == 0 {
-        return Err(Error::file(images, "holds no image"));
-    }
-    let outside = y.to_vec::<u8>()?.into_iter().position(|label| label >= CLASSES);
-    if let Some(position) = outside {
-        return Err(Error::file(
-            labels,
-            format_args!(
-                "is damaged: label {} at position {position} is not 0 to 9",
-                y.to_vec::<u8>()?[position]
-            ),
-        ));
-    }
-    Ok(Arrays::new(x, y)?)
 }
 
 #[cfg(test)]

@@ -46,6 +46,18 @@ impl<'a> Archive<'a> {
         Ok(tensor.cast(DType::I64).to_vec()?)
     }
 
+    /// An array of numbers, as `F32`.
+    pub(crate) fn floats(&self, member: &str) -> Result<Tensor> {
+        let tensor = self.npz.tensor(member)?;
+        if !tensor.dtype().is_float() {
+            return Err(self.failed(
+                member,
+                format_args!("holds {}, expected floating-point numbers", tensor.dtype()),
+            ));
+        }
+        Ok(tensor.cast(DType::F32))
+    }
+
     /// An array of lists of ids.
     pub(crate) fn sequences(&self, member: &str) -> Result<Sequences> {
         let bytes = self.npz.bytes(member)?;

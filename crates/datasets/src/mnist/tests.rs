@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use deckle_tensor::DType;
+use deckle_tensor::{DType, Tensor};
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 

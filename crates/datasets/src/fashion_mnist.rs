@@ -1,0 +1,178 @@
+//! Fashion-MNIST: 70,000 articles of clothing of 28 × 28 pixels.
+//!
+//! ```no_run
+//! use deckle_datasets::fashion_mnist::{self, CLASS_NAMES};
+//!
+//! let (train, test) = fashion_mnist::load()?;
+//! assert_eq!(train.x().shape()[1..], [28, 28]);
+//! assert_eq!(CLASS_NAMES[9], "ankle boot");
+//! # let _ = test;
+//! # Ok::<(), deckle_datasets::Error>(())
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use deckle_data::{Arrays, Dataset};
+
+use crate::{Info, Loaded, Place, Result, Source, labeled_images, search::Search};
+
+/// Source, licence and citation.
+pub const INFO: Info = Info {
+    name: "Fashion-MNIST",
+    folder: "fashion_mnist",
+    contents: "60,000 articles of clothing to train on and 10,000 to test on, 28 × 28 pixels",
+    source: "https://github.com/zalandoresearch/fashion-mnist (four IDX files)",
+    licence: "MIT",
+    citation: "H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a novel image dataset for \
+               benchmarking machine learning algorithms, arXiv:1708.07747, 2017",
+};
+
+/// The classes' names, in the order of the labels.
+pub const CLASS_NAMES: [&str; 10] = [
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+];
+
+/// The files that hold the data set: images and labels to train on, then to test on. The second
+/// four are a part of it.
+const FILES: [&[&str]; 2] = [
+    &[
+        "train-images-idx3-ubyte.gz",
+        "train-labels-idx1-ubyte.gz",
+        "t10k-images-idx3-ubyte.gz",
+        "t10k-labels-idx1-ubyte.gz",
+    ],
+    &[
+        "train10k-images.idx.gz",
+        "train10k-labels.idx.gz",
+        "test2k-images.idx.gz",
+        "test2k-labels.idx.gz",
+    ],
+];
+
+/// Loads Fashion-MNIST from where it is found: `DECKLE_DATA_DIR` or the cache.
+///
+/// # Errors
+///
+/// As for [`FashionMnist::load`].
+pub fn load() -> Result<(Arrays, Arrays)> {
+    FashionMnist::new().load().map(Loaded::into_parts)
+}
+
+/// Loads Fashion-MNIST: images `U8` `(n, 28, 28)` and labels `U8` `(n,)`.
+///
+/// The files are the four IDX files of the data set, with or without `.gz`, looked for in the
+/// given folder; without one, in the subfolder `fashion_mnist` of the folder that the
+/// environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in the subfolder
+/// `deckle/fashion_mnist` of the user's cache. They have MNIST's names: keep them apart.
+///
+/// In their place there may be a part of the data set, 10,000 images to train on and 2000 of the
+/// test set (`train10k-images.idx.gz`, ...); [`Loaded::source`] says how many were read.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_datasets::fashion_mnist::FashionMnist;
+///
+/// let error = FashionMnist::new().folder("no/such/folder").load().unwrap_err();
+/// assert!(error.to_string().contains("train-images-idx3-ubyte.gz"));
+/// ```
+///
+/// # Keras
+///
+/// `keras.datasets.fashion_mnist.load_data()`.
+///
+/// # References
+///
+/// [`INFO`] has source, licence and citation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FashionMnist {
+    folder: Option<PathBuf>,
+}
+
+impl FashionMnist {
+    /// The data set, wherever it is found.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the only folder to look in.
+    #[must_use]
+    pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.folder = Some(folder.as_ref().to_path_buf());
+        self
+    }
+
+    /// Loads the data set.
+    ///
+    /// # Errors
+    ///
+    /// If its files are not found, or not all, or they are damaged or do not belong together.
+    pub fn load(&self) -> Result<Loaded<Arrays>> {
+        let search = Search::new(self.folder.as_deref());
+        let found = search.require(&INFO, &FILES)?;
+        let (train, test) = labeled_images::read(&found)?;
+        let part = if found.alternative == 1 { "a part of the images" } else { "images" };
+        let place = Place::Folder(found.folder);
+        let source = Source { info: &INFO, place, train: train.len(), test: test.len() };
+        Ok(Loaded {
+            train: train.description(format!("Fashion-MNIST, {part} to train on")),
+            test: test.description(format!("Fashion-MNIST, {part} to test on")),
+            source,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::{Scratch, real_data};
+
+    fn idx_file(shape: &[u32]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 8, shape.len() as u8];
+        bytes.extend(shape.iter().flat_map(|len| len.to_be_bytes()));
+        bytes.extend((0..shape.iter().product::<u32>()).map(|at| (at % 10) as u8));
+        bytes
+    }
+
+    #[test]
+    fn a_part_is_called_a_part() {
+        let scratch = Scratch::new();
+        for (name, shape) in
+            FILES[1].iter().zip([&[4, 28, 28][..], &[4], &[2, 28, 28], &[2]])
+        {
+            scratch.write(name.trim_end_matches(".gz"), &idx_file(shape));
+        }
+        let loaded = FashionMnist::new().folder(scratch.path()).load().unwrap();
+        assert_eq!((loaded.source.train, loaded.source.test), (4, 2));
+        assert_eq!(
+            loaded.train.to_string(),
+            "Fashion-MNIST, a part of the images to train on: 4 examples of `x0`: uint8 (28, 28), \
+             `y0`: uint8 ()"
+        );
+        scratch.write("train-images-idx3-ubyte", &idx_file(&[1, 28, 28]));
+        // The part is whole, so it is read.
+        assert!(FashionMnist::new().folder(scratch.path()).load().is_ok());
+    }
+
+    #[test]
+    fn real_files_are_read() {
+        if let Some(folder) = real_data("embeddable/fashion") {
+            let loaded = FashionMnist::new().folder(folder).load().unwrap();
+            assert_eq!((loaded.train.len(), loaded.test.len()), (10_000, 2000));
+            let labels = loaded.train.y().unwrap().to_vec::<u8>().unwrap();
+            for class in 0..10 {
+                assert_eq!(labels.iter().filter(|&&label| label == class).count(), 1000);
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Images of 28 × 28 pixels and their labels, as MNIST's files hold them.
+
+use std::path::Path;
+
+use deckle_data::Arrays;
+use deckle_tensor::{Tensor, shape_text};
+
+use crate::{Error, Result, idx, npz::Archive, search::Found};
+
+/// The number of classes.
+const CLASSES: u8 = 10;
+
+/// The parts to train on and to test on: of four IDX files (images and labels to train on, then
+/// to test on), or of a `.npz` file of Keras.
+pub(crate) fn read(found: &Found) -> Result<(Arrays, Arrays)> {
+    if let [images, labels, test_images, test_labels] = &found.paths[..] {
+        let part = |images: &Path, labels: &Path| {
+            let (x, y) = (idx::read(images)?, idx::read(labels)?);
+            checked(&images.display(), x, &labels.display(), y)
+        };
+        return Ok((part(images, labels)?, part(test_images, test_labels)?));
+    }
+    let path = &found.paths[0];
+    let archive = Archive::open(path)?;
+    let part = |x: &str, y: &str| {
+        let file = |member| format!("{}, member `{member}`", path.display());
+        checked(&file(x), archive.bytes(x)?, &file(y), archive.bytes(y)?)
+    };
+    Ok((part("x_train", "y_train")?, part("x_test", "y_test")?))
+}
+
+/// Images and labels that belong together.
+pub(crate) fn checked(
+    images: &dyn std::fmt::Display,
+    x: Tensor,
+    labels: &dyn std::fmt::Display,
+    y: Tensor,
+) -> Result<Arrays> {
+    let [count, 28, 28] = x.shape()[..] else {
+        return Err(Error::file(
+            images,
+            format_args!(
+                "holds an array of shape {}, expected (images, 28, 28)",
+                shape_text(x.shape())
+            ),
+        ));
+    };
+    if y.rank() != 1 {
+        return Err(Error::file(
+            labels,
+            format_args!(
+                "holds an array of shape {}, expected (labels,)",
+                shape_text(y.shape())
+            ),
+        ));
+    }
+    if y.shape()[0] != count {
+        return Err(Error::file(
+            labels,
+            format_args!("holds {} labels, but {images} {count} images", y.shape()[0]),
+        ));
+    }
+    if count == 0 {
+        return Err(Error::file(images, "holds no image"));
+    }
+    let outside = y.to_vec::<u8>()?.into_iter().position(|label| label >= CLASSES);
+    if let Some(position) = outside {
+        return Err(Error::file(
+            labels,
+            format_args!(
+                "is damaged: label {} at position {position} is not 0 to 9",
+                y.to_vec::<u8>()?[position]
+            ),
+        ));
+    }
+    Ok(Arrays::new(x, y)?)
+}
