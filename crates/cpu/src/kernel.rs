@@ -4,12 +4,11 @@ mod arrange;
 mod composite;
 mod convolution;
 mod epilogue;
-mod gru;
 mod index;
-mod lstm;
 mod matmul;
 mod pass;
 mod pooling;
+mod recurrent;
 mod scan;
 mod softmax;
 mod sort;
@@ -32,6 +31,11 @@ pub(crate) trait Kernel: Send + Sync {
     /// Gets ready when the values' places are known; `same` says whether two share theirs.
     fn prepare(&mut self, same: &dyn Fn(Id, Id) -> bool, simd: Simd) {
         let _ = (same, simd);
+    }
+
+    /// A value that it reads and one that it makes, which may share their memory.
+    fn in_place(&self) -> Option<(Id, Id)> {
+        None
     }
 
     /// The bytes of memory that it needs while it runs; none by default.

@@ -228,6 +228,7 @@ impl Lowering<'_> {
 
     fn push(&mut self, mut kernel: Box<dyn Kernel>, node: &Node, fallible: bool) {
         let scratch = self.scratch(&mut *kernel);
+        let in_place = kernel.in_place().into_iter().collect();
         let shapes =
             node.results.iter().map(|&id| self.graph.values[id].spec.to_string());
         self.instructions.push(Instruction {
@@ -237,7 +238,7 @@ impl Lowering<'_> {
             reads: node.operands.iter().map(|operand| operand.id).collect(),
             writes: node.results.clone(),
             scratch,
-            in_place: Vec::new(),
+            in_place,
             fallible,
             flops: 0,
         });

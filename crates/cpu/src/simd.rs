@@ -1,4 +1,5 @@
 //! Which vector instructions the kernels use: [`Simd`].
+#![expect(unsafe_code, reason = "a barrier for the compiler")]
 
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
@@ -142,6 +143,17 @@ macro_rules! vectorized {
     };
 }
 pub(crate) use vectorized;
+
+/// Keeps the compiler from taking several turns of a loop at once, where each computes a whole
+/// vector: it would gather the first elements of sixteen turns, then their second ones.
+#[inline(always)]
+pub(crate) fn one_by_one() {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    // SAFETY: there is no instruction.
+    unsafe {
+        std::arch::asm!("", options(nomem, nostack, preserves_flags));
+    }
+}
 
 /// `f32` and `f64`, the types that the fast kernels compute in.
 ///

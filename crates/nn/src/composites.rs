@@ -8,11 +8,14 @@ use deckle_tensor::{Backend, DType, Reference, Tensor, conformance::check_compos
 
 use crate::{
     Result,
-    layers::{gru::composite::Gru, lstm::composite::Lstm},
+    layers::{
+        gru::composite::Gru, lstm::composite::Lstm, recurrent::composite::Extras,
+        simple_rnn::composite::Simple,
+    },
 };
 
 /// What is computed from a case's inputs.
-type Run = fn(&[Var]) -> Result<Vec<Var>>;
+type Run = Box<dyn Fn(&[Var]) -> Result<Vec<Var>>>;
 
 /// A composite on the inputs that [`numbers`] makes of the shapes.
 struct Case {
@@ -24,9 +27,13 @@ struct Case {
     run: Run,
 }
 
-fn case(names: [&'static str; 2], shapes: &[&[usize]], run: Run) -> Case {
+fn case(
+    names: [&'static str; 2],
+    shapes: &[&[usize]],
+    run: impl Fn(&[Var]) -> Result<Vec<Var>> + 'static,
+) -> Case {
     let shapes = shapes.iter().map(|shape| shape.to_vec()).collect();
-    Case { names, shapes, more: Vec::new(), run }
+    Case { names, shapes, more: Vec::new(), run: Box::new(run) }
 }
 
 /// Numbers from -1.2 to 1.2 that are all different for a while.
@@ -90,46 +97,57 @@ fn cases() -> Vec<Case> {
     cases.push(case(sigmoid, &[&[4, 3], &[3]], |x| {
         one(x[0].sigmoid_cross_entropy(&x[1]))
     }));
-    for [time, batch, units] in [[0, 2, 3], [4, 0, 2], [1, 1, 1], [5, 3, 7], [3, 9, 17]] {
-        let shapes: [&[usize]; 4] = [
-            &[time, batch, 4 * units],
-            &[batch, units],
-            &[batch, units],
-            &[units, 4 * units],
-        ];
-        let gru_shapes: [&[usize]; 4] = [
-            &[time, batch, 3 * units],
-            &[batch, units],
-            &[units, 3 * units],
-            &[3 * units],
-        ];
-        let loops: [(_, &[&[usize]], [Run; 2]); 2] = [
-            (
-                ["lstm", "lstm_backward"],
-                &shapes,
-                [
-                    |x| Ok(Var::composite(Lstm, &all(x))?),
-                    |x| Ok(Var::composite(Lstm, &all(x))?.split_off(1)),
-                ],
-            ),
-            (
-                ["gru", "gru_backward"],
-                &gru_shapes,
-                [
-                    |x| Ok(Var::composite(Gru, &all(x))?),
-                    |x| Ok(Var::composite(Gru, &all(x))?.split_off(1)),
-                ],
-            ),
-        ];
-        for (names, shapes, runs) in loops {
-            // All steps or the last states alone; all steps count, or some.
-            for (run, masked) in runs.into_iter().flat_map(|r| [(r, false), (r, true)]) {
-                let mut case = case(names, shapes, run);
-                if masked {
-                    let mask: Vec<_> = (0..time * batch).map(|i| i % 5 != 0).collect();
-                    case.more.push(Tensor::new(mask, [time, batch]).unwrap());
+    cases.extend(loops());
+    cases
+}
+
+/// Recurrent layers: all steps or the last states alone; all steps count, or some; with and
+/// without dropout. The last shapes have kernels whose gradients are products over all steps.
+fn loops() -> Vec<Case> {
+    type Loop = fn(Extras, &[&Var]) -> deckle_autograd::Result<Vec<Var>>;
+    let kinds: [([_; 2], _, _, _, Loop); 4] = [
+        (["lstm", "lstm_backward"], 4, 2, false, |e, x| Var::composite(Lstm(e), x)),
+        (["gru", "gru_backward"], 3, 1, true, |extras, x| {
+            Var::composite(Gru { reset_after: true, extras }, x)
+        }),
+        (["gru", "gru_backward"], 3, 1, false, |extras, x| {
+            Var::composite(Gru { reset_after: false, extras }, x)
+        }),
+        (["simple_rnn", "simple_rnn_backward"], 1, 1, false, |extras, x| {
+            Var::composite(Simple(extras), x)
+        }),
+    ];
+    let sizes =
+        [[0, 2, 3], [4, 0, 2], [1, 1, 1], [5, 3, 7], [3, 9, 17], [2, 3, 75], [3, 2, 130]];
+    let mut cases = Vec::new();
+    for [time, batch, units] in sizes {
+        for (names, gates, states, has_bias, run) in kinds {
+            let width = gates * units;
+            let mut shapes = vec![vec![time, batch, width]];
+            shapes.extend(vec![vec![batch, units]; states]);
+            shapes.push(vec![units, width]);
+            shapes.extend(has_bias.then(|| vec![width]));
+            for variant in 0..8 {
+                let [ends, dropped, masked] = [1, 2, 4].map(|bit| variant & bit != 0);
+                // Large ones take long in the reference.
+                if units > 70 && (units < 100) != (gates > 1) {
+                    continue;
                 }
-                cases.push(case);
+                let mut more = Vec::new();
+                more.extend(
+                    dropped.then(|| numbers(&[gates, batch, units], 70, DType::F64)),
+                );
+                more.extend(masked.then(|| {
+                    let mask: Vec<_> = (0..time * batch).map(|i| i % 5 != 0).collect();
+                    Tensor::new(mask, [time, batch]).unwrap()
+                }));
+                let extras = Extras { dropped, masked };
+                let run = move |x: &[Var]| {
+                    let mut made = run(extras, &all(x))?;
+                    Ok(if ends { made.split_off(1) } else { made })
+                };
+                let run = Box::new(run);
+                cases.push(Case { names, shapes: shapes.clone(), more, run });
             }
         }
     }
@@ -156,7 +174,10 @@ fn kernels_and_bodies_agree_forward_and_backward() -> Result<()> {
                 .enumerate()
                 .map(|(i, shape)| numbers(shape, 100 * i, dtype))
                 .collect();
-            given.extend(more.iter().cloned());
+            given.extend(more.iter().map(|x| match x.dtype() {
+                DType::F64 => x.cast(dtype),
+                _ => x.clone(),
+            }));
             let vars: Vec<_> =
                 given.iter().map(|x| Var::input("x", x.shape(), x.dtype())).collect();
             let results = run(&vars)?;

@@ -2,7 +2,7 @@
 
 use deckle_tensor::Composite;
 
-use super::{Kernel, gru, lstm, softmax::Softmax};
+use super::{Kernel, recurrent, softmax::Softmax};
 use crate::place::Dense;
 
 /// A composite that there is a kernel for.
@@ -17,22 +17,20 @@ struct Claim {
 type Make = fn(&Composite, Vec<Dense>, Vec<Dense>) -> Option<Box<dyn Kernel>>;
 
 /// All of them, by name.
-const CLAIMS: [Claim; 6] = [
-    Claim { name: "gru", takes: gru::Recurrence::takes, make: gru::Recurrence::make },
-    Claim {
-        name: "gru_backward",
-        takes: gru::Recurrence::takes,
-        make: gru::Recurrence::make,
-    },
+const CLAIMS: [Claim; 8] = [
+    recurrent("gru"),
+    recurrent("gru_backward"),
     Claim { name: "log_softmax", takes: Softmax::takes, make: Softmax::make },
-    Claim { name: "lstm", takes: lstm::Recurrence::takes, make: lstm::Recurrence::make },
-    Claim {
-        name: "lstm_backward",
-        takes: lstm::Recurrence::takes,
-        make: lstm::Recurrence::make,
-    },
+    recurrent("lstm"),
+    recurrent("lstm_backward"),
+    recurrent("simple_rnn"),
+    recurrent("simple_rnn_backward"),
     Claim { name: "softmax", takes: Softmax::takes, make: Softmax::make },
 ];
+
+const fn recurrent(name: &'static str) -> Claim {
+    Claim { name, takes: recurrent::takes, make: recurrent::make }
+}
 
 fn claim(composite: &Composite) -> Option<&'static Claim> {
     CLAIMS.iter().find(|claim| *claim.name == *composite.name)

@@ -4,7 +4,7 @@
 use deckle_tensor::{Binary, Compare, DType, Element, Unary, bf16, f16};
 
 use super::number::{Bits, Float, Number};
-use crate::{Simd, graph::Map};
+use crate::{Simd, graph::Map, simd::one_by_one};
 
 /// Runs a function of up to three elements over the first `len` elements of its operands.
 ///
@@ -44,7 +44,7 @@ unsafe fn run<F: Function>(
     let whole = len - len % GROUP;
     let mut i = 0;
     while i < whole {
-        group_by_group();
+        one_by_one();
         // SAFETY: i + GROUP <= len, and the caller promises `len` elements. `()` has no bytes.
         unsafe {
             let x = a.add(i).cast::<[F::A; GROUP]>().read_unaligned();
@@ -63,17 +63,6 @@ unsafe fn run<F: Function>(
             out.add(i).write(F::apply(x, y, z));
         }
         i += 1;
-    }
-}
-
-/// Keeps the compiler from taking several groups at once: it would gather the first elements
-/// of sixteen groups, then their second ones, instead of one group as a vector.
-#[inline(always)]
-fn group_by_group() {
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    // SAFETY: there is no instruction.
-    unsafe {
-        std::arch::asm!("", options(nomem, nostack, preserves_flags));
     }
 }
 

@@ -23,8 +23,8 @@ use composite::Gru;
 /// Without `reset_after`, `gₕ` is `(r · h) · recurrent_kernel`, `r` inside, and there is one
 /// bias. `activation` stands for tanh, `recurrent_activation` for σ. Masked steps keep the
 /// state. It starts with 0, or with `initial_state`: one more input, positional or by that name.
-/// The inputs of all steps are multiplied by `kernel` at once; with the default activations and
-/// `reset_after` the rest is one operation, `gru`, that a backend may run as one loop.
+/// The inputs of all steps are multiplied by `kernel` at once; with the default activations
+/// the rest is one operation, `gru`, that a backend may run as one loop.
 ///
 /// # Shapes
 ///
@@ -141,15 +141,18 @@ impl BuiltGRU {
         let config = &self.config;
         let functions = (config.recurrent.activation, config.recurrent_activation);
         let fits = functions == (Activation::Tanh, Activation::Sigmoid);
-        if fits && config.reset_after && steps.state_dropout.is_empty() {
-            let projection = &steps.projection;
-            let bias = bias.cloned().unwrap_or_else(|| {
-                let width = [GATES * config.recurrent.units];
-                Var::constant(&Tensor::zeros(projection.dtype(), width))
+        if fits {
+            let (projection, reset_after) = (&steps.projection, config.reset_after);
+            let bias = reset_after.then(|| {
+                bias.cloned().unwrap_or_else(|| {
+                    let width = [GATES * config.recurrent.units];
+                    Var::constant(&Tensor::zeros(projection.dtype(), width))
+                })
             });
-            let inputs = [projection, &steps.states[0], kernel, &bias].into_iter();
-            let inputs: Vec<_> = inputs.chain(&steps.mask).collect();
-            let mut made = Var::composite(Gru, &inputs)?;
+            let (extras, more) = steps.extras()?;
+            let inputs = [projection, &steps.states[0], kernel].into_iter();
+            let inputs: Vec<_> = inputs.chain(&bias).chain(&more).collect();
+            let mut made = Var::composite(Gru { reset_after, extras }, &inputs)?;
             let states = made.split_off(1);
             return Ok((made.remove(0), states));
         }
@@ -224,7 +227,10 @@ mod tests {
     use deckle_tensor::DType;
 
     use super::*;
-    use crate::{check_layer, layers::lstm::tests::golden};
+    use crate::{
+        check_layer,
+        layers::lstm::tests::{check_loop, golden},
+    };
 
     /// The rule and differentiating through the body give the same gradients, orders one and
     /// two.
@@ -240,10 +246,13 @@ mod tests {
         let mut given: Vec<_> =
             shapes.iter().map(numbers).collect::<deckle_tensor::Result<_>>()?;
         assert_eq!(given[0].dtype(), DType::F64);
-        let run = |x: &[Var]| Var::composite(Gru, &x.iter().collect::<Vec<_>>());
-        deckle_autograd::check_gradients(run, &given)?;
-        given.push(Tensor::new(vec![true, false, false, true, true, true], [3, 2])?);
-        deckle_autograd::check_gradients(run, &given)?;
+        let dropout = numbers(&vec![3, 2, 2])?;
+        for reset_after in [true, false] {
+            given.truncate(if reset_after { 4 } else { 3 });
+            check_loop(&given, &dropout, |extras, x| {
+                Var::composite(Gru { reset_after, extras }, x)
+            })?;
+        }
         Ok(())
     }
 

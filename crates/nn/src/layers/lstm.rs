@@ -147,10 +147,11 @@ impl BuiltLSTM {
         let activation = self.config.recurrent.activation;
         let gate = self.config.recurrent_activation;
         let fits = (activation, gate) == (Activation::Tanh, Activation::Sigmoid);
-        if fits && steps.state_dropout.is_empty() {
+        if fits {
             let (h, c) = (&steps.states[0], &steps.states[1]);
-            let inputs = [&steps.projection, h, c, kernel].into_iter().chain(&steps.mask);
-            let mut made = Var::composite(Lstm, &inputs.collect::<Vec<_>>())?;
+            let (extras, more) = steps.extras()?;
+            let inputs = [&steps.projection, h, c, kernel].into_iter().chain(&more);
+            let mut made = Var::composite(Lstm(extras), &inputs.collect::<Vec<_>>())?;
             let states = made.split_off(1);
             return Ok((made.remove(0), states));
         }

@@ -1,5 +1,7 @@
 //! What all recurrent layers have in common: settings, weights, masks, dropout, the loop.
 
+pub(crate) mod composite;
+
 use deckle_autograd::{Result as GraphResult, Scanned, Var, Variable, scan};
 use deckle_tensor::{Dim, Shape};
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,7 @@ use crate::{
     Activation, Call, Constraint, Error, Init, Initializer, Inputs, Regularizer, Result,
     expect, keras::yes,
 };
+use composite::Extras;
 
 /// The settings that all recurrent layers share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -467,6 +470,20 @@ impl Recurrent {
 }
 
 impl Steps {
+    /// What a loop that is one operation takes besides: dropout, then mask.
+    pub(super) fn extras(&self) -> Result<(Extras, Vec<Var>)> {
+        let dropped = !self.state_dropout.is_empty();
+        let extras = Extras { dropped, masked: self.mask.is_some() };
+        let mut inputs = Vec::new();
+        if dropped {
+            let parts = self.state_dropout.iter().map(|dropout| dropout.expand_dims(0));
+            let parts = parts.collect::<GraphResult<Vec<_>>>()?;
+            inputs.push(Var::concatenate(&parts, 0)?);
+        }
+        inputs.extend(self.mask.clone());
+        Ok((extras, inputs))
+    }
+
     /// The product of the states and a kernel for all gates, with each gate's dropout.
     pub(super) fn product(&self, state: &Var, kernel: &Var) -> GraphResult<Var> {
         if self.state_dropout.is_empty() {

@@ -1,17 +1,22 @@
 //! The fully-connected recurrent layer.
 
+pub(crate) mod composite;
+
 use deckle_autograd::Var;
 use deckle_tensor::Shape;
 use serde::{Deserialize, Serialize};
 
 use super::recurrent::{Cell, Recurrent, recurrent_setters};
-use crate::{Built, Call, Init, Inputs, Layer, Result};
+use crate::{Activation, Built, Call, Init, Inputs, Layer, Result};
+use composite::Simple;
 
 /// A layer whose output is an input of its next step:
 /// `h' = tanh(x · kernel + h · recurrent_kernel + bias)`.
 ///
 /// `activation` stands for tanh. Masked steps keep the state. It starts with 0, or with
 /// `initial_state`: one more input, positional or by that name.
+/// The inputs of all steps are multiplied by `kernel` at once; with the default activation the
+/// rest is one operation, `simple_rnn`, that a backend may run as one loop.
 ///
 /// # Shapes
 ///
@@ -96,6 +101,14 @@ impl Built for BuiltSimpleRNN {
         let steps =
             self.recurrent.begin(&self.cell, (1, 1), bias.as_ref(), inputs, call)?;
         let kernel = call.read(&self.cell.recurrent_kernel);
+        if self.recurrent.activation == Activation::Tanh {
+            let (extras, more) = steps.extras()?;
+            let inputs = [&steps.projection, &steps.states[0], &kernel].into_iter();
+            let inputs: Vec<_> = inputs.chain(&more).collect();
+            let mut made = Var::composite(Simple(extras), &inputs)?;
+            let states = made.split_off(1);
+            return self.recurrent.finish(&steps, &made[0], states, call);
+        }
         let mut scanned = steps.run(|x, states| {
             let sum = x.add(&steps.product(&states[0], &kernel)?)?;
             Ok(vec![self.recurrent.activation.apply(&sum)?])
@@ -107,7 +120,24 @@ impl Built for BuiltSimpleRNN {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, check_layer, layers::lstm::tests::golden};
+    use deckle_tensor::{DType, Tensor};
+
+    use crate::{
+        check_layer,
+        layers::lstm::tests::{check_loop, golden},
+    };
+
+    #[test]
+    fn the_gradient_is_right() -> Result<()> {
+        let numbers = |shape: &[usize]| {
+            let size: usize = shape.iter().product();
+            let numbers = (0..size).map(|i| (i * 7 % 11) as f64 / 11.0 - 0.4);
+            Tensor::new(numbers.collect::<Vec<_>>(), shape).map(|x| x.cast(DType::F64))
+        };
+        let given = [numbers(&[3, 2, 2])?, numbers(&[2, 2])?, numbers(&[2, 2])?];
+        let dropout = numbers(&[1, 2, 2])?;
+        check_loop(&given, &dropout, |extras, x| Var::composite(Simple(extras), x))
+    }
 
     #[test]
     fn keeps_the_promises_of_a_layer() -> Result<()> {

@@ -8,17 +8,17 @@ const ROWS: usize = 28;
 /// The rows of a recurrent layer's batch do not depend on each other: so a task takes some of
 /// them through all steps, and no step waits for another task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shards {
+pub(super) struct Shards {
     batch: usize,
 }
 
 impl Shards {
-    pub(crate) const fn new(batch: usize) -> Self {
+    pub(super) const fn new(batch: usize) -> Self {
         Self { batch }
     }
 
     /// The tasks that the rows are cut into.
-    pub(crate) fn tasks(self) -> usize {
+    pub(super) fn tasks(self) -> usize {
         match self.batch / ROWS {
             0 | 1 => 1 + usize::from(self.batch > ROWS / 2),
             shards => shards / 2 * 2,
@@ -26,37 +26,14 @@ impl Shards {
     }
 
     /// The most rows of a task; some have one less.
-    pub(crate) fn most(self) -> usize {
+    pub(super) fn most(self) -> usize {
         self.batch.div_ceil(self.tasks())
     }
 
     /// The first row of a task, and the number of its rows.
-    pub(crate) fn rows(self, task: usize) -> (usize, usize) {
+    pub(super) fn rows(self, task: usize) -> (usize, usize) {
         let first = task * self.batch / self.tasks();
         (first, (task + 1) * self.batch / self.tasks() - first)
-    }
-}
-
-/// Puts back what was before, in rows whose mask is 0.
-pub(crate) fn keep<T: Copy>(mask: &[u8], units: usize, now: &mut [T], before: &[T]) {
-    let rows = now.chunks_exact_mut(units).zip(before.chunks_exact(units));
-    for ((now, before), _) in rows.zip(mask).filter(|(_, mask)| **mask == 0) {
-        now.copy_from_slice(before);
-    }
-}
-
-/// Zeros in rows whose mask is 0.
-pub(crate) fn clear<T: Copy>(mask: &[u8], width: usize, now: &mut [T], zero: T) {
-    for (row, _) in now.chunks_exact_mut(width).zip(mask).filter(|(_, mask)| **mask == 0)
-    {
-        row.fill(zero);
-    }
-}
-
-#[track_caller]
-pub(crate) fn assert_lens<const N: usize>(pairs: [(usize, usize); N]) {
-    for (i, (len, expected)) in pairs.into_iter().enumerate() {
-        assert_eq!(len, expected, "elements of tensor {i}");
     }
 }
 

@@ -1,0 +1,360 @@
+//! The loop backward: [`Backward`] makes [`Gradients`].
+
+use std::ops::Range;
+
+use super::{
+    Recurrence, assert_lens,
+    cell::{Cell, StepBack, Target},
+    keep,
+    products::{Products, Sizes},
+};
+use crate::{Simd, Threads, simd::Float, threads::Disjoint};
+
+/// What [`Recurrence::backward`] reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backward<'a, T> {
+    /// The recurrent kernel (units, gates · units).
+    pub(crate) kernel: &'a [T],
+    /// The states before the first step (batch, units); as many as the cell has.
+    pub(crate) states: [&'a [T]; 2],
+    /// `h` after each step (time, batch, units).
+    pub(crate) sequence: &'a [T],
+    /// What the cell kept (time, batch, parts · units); nothing if it is where `dx` goes.
+    pub(crate) kept: Option<&'a [T]>,
+    /// `c` after each step (time, batch, units), if the cell has it.
+    pub(crate) cells: &'a [T],
+    /// The gradients by the last states (batch, units).
+    pub(crate) by_states: [&'a [T]; 2],
+    /// The gradient by `h` after each step (time, batch, units), if there is one.
+    pub(crate) by_sequence: Option<&'a [T]>,
+    /// What each gate multiplies its states by, as in [`Forward`](super::Forward).
+    pub(crate) dropout: Option<&'a [T]>,
+    /// Which steps count, as in [`Forward`](super::Forward).
+    pub(crate) mask: Option<&'a [u8]>,
+}
+
+/// What [`Recurrence::backward`] makes.
+#[derive(Debug)]
+pub(crate) struct Gradients<'a, T> {
+    /// By the inputs times their kernel (time, batch, gates · units).
+    pub(crate) dx: &'a mut [T],
+    /// By the states before the first step (batch, units).
+    pub(crate) states: [&'a mut [T]; 2],
+    /// By the recurrent kernel (units, gates · units).
+    pub(crate) dkernel: &'a mut [T],
+    /// By the products' bias, if the cell has it (gates · units).
+    pub(crate) dbias: &'a mut [T],
+}
+
+impl<C: Cell> Recurrence<C> {
+    /// The elements of a task's part of the gradients by kernel and bias.
+    pub(super) fn partial_sums(&self) -> usize {
+        let sizes = self.sizes();
+        let kernel = if sizes.learns_by_steps() { sizes.kernel() } else { 0 };
+        kernel + self.bias()
+    }
+
+    const fn bias(&self) -> usize {
+        if C::BIAS { C::GATES * self.units } else { 0 }
+    }
+
+    /// The elements of the gradients by the products of all steps, if those are needed later.
+    pub(super) fn by_product(&self) -> usize {
+        let needed = C::BIAS && !self.sizes().learns_by_steps();
+        if needed { C::GATES * self.steps() } else { 0 }
+    }
+
+    /// The elements of what a product took in all steps, if that is needed, and no state.
+    pub(super) fn sources(&self) -> usize {
+        let plain = C::PRODUCTS.len() == 1 && !self.dropped;
+        if plain || self.sizes().learns_by_steps() { 0 } else { self.steps() }
+    }
+
+    /// The elements of a slot: products of a step, what the cell needs, and the gradients by
+    /// the states after a step that does not count in all rows.
+    pub(super) fn backward_slot<T: Float>(&self, simd: Simd) -> usize {
+        let sizes = self.sizes();
+        sizes.scratch_back::<T>(simd) + self.spare_parts() * sizes.rows * self.units
+    }
+
+    /// The parts of memory for each row.
+    fn spare_parts(&self) -> usize {
+        let by_product = C::BIAS && self.by_product() == 0;
+        C::SPARE[1] + C::STATES + if by_product { C::GATES } else { 0 }
+    }
+
+    /// The elements of scratch memory of products over all steps.
+    pub(super) fn learn_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
+        let sizes = self.sizes();
+        if sizes.learns_by_steps() {
+            return 0;
+        }
+        let rows = self.time * self.batch;
+        let of = |gates: &Range<usize>, rows: usize| {
+            sizes.learn(gates, rows).scratch::<T>(simd, threads)
+        };
+        let parts = (0..C::PRODUCTS.len()).flat_map(|product| sizes.parts(product));
+        let most = parts.map(|gates| {
+            let some = of(&gates, self.batch).max(of(&gates, rows - self.batch));
+            some.max(of(&gates, rows))
+        });
+        most.max().unwrap_or_default()
+    }
+
+    /// Computes the gradients of [`forward`](Self::forward).
+    ///
+    /// # Panics
+    ///
+    /// If a slice has not the length of its shape, or `scratch` is too short.
+    pub(crate) fn backward<T: Float>(
+        &self,
+        simd: Simd,
+        threads: &Threads,
+        from: &Backward<'_, T>,
+        to: Gradients<'_, T>,
+        scratch: &mut [T],
+    ) {
+        let (units, gates, steps) = (self.units, C::GATES, self.steps());
+        let Gradients { dx, states: [dh, dc], dkernel, dbias } = to;
+        let has_c = usize::from(C::STATES > 1);
+        let rows = self.time * self.batch;
+        assert_lens([
+            (from.kernel.len(), gates * units * units),
+            (from.states[0].len(), self.state()),
+            (from.states[1].len(), has_c * self.state()),
+            (from.sequence.len(), steps),
+            (from.kept.map_or(C::KEPT * steps, <[T]>::len), C::KEPT * steps),
+            (from.cells.len(), has_c * steps),
+            (from.by_sequence.map_or(steps, <[T]>::len), steps),
+            (from.dropout.map_or(0, <[T]>::len), self.dropout()),
+            (from.mask.map_or(rows, <[u8]>::len), rows),
+            (dx.len(), gates * steps),
+            (dkernel.len(), gates * units * units),
+            (dbias.len(), self.bias()),
+        ]);
+        // The gradients by the states go backward through the steps where they end.
+        dh.copy_from_slice(from.by_states[0]);
+        dc.copy_from_slice(from.by_states[1]);
+        dbias.fill(T::ZERO);
+        dkernel.fill(T::ZERO);
+        if self.is_empty() {
+            return;
+        }
+        let sizes = self.sizes();
+        let parts = self.shards().tasks() * self.partial_sums();
+        let (packed, scratch) = scratch.split_at_mut(sizes.packed_back::<T>(simd));
+        let (sums, scratch) = scratch.split_at_mut(parts);
+        let (dy, scratch) = scratch.split_at_mut(self.by_product());
+        let (sources, scratch) = scratch.split_at_mut(self.sources());
+        sizes.pack_back(simd, threads, from.kernel, packed);
+        let to = Loop { dx: &mut *dx, dh, dc, dy: &mut *dy, sums: &mut *sums };
+        self.backward_steps(simd, threads, from, packed, to, scratch);
+        for sums in sums.chunks_exact(self.partial_sums().max(1)) {
+            let (of_kernel, of_bias) = sums.split_at(sums.len() - self.bias());
+            let pairs = dkernel.iter_mut().zip(of_kernel);
+            pairs.chain(dbias.iter_mut().zip(of_bias)).for_each(|(sum, &part)| {
+                *sum += part;
+            });
+        }
+        if !sizes.learns_by_steps() {
+            let dz = if C::BIAS { &*dy } else { &*dx };
+            self.learn(simd, threads, from, dz, dkernel, sources, scratch);
+        }
+    }
+
+    /// The gradient by a large kernel: products over all steps.
+    #[expect(clippy::too_many_arguments, reason = "what is read, made, and used for it")]
+    fn learn<T: Float>(
+        &self,
+        simd: Simd,
+        threads: &Threads,
+        from: &Backward<'_, T>,
+        dz: &[T],
+        dkernel: &mut [T],
+        sources: &mut [T],
+        scratch: &mut [T],
+    ) {
+        let (sizes, units, batch) = (self.sizes(), self.units, self.batch);
+        let rows = self.time * batch;
+        let first = C::GATES * self.state();
+        for product in 0..C::PRODUCTS.len() {
+            for gates in sizes.parts(product) {
+                let start = gates.start * units;
+                let dkernel = &mut dkernel[start..];
+                if !sources.is_empty() {
+                    self.fill_sources(simd, threads, from, product, gates.start, sources);
+                    let learn = sizes.learn(&gates, rows);
+                    let dz = &dz[start..];
+                    learn.run(simd, threads, sources, dz, dkernel, scratch, None);
+                    continue;
+                }
+                let (h, learn) = (from.states[0], sizes.learn(&gates, batch));
+                learn.run(simd, threads, h, &dz[start..first], dkernel, scratch, None);
+                if self.time > 1 {
+                    let before = &from.sequence[..self.steps() - self.state()];
+                    let learn = sizes.learn(&gates, rows - batch);
+                    let dz = &dz[first + start..];
+                    learn.run(simd, threads, before, dz, dkernel, scratch, None);
+                }
+            }
+        }
+    }
+
+    /// What a product took in all steps, for the gates from one on.
+    fn fill_sources<T: Float>(
+        &self,
+        simd: Simd,
+        threads: &Threads,
+        from: &Backward<'_, T>,
+        product: usize,
+        gate: usize,
+        sources: &mut [T],
+    ) {
+        let (units, batch) = (self.units, self.batch);
+        threads.run_chunks(sources, self.state(), |start, sources| {
+            let before = match start.checked_sub(self.state()) {
+                None => from.states[0],
+                Some(before) => &from.sequence[before..before + self.state()],
+            };
+            sources.copy_from_slice(before);
+            if let Some(dropout) = from.dropout {
+                let factors = &dropout[gate * batch * units..][..batch * units];
+                for (state, &factor) in sources.iter_mut().zip(factors) {
+                    *state = *state * factor;
+                }
+            }
+            for (row, state) in sources.chunks_exact_mut(units).enumerate() {
+                let row = start / units + row;
+                let width = C::KEPT * units;
+                let kept = from
+                    .kept
+                    .map_or(&[][..], |kept| &kept[row * width..(row + 1) * width]);
+                C::source(product, kept, state, simd);
+            }
+        });
+    }
+
+    fn backward_steps<T: Float>(
+        &self,
+        simd: Simd,
+        threads: &Threads,
+        from: &Backward<'_, T>,
+        packed: &[T],
+        to: Loop<'_, T>,
+        scratch: &mut [T],
+    ) {
+        let (units, batch, gates, sizes) =
+            (self.units, self.batch, C::GATES, self.sizes());
+        let has_c = usize::from(C::STATES > 1);
+        let slot_len = self.backward_slot::<T>(simd);
+        let sums_len = self.partial_sums();
+        let kept_dy = !to.dy.is_empty();
+        let [dx, dh, dc, dy, sums, scratch] =
+            [to.dx, to.dh, to.dc, to.dy, to.sums, scratch].map(Disjoint::new);
+        threads.run_with_slot(self.shards().tasks(), &|task, slot| {
+            let (first, rows) = self.shards().rows(task);
+            let own = first * units..(first + rows) * units;
+            let own_c = has_c * own.start..has_c * own.end;
+            // SAFETY: a task uses its own rows of the states, its own sums, and a slot's own
+            // scratch.
+            let (dh, dc, sums, scratch) = unsafe {
+                (
+                    dh.slice(own.clone()),
+                    dc.slice(own_c.clone()),
+                    sums.slice(task * sums_len..(task + 1) * sums_len),
+                    scratch.slice(slot * slot_len..(slot + 1) * slot_len),
+                )
+            };
+            sums.fill(T::ZERO);
+            let (dkernel, dbias) = sums.split_at_mut(sums_len - self.bias());
+            let (saved, scratch) = scratch.split_at_mut(rows * units);
+            let (saved_c, scratch) = scratch.split_at_mut(has_c * rows * units);
+            let (spare, scratch) = scratch.split_at_mut(C::SPARE[1] * rows * units);
+            let here = if C::BIAS && !kept_dy { gates * rows * units } else { 0 };
+            let (own_dy, scratch) = scratch.split_at_mut(here);
+            let mut products = Products {
+                simd,
+                sizes: Sizes { rows, ..sizes },
+                first,
+                packed,
+                dropout: from.dropout,
+                dkernel,
+                dbias,
+                scratch,
+            };
+            for step in (0..self.time).rev() {
+                let start = (step * batch + first) * units;
+                let end = start + rows * units;
+                if let Some(by_sequence) = from.by_sequence {
+                    let by_step = &by_sequence[start..end];
+                    dh.iter_mut().zip(by_step).for_each(|(dh, &by)| *dh += by);
+                }
+                let before = match step.checked_sub(1) {
+                    None => {
+                        [&from.states[0][own.clone()], &from.states[1][own_c.clone()]]
+                    }
+                    Some(_) => {
+                        let (start, end) = (start - self.state(), end - self.state());
+                        let cells = &from.cells[has_c * start..has_c * end];
+                        [&from.sequence[start..end], cells]
+                    }
+                };
+                let after =
+                    [&from.sequence[start..end], &from.cells[has_c * start..has_c * end]];
+                // SAFETY: a task uses its own rows of each step.
+                let dx = unsafe { dx.slice(gates * start..gates * end) };
+                let dy = if kept_dy {
+                    // SAFETY: as above.
+                    unsafe { dy.slice(gates * start..gates * end) }
+                } else {
+                    &mut *own_dy
+                };
+                let mask = from.mask.map(|mask| &mask[step * batch + first..][..rows]);
+                if mask.is_some() {
+                    saved.copy_from_slice(dh);
+                    saved_c.copy_from_slice(dc);
+                }
+                let width = C::KEPT;
+                C::backward(
+                    StepBack {
+                        simd,
+                        units,
+                        kept: from
+                            .kept
+                            .map_or(&[], |kept| &kept[width * start..width * end]),
+                        before,
+                        after,
+                        dh: &mut *dh,
+                        dc: &mut *dc,
+                        dx,
+                        dy,
+                        mask,
+                        spare: &mut *spare,
+                    },
+                    &mut products,
+                );
+                if let Some(mask) = mask {
+                    keep(mask, units, dh, saved);
+                    keep(mask, units, dc, saved_c);
+                }
+            }
+        });
+    }
+
+    /// Whether what the cell kept can be where `dx` goes.
+    pub(crate) fn kept_in_place(&self) -> bool {
+        let later = C::PRODUCTS.len() > 1 && !self.sizes().learns_by_steps();
+        C::IN_PLACE == Some(Target::Kept) && !later
+    }
+}
+
+/// What the loop changes.
+struct Loop<'a, T> {
+    dx: &'a mut [T],
+    dh: &'a mut [T],
+    dc: &'a mut [T],
+    /// The gradients by the products, if they are needed after the loop.
+    dy: &'a mut [T],
+    /// Each task's part of the gradients by kernel and bias.
+    sums: &'a mut [T],
+}

@@ -1,0 +1,157 @@
+//! The loop forward: [`Forward`] makes [`States`].
+
+use super::{
+    Recurrence, assert_lens,
+    cell::{Cell, Step},
+    keep,
+    products::{Products, Sizes},
+};
+use crate::{Simd, Threads, simd::Float, threads::Disjoint};
+
+/// What [`Recurrence::forward`] reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forward<'a, T> {
+    /// The inputs times their kernel, with the bias (time, batch, gates · units); nothing if
+    /// they are in the memory of what is made of them.
+    pub(crate) x: Option<&'a [T]>,
+    /// The states before the first step (batch, units); as many as the cell has.
+    pub(crate) states: [&'a [T]; 2],
+    /// The recurrent kernel (units, gates · units).
+    pub(crate) kernel: &'a [T],
+    /// What is added to products, if the cell has it (gates · units).
+    pub(crate) bias: &'a [T],
+    /// What each gate multiplies its states by (gates, batch, units), if it does.
+    pub(crate) dropout: Option<&'a [T]>,
+    /// Which steps count (time, batch): not 0. All, if there is none.
+    pub(crate) mask: Option<&'a [u8]>,
+}
+
+/// What [`Recurrence::forward`] makes.
+#[derive(Debug)]
+pub(crate) struct States<'a, T> {
+    /// `h` after each step (time, batch, units).
+    pub(crate) sequence: &'a mut [T],
+    /// The states after the last step (batch, units).
+    pub(crate) states: [&'a mut [T]; 2],
+    /// What the cell keeps (time, batch, parts · units).
+    pub(crate) kept: &'a mut [T],
+    /// `c` after each step (time, batch, units), if the cell has it.
+    pub(crate) cells: &'a mut [T],
+}
+
+impl<C: Cell> Recurrence<C> {
+    /// The elements of a slot: products of a step, and what the cell needs.
+    pub(super) fn forward_slot<T: Float>(&self, simd: Simd) -> usize {
+        let sizes = self.sizes();
+        sizes.scratch::<T>(simd) + C::SPARE[0] * sizes.rows * self.units
+    }
+
+    /// Runs all steps.
+    ///
+    /// # Panics
+    ///
+    /// If a slice has not the length of its shape, or `scratch` is too short.
+    pub(crate) fn forward<T: Float>(
+        &self,
+        simd: Simd,
+        threads: &Threads,
+        from: &Forward<'_, T>,
+        to: States<'_, T>,
+        scratch: &mut [T],
+    ) {
+        let (units, batch, gates, steps) =
+            (self.units, self.batch, C::GATES, self.steps());
+        let States { sequence, states, kept, cells } = to;
+        let has_c = usize::from(C::STATES > 1);
+        assert_lens([
+            (from.x.map_or(gates * steps, <[T]>::len), gates * steps),
+            (from.states[0].len(), self.state()),
+            (from.states[1].len(), has_c * self.state()),
+            (from.kernel.len(), gates * units * units),
+            (from.bias.len(), if C::BIAS { gates * units } else { 0 }),
+            (from.mask.map_or(self.time * batch, <[u8]>::len), self.time * batch),
+            (from.dropout.map_or(0, <[T]>::len), self.dropout()),
+            (sequence.len(), steps),
+            (kept.len(), C::KEPT * steps),
+            (cells.len(), has_c * steps),
+        ]);
+        assert!(from.x.is_some() || C::IN_PLACE.is_some(), "x is given");
+        if self.is_empty() {
+            for (to, from) in states.into_iter().zip(from.states) {
+                to.copy_from_slice(from);
+            }
+            return;
+        }
+        let sizes = self.sizes();
+        let (packed, scratch) = scratch.split_at_mut(sizes.packed::<T>(simd));
+        sizes.pack(simd, threads, from.kernel, packed);
+        let slot_len = self.forward_slot::<T>(simd);
+        {
+            let [sequence, kept, cells, scratch] =
+                [&mut *sequence, kept, &mut *cells, scratch].map(Disjoint::new);
+            threads.run_with_slot(self.shards().tasks(), &|task, slot| {
+                let (first, rows) = self.shards().rows(task);
+                // SAFETY: each slot has scratch memory of its own.
+                let scratch =
+                    unsafe { scratch.slice(slot * slot_len..(slot + 1) * slot_len) };
+                let (spare, scratch) = scratch.split_at_mut(C::SPARE[0] * rows * units);
+                let mut products = Products {
+                    simd,
+                    sizes: Sizes { rows, ..sizes },
+                    first,
+                    packed,
+                    dropout: from.dropout,
+                    dkernel: &mut [],
+                    dbias: &mut [],
+                    scratch,
+                };
+                let own = first * units..(first + rows) * units;
+                let mut before = [&from.states[0][own.clone()], &[][..]];
+                if has_c > 0 {
+                    before[1] = &from.states[1][own];
+                }
+                for step in 0..self.time {
+                    let start = (step * batch + first) * units;
+                    let end = start + rows * units;
+                    // SAFETY: a task uses its own rows of each step.
+                    let (h, c, kept) = unsafe {
+                        (
+                            sequence.slice(start..end),
+                            cells.slice(has_c * start..has_c * end),
+                            kept.slice(C::KEPT * start..C::KEPT * end),
+                        )
+                    };
+                    C::forward(
+                        Step {
+                            simd,
+                            units,
+                            x: from.x.map_or(&[], |x| &x[gates * start..gates * end]),
+                            bias: from.bias,
+                            before,
+                            h: &mut *h,
+                            c: &mut *c,
+                            kept,
+                            spare: &mut *spare,
+                        },
+                        &mut products,
+                    );
+                    if let Some(mask) = from.mask {
+                        let mask = &mask[step * batch + first..][..rows];
+                        keep(mask, units, h, before[0]);
+                        keep(mask, units, c, before[1]);
+                    }
+                    before = [h, c];
+                }
+            });
+        }
+        let last = (self.time - 1) * self.state();
+        let [h, c] = states;
+        h.copy_from_slice(&sequence[last..]);
+        c.copy_from_slice(&cells[has_c * last..]);
+    }
+
+    /// The elements of what gates multiply states by.
+    pub(super) const fn dropout(&self) -> usize {
+        if self.dropped { C::GATES * self.state() } else { 0 }
+    }
+}

@@ -1,0 +1,118 @@
+//! The cell of an LSTM: [`Lstm`].
+
+use super::{
+    cell::{Cell, Step, StepBack, Target, each, parts_mut},
+    clear,
+    products::Products,
+};
+use crate::simd::{Float, vectorized};
+
+/// With the functions σ and tanh: z is x plus `h · kernel`, and its quarters `i, f, g, o` become
+/// the gates `σ(i), σ(f), tanh(g), σ(o)`; then `c' = f · c + i · g` and `h' = o · tanh(c')`.
+///
+/// # References
+///
+/// S. Hochreiter, J. Schmidhuber, *Long short-term memory*, Neural Computation 9 (1997); with
+/// the forget gate of F. Gers, J. Schmidhuber, F. Cummins (2000).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lstm;
+
+impl Cell for Lstm {
+    const STATES: usize = 2;
+    const GATES: usize = 4;
+    const KEPT: usize = 4;
+    const PRODUCTS: &'static [(usize, usize)] = &[(0, 4)];
+    const BIAS: bool = false;
+    const IN_PLACE: Option<Target> = Some(Target::Kept);
+    const SPARE: [usize; 2] = [0, 0];
+
+    fn forward<T: Float>(step: Step<'_, T>, products: &mut Products<'_, T>) {
+        let Step { simd, units, x, before: [h, c], kept, .. } = step;
+        if !x.is_empty() {
+            kept.copy_from_slice(x);
+        }
+        products.add(0, h, kept);
+        forward::<T>(simd)(units, kept, c, step.c, step.h);
+    }
+
+    fn backward<T: Float>(step: StepBack<'_, T>, products: &mut Products<'_, T>) {
+        let StepBack { simd, units, kept, before: [h, c], after: [_, after], .. } = step;
+        let StepBack { dh, dc, dx, mask, .. } = step;
+        if !kept.is_empty() {
+            dx.copy_from_slice(kept);
+        }
+        backward::<T>(simd)(units, dx, after, c, dh, dc);
+        if let Some(mask) = mask {
+            clear(mask, 4 * units, dx, T::ZERO);
+        }
+        products.learn(0, h, dx);
+        dh.fill(T::ZERO);
+        products.add_back(0, dx, dh);
+    }
+}
+
+/// The gates, and the states after a step.
+#[inline(always)]
+fn next<T: Float, const FMA: bool>([before]: [T; 1], [i, f, g, o, ..]: [T; 6]) -> [T; 6] {
+    let (i, f) = (i.sigmoid::<FMA>(), f.sigmoid::<FMA>());
+    let (g, o) = (g.tanh::<FMA>(), o.sigmoid::<FMA>());
+    let c = f * before + i * g;
+    [i, f, g, o, c, o * c.tanh::<FMA>()]
+}
+
+vectorized! {
+    /// Makes z the gates; `c' = f · c + i · g` and `h' = o · tanh(c')`.
+    fn forward<T: Float, const FMA: bool>(
+        units: usize,
+        z: &mut [T],
+        before: &[T],
+        c: &mut [T],
+        h: &mut [T],
+    ) {
+        let rows = z.chunks_exact_mut(4 * units).zip(before.chunks_exact(units));
+        let rows = rows.zip(c.chunks_exact_mut(units).zip(h.chunks_exact_mut(units)));
+        for ((z, before), (c, h)) in rows {
+            let [i, f, g, o] = parts_mut(z, units);
+            each(units, [before], [i, f, g, o, c, h], next::<T, FMA>);
+        }
+    }
+}
+
+/// The gradients by z, and by `c` before a step.
+#[inline(always)]
+fn next_back<T: Float, const FMA: bool>(
+    [after, before, dh]: [T; 3],
+    [i, f, g, o, dc]: [T; 5],
+) -> [T; 5] {
+    let tanh_c = after.tanh::<FMA>();
+    // Through h' = o · tanh(c').
+    let by_c = dc + dh * o * (T::ONE - tanh_c * tanh_c);
+    [
+        by_c * g * i * (T::ONE - i),
+        by_c * before * f * (T::ONE - f),
+        by_c * i * (T::ONE - g * g),
+        dh * tanh_c * o * (T::ONE - o),
+        by_c * f,
+    ]
+}
+
+vectorized! {
+    /// Through a step: of the gradients by the states after it makes that by `c` before it, and
+    /// of the gates the gradient by z.
+    fn backward<T: Float, const FMA: bool>(
+        units: usize,
+        gates: &mut [T],
+        after: &[T],
+        before: &[T],
+        dh: &[T],
+        dc: &mut [T],
+    ) {
+        let rows = gates.chunks_exact_mut(4 * units).zip(after.chunks_exact(units));
+        let rows = rows.zip(before.chunks_exact(units).zip(dh.chunks_exact(units)));
+        for (((gates, after), (before, dh)), dc) in rows.zip(dc.chunks_exact_mut(units)) {
+            let [i, f, g, o] = parts_mut(gates, units);
+            let from = [after, before, dh];
+            each(units, from, [i, f, g, o, dc], next_back::<T, FMA>);
+        }
+    }
+}

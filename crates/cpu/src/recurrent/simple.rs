@@ -1,0 +1,60 @@
+//! The cell of a simple recurrent layer: [`Simple`].
+
+use super::{
+    cell::{Cell, Step, StepBack, Target, each},
+    clear,
+    products::Products,
+};
+use crate::simd::{Float, vectorized};
+
+/// `h' = tanh(x + h · kernel)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Simple;
+
+impl Cell for Simple {
+    const STATES: usize = 1;
+    const GATES: usize = 1;
+    const KEPT: usize = 0;
+    const PRODUCTS: &'static [(usize, usize)] = &[(0, 1)];
+    const BIAS: bool = false;
+    const IN_PLACE: Option<Target> = Some(Target::Sequence);
+    const SPARE: [usize; 2] = [0, 0];
+
+    fn forward<T: Float>(step: Step<'_, T>, products: &mut Products<'_, T>) {
+        let Step { simd, x, before: [before, _], h, .. } = step;
+        if !x.is_empty() {
+            h.copy_from_slice(x);
+        }
+        products.add(0, before, h);
+        forward::<T>(simd)(h);
+    }
+
+    fn backward<T: Float>(step: StepBack<'_, T>, products: &mut Products<'_, T>) {
+        let StepBack { simd, units, before: [before, _], after: [after, _], .. } = step;
+        let StepBack { dh, dx, mask, .. } = step;
+        backward::<T>(simd)(after, dh, dx);
+        if let Some(mask) = mask {
+            clear(mask, units, dx, T::ZERO);
+        }
+        products.learn(0, before, dx);
+        dh.fill(T::ZERO);
+        products.add_back(0, dx, dh);
+    }
+}
+
+#[inline(always)]
+fn tanh<T: Float, const FMA: bool>(_: [T; 0], [h]: [T; 1]) -> [T; 1] {
+    [h.tanh::<FMA>()]
+}
+
+vectorized! {
+    fn forward<T: Float, const FMA: bool>(h: &mut [T]) {
+        each(h.len(), [], [h], tanh::<T, FMA>);
+    }
+}
+
+vectorized! {
+    fn backward<T: Float, const FMA: bool>(after: &[T], dh: &[T], dx: &mut [T]) {
+        each(after.len(), [after, dh], [dx], |[h, dh], _| [dh * (T::ONE - h * h)]);
+    }
+}
