@@ -1,6 +1,7 @@
 //! What a plan is made of: [`Instruction`]s, each with a [`Kernel`].
 
 mod arrange;
+mod attention;
 mod composite;
 mod convolution;
 mod epilogue;

@@ -69,6 +69,7 @@
 //! products, [`math`] its vector functions; all three can be used alone.
 
 mod assign;
+mod attention;
 mod canonical;
 pub mod conv;
 mod fuse;

@@ -62,6 +62,10 @@ pub trait MathFloat: Sized {
 
     #[doc(hidden)]
     #[must_use]
+    fn exp<const FMA: bool>(self) -> Self;
+
+    #[doc(hidden)]
+    #[must_use]
     fn sigmoid<const FMA: bool>(self) -> Self;
 
     #[doc(hidden)]
@@ -145,6 +149,11 @@ macro_rules! functions {
 }
 
 impl MathFloat for f32 {
+    #[inline(always)]
+    fn exp<const FMA: bool>(self) -> Self {
+        single::exp::<FMA>(self)
+    }
+
     #[inline(always)]
     fn sigmoid<const FMA: bool>(self) -> Self {
         single::sigmoid::<FMA>(self)
@@ -241,6 +250,11 @@ impl MathFloat for f32 {
 }
 
 impl MathFloat for f64 {
+    #[inline(always)]
+    fn exp<const FMA: bool>(self) -> Self {
+        double::exp::<FMA>(self)
+    }
+
     #[inline(always)]
     fn sigmoid<const FMA: bool>(self) -> Self {
         double::sigmoid::<FMA>(self)

@@ -9,8 +9,8 @@ use deckle_tensor::{Backend, DType, Reference, Tensor, conformance::check_compos
 use crate::{
     Result,
     layers::{
-        gru::composite::Gru, lstm::composite::Lstm, recurrent::composite::Extras,
-        simple_rnn::composite::Simple,
+        gru::composite::Gru, heads::composite::Attention, lstm::composite::Lstm,
+        recurrent::composite::Extras, simple_rnn::composite::Simple,
     },
 };
 
@@ -97,7 +97,47 @@ fn cases() -> Vec<Case> {
     cases.push(case(sigmoid, &[&[4, 3], &[3]], |x| {
         one(x[0].sigmoid_cross_entropy(&x[1]))
     }));
+    cases.extend(attentions());
     cases.extend(loops());
+    cases
+}
+
+/// Attention without a mask, with one for all heads, and with one for all queries; one block of
+/// queries, and several.
+fn attentions() -> Vec<Case> {
+    let names = ["attention", "attention_backward"];
+    let sizes: [[usize; 6]; 8] = [
+        [0, 2, 3, 4, 2, 2],
+        [2, 2, 0, 4, 2, 2],
+        [1, 1, 1, 1, 1, 1],
+        [2, 3, 5, 4, 3, 2],
+        [1, 2, 17, 18, 7, 5],
+        [2, 2, 33, 300, 3, 2],
+        [1, 1, 70, 260, 2, 1],
+        [2, 2, 64, 64, 16, 16],
+    ];
+    let mut cases = Vec::new();
+    for [batch, heads, queries, keys, features, values] in sizes {
+        let shapes = vec![
+            vec![batch, queries, heads, features],
+            vec![batch, keys, heads, features],
+            vec![batch, keys, heads, values],
+        ];
+        let masks =
+            [None, Some([batch, 1, queries, keys]), Some([batch, heads, 1, keys])];
+        for mask in masks {
+            let flags = mask.map(|shape| {
+                let size: usize = shape.iter().product();
+                let flags: Vec<_> = (0..size).map(|i| i % 5 != 0).collect();
+                Tensor::new(flags, shape).unwrap()
+            });
+            let more = flags.into_iter().collect();
+            let masked = mask.is_some();
+            let run = move |x: &[Var]| Ok(Var::composite(Attention { masked }, &all(x))?);
+            let run = Box::new(run);
+            cases.push(Case { names, shapes: shapes.clone(), more, run });
+        }
+    }
     cases
 }
 

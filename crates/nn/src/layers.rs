@@ -26,7 +26,7 @@ mod global_pooling;
 mod group_normalization;
 mod group_query_attention;
 pub(crate) mod gru;
-mod heads;
+pub(crate) mod heads;
 mod identity;
 mod layer_normalization;
 pub(crate) mod lstm;

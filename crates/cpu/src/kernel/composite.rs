@@ -2,7 +2,7 @@
 
 use deckle_tensor::Composite;
 
-use super::{Kernel, recurrent, softmax::Softmax};
+use super::{Kernel, attention::Attend, recurrent, softmax::Softmax};
 use crate::place::Dense;
 
 /// A composite that there is a kernel for.
@@ -17,7 +17,9 @@ struct Claim {
 type Make = fn(&Composite, Vec<Dense>, Vec<Dense>) -> Option<Box<dyn Kernel>>;
 
 /// All of them, by name.
-const CLAIMS: [Claim; 8] = [
+const CLAIMS: [Claim; 10] = [
+    Claim { name: "attention", takes: Attend::takes, make: Attend::make },
+    Claim { name: "attention_backward", takes: Attend::takes, make: Attend::make },
     recurrent("gru"),
     recurrent("gru_backward"),
     Claim { name: "log_softmax", takes: Softmax::takes, make: Softmax::make },

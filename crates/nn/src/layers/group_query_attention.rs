@@ -293,14 +293,26 @@ impl Built for BuiltGroupQueryAttention {
             dropout: config.dropout,
             seed: config.seed,
         };
-        let (q, k, v) = (scaled.swap_axes(1, 2)?, all(&key)?, all(&value)?);
-        let (found, scores) = shares.attend((&q, &k, &v), mask.as_ref(), call)?;
-        let mut found = found.swap_axes(1, 2)?;
+        let mut at_once = None;
+        if !returns_scores {
+            let (key, value) = (key.repeat(repeats, 2)?, value.repeat(repeats, 2)?);
+            let given = (&scaled, &key, &value);
+            at_once = shares.attend_at_once(given, mask.as_ref(), call)?;
+        }
+        let (mut found, scores) = match at_once {
+            Some(found) => (found, None),
+            None => {
+                let (q, k, v) = (scaled.swap_axes(1, 2)?, all(&key)?, all(&value)?);
+                let (found, scores) = shares.attend((&q, &k, &v), mask.as_ref(), call)?;
+                (found.swap_axes(1, 2)?, Some(scores))
+            }
+        };
         if let Some(gate) = gate {
             found = found.mul(&gate)?;
         }
         let output = self.output_dense.apply(&found, activity, call)?;
-        Ok(if returns_scores { vec![output, scores] } else { vec![output] })
+        let scores = scores.filter(|_| returns_scores);
+        Ok(std::iter::once(output).chain(scores).collect())
     }
 }
 

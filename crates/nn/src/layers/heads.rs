@@ -1,5 +1,7 @@
 //! What the layers with attention heads share: projections, masks, the attention itself.
 
+pub(crate) mod composite;
+
 use deckle_autograd::{Axis, Var, Variable};
 use deckle_tensor::{DType, Shape};
 use serde_json::Value;
@@ -8,6 +10,7 @@ use super::dropout::dropout;
 use crate::{
     Activation, Call, Constraint, Error, Init, Initializer, Inputs, Regularizer, Result,
 };
+use composite::{Attention, MASKED};
 
 /// The settings of all projections of a layer.
 #[derive(Clone, Copy, Debug)]
@@ -181,6 +184,25 @@ pub(super) struct Shares {
 }
 
 impl Shares {
+    /// What is found by all heads, of query, key and value as projections leave them, (batch,
+    /// positions, heads, features): one operation, where nothing asks for the shares.
+    pub(super) fn attend_at_once(
+        self,
+        (query, key, value): (&Var, &Var, &Var),
+        mask: Option<&Var>,
+        call: &Call<'_>,
+    ) -> Result<Option<Var>> {
+        let drops = call.is_training() && self.dropout > 0.0;
+        let fits = matches!(query.dtype(), DType::F32 | DType::F64)
+            && mask.is_none_or(|mask| mask.rank() == 4 && !self.zero_masked);
+        if drops || !fits {
+            return Ok(None);
+        }
+        let attention = Attention { masked: mask.is_some() };
+        let inputs: Vec<_> = [query, key, value].into_iter().chain(mask).collect();
+        Ok(Some(Var::composite(attention, &inputs)?.remove(0)))
+    }
+
     /// `softmax(query · keyᵀ) · value` and the shares, for `(…, positions, features)`; the mask
     /// broadcasts to `(…, queries, keys)`.
     pub(super) fn attend(
@@ -192,7 +214,7 @@ impl Shares {
         let mut scores = query.matmul_with(key, false, true)?;
         if let Some(mask) = mask {
             let half = matches!(scores.dtype(), DType::F16);
-            scores = mask.select(&scores, if half { -3e4 } else { -1e9 })?;
+            scores = mask.select(&scores, if half { -3e4 } else { MASKED })?;
         }
         self.of(&scores, value, mask, call)
     }

@@ -379,17 +379,28 @@ impl Built for BuiltMultiHeadAttention {
             dropout: config.dropout,
             seed: config.seed,
         };
-        let (q, k, v) = (arranged(&scaled)?, arranged(&key)?, arranged(&value)?);
-        let (found, scores) = shares.attend((&q, &k, &v), mask.as_ref(), call)?;
-        // Back to (batch, positions..., heads, features).
         let turned = query.transpose(&order)?;
-        let features = Axis::from(config.value_len());
-        let axes: Vec<_> = (0..rank - 1).map(Axis::Of).chain([features]).collect();
-        let mut back = vec![0; rank];
-        for (at, &axis) in order.iter().enumerate() {
-            back[axis] = at;
+        let mut at_once = None;
+        if rank == 4 && self.axes == [1] && !returns_scores {
+            let given = (&scaled, &key, &value);
+            at_once = shares.attend_at_once(given, mask.as_ref(), call)?;
         }
-        let mut found = found.reshape_by(&turned, axes)?.transpose(&back)?;
+        let (mut found, scores) = match at_once {
+            Some(found) => (found, None),
+            None => {
+                let (q, k, v) = (arranged(&scaled)?, arranged(&key)?, arranged(&value)?);
+                let (found, scores) = shares.attend((&q, &k, &v), mask.as_ref(), call)?;
+                // Back to (batch, positions..., heads, features).
+                let features = Axis::from(config.value_len());
+                let axes: Vec<_> =
+                    (0..rank - 1).map(Axis::Of).chain([features]).collect();
+                let mut back = vec![0; rank];
+                for (at, &axis) in order.iter().enumerate() {
+                    back[axis] = at;
+                }
+                (found.reshape_by(&turned, axes)?.transpose(&back)?, Some(scores))
+            }
+        };
         if let Some(gate) = gate {
             found = found.mul(&gate)?;
         }
@@ -397,9 +408,9 @@ impl Built for BuiltMultiHeadAttention {
         if let Some(mask) = query_mask {
             call.set_mask(&output, &mask);
         }
-        if !returns_scores {
+        let Some(scores) = scores.filter(|_| returns_scores) else {
             return Ok(vec![output]);
-        }
+        };
         if count == 1 {
             return Ok(vec![output, scores]);
         }
