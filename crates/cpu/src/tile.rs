@@ -20,7 +20,7 @@ use deckle_tensor::{Binary, DType, Reduction, Unary};
 
 pub(crate) use fill::with_width;
 pub(crate) use function::with_number;
-pub(crate) use run::{Frame, Worker};
+pub(crate) use run::Worker;
 
 use crate::{
     fuse::Space,

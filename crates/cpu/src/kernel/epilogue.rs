@@ -7,7 +7,7 @@ use crate::{
     graph::Id,
     place::{Context, Plain},
     simd::Float,
-    tile::{Frame, Tile, Worker},
+    tile::{Tile, Worker},
 };
 
 /// A kernel whose results a tile program can finish.
@@ -40,16 +40,17 @@ impl Finish {
         column: usize,
         part: &mut [T],
     ) {
-        let mut frame = Frame::new();
-        let mut worker = Worker::new(&self.tile, context.places(), &mut frame);
         let bytes = size_of_val(part);
+        let start = row * self.columns + column;
         // SAFETY: any bytes are elements of `T`, which is a float; `part` is borrowed as long
-        // as the slice of its bytes. A product hands out each element once, and the plan lets
-        // this instruction alone write what the program writes.
-        unsafe {
-            let part = std::slice::from_raw_parts_mut(part.as_mut_ptr().cast(), bytes);
-            worker.part(row * self.columns + column, part, self.product, size_of::<T>());
-        }
+        // as the slice of its bytes.
+        let part =
+            unsafe { std::slice::from_raw_parts_mut(part.as_mut_ptr().cast(), bytes) };
+        Worker::with(&self.tile, context.places(), |worker| {
+            // SAFETY: a product hands out each element once, and the plan lets this instruction
+            // alone write what the program writes.
+            unsafe { worker.part(start, part, self.product, size_of::<T>()) };
+        });
     }
 
     /// Runs the program over the whole result.

@@ -14,8 +14,9 @@ use crate::{
 
 /// The bytes of all registers of one program.
 pub(super) const FRAME: usize = 128 * 1024;
-/// The bytes of registers that a program takes if it can: they stay in the first-level cache.
-const NEAR: usize = 48 * 1024;
+/// The bytes of a tile's values, in registers and in memory, if it can be so few: they stay in
+/// the first-level cache.
+const NEAR: usize = 28 * 1024;
 /// The most elements of a tile.
 const WIDEST: usize = 1024;
 /// The most values of a program.
@@ -60,6 +61,8 @@ pub(super) enum Runs {
 pub(super) struct Layout {
     /// The elements of a tile.
     pub(super) width: usize,
+    /// The bytes of all registers.
+    pub(super) bytes: usize,
     pub(super) simd: Option<Simd>,
     pub(super) homes: Vec<Home>,
     pub(super) sizes: Vec<usize>,
@@ -122,7 +125,15 @@ impl Tile {
         let folds = self.folds.iter().map(|fold| fold.dtype.size()).max();
         let size = size.into_iter().chain(folds).max().unwrap_or(1);
         let registers = (slots + self.folds.len()).max(1);
-        layout.width = (NEAR / (registers * size)).min(WIDEST);
+        let mut moving: Vec<Id> = Vec::new();
+        for home in homes.iter().flatten() {
+            if let Home::Moving(id) = *home
+                && !moving.iter().any(|&other| other == id || same(other, id))
+            {
+                moving.push(id);
+            }
+        }
+        layout.width = (NEAR / ((registers + moving.len()) * size)).min(WIDEST);
         match self.space.frame {
             // Whole rows.
             Some([_, len, _]) if self.by_rows() => {
@@ -132,6 +143,7 @@ impl Tile {
         }
         assert!(layout.width * registers * size <= FRAME, "fusion keeps passes short");
         let slot = layout.width * size;
+        layout.bytes = slot * registers;
         for (number, fold) in self.folds.iter().enumerate() {
             layout.folds.push((
                 (slots + number) * slot,

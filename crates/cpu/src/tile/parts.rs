@@ -3,11 +3,7 @@
 
 use deckle_tensor::DType;
 
-use super::{
-    Fold, Tile,
-    fold::identity,
-    run::{Frame, Worker},
-};
+use super::{Fold, Tile, fold::identity, run::Worker};
 use crate::{graph::Id, place::Places};
 
 /// The elements of a part of work that is worth its own task.
@@ -201,48 +197,48 @@ impl Tile {
     pub(crate) unsafe fn task(&self, places: Places<'_>, task: usize) {
         let (parts, together) = self.parts();
         let size = self.space.size;
-        let mut frame = Frame::new();
-        let mut worker = Worker::new(self, places, &mut frame);
-        let first = task * together;
-        let last = parts.min(first + together);
-        match self.space.frame {
-            None => {
-                let each = PART.max(size / 64).next_multiple_of(self.layout.width);
-                // SAFETY: the caller's promise; tasks write different elements.
-                unsafe { worker.range(task * each, size.min((task + 1) * each)) };
-            }
-            Some([outer, _, inner]) if size == 0 => {
-                for fold in &self.folds {
-                    let to = places.pointer(fold.id);
-                    // SAFETY: as above.
-                    unsafe { fill_identity(fold, to, outer * inner) };
+        Worker::with(self, places, |worker| {
+            let first = task * together;
+            let last = parts.min(first + together);
+            match self.space.frame {
+                None => {
+                    let each = PART.max(size / 64).next_multiple_of(self.layout.width);
+                    // SAFETY: the caller's promise; tasks write different elements.
+                    unsafe { worker.range(task * each, size.min((task + 1) * each)) };
+                }
+                Some([outer, _, inner]) if size == 0 => {
+                    for fold in &self.folds {
+                        let to = places.pointer(fold.id);
+                        // SAFETY: as above.
+                        unsafe { fill_identity(fold, to, outer * inner) };
+                    }
+                }
+                // SAFETY: as above.
+                Some([_, len, _]) if self.by_rows() => unsafe {
+                    worker.whole_rows(first, last, len);
+                },
+                Some([outer, len, 1]) => {
+                    let (segments, _) = segments([outer, len, 1]);
+                    if segments > 1 {
+                        let (row, segment) = (first / segments, first % segments);
+                        // SAFETY: as above.
+                        unsafe { worker.rows(row, row + 1, Some((segments, segment))) };
+                    } else {
+                        // SAFETY: as above.
+                        unsafe { worker.rows(first, last, None) };
+                    }
+                }
+                Some(frame @ [_, _, inner]) => {
+                    let (segments, _) = segments(frame);
+                    let blocks = inner.div_ceil(self.layout.width);
+                    for part in first..last {
+                        let (rest, segment) = (part / segments, part % segments);
+                        // SAFETY: as above.
+                        unsafe { worker.columns(rest / blocks, rest % blocks, segment) };
+                    }
                 }
             }
-            // SAFETY: as above.
-            Some([_, len, _]) if self.by_rows() => unsafe {
-                worker.whole_rows(first, last, len);
-            },
-            Some([outer, len, 1]) => {
-                let (segments, _) = segments([outer, len, 1]);
-                if segments > 1 {
-                    let (row, segment) = (first / segments, first % segments);
-                    // SAFETY: as above.
-                    unsafe { worker.rows(row, row + 1, Some((segments, segment))) };
-                } else {
-                    // SAFETY: as above.
-                    unsafe { worker.rows(first, last, None) };
-                }
-            }
-            Some(frame @ [_, _, inner]) => {
-                let (segments, _) = segments(frame);
-                let blocks = inner.div_ceil(self.layout.width);
-                for part in first..last {
-                    let (rest, segment) = (part / segments, part % segments);
-                    // SAFETY: as above.
-                    unsafe { worker.columns(rest / blocks, rest % blocks, segment) };
-                }
-            }
-        }
+        });
     }
 
     /// Puts the parts of long reductions together, after all tasks.

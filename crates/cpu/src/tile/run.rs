@@ -18,14 +18,19 @@ use crate::{
     simd::Float,
 };
 
+/// The bytes of most programs' registers.
+const SMALL: usize = 28 * 1024;
+
 /// Memory for the registers of one worker.
 #[repr(C, align(64))]
-pub(crate) struct Frame(MaybeUninit<[u8; FRAME]>);
+struct Frame<const BYTES: usize>([MaybeUninit<u8>; BYTES]);
 
-impl Frame {
-    pub(crate) const fn new() -> Self {
-        Self(MaybeUninit::uninit())
-    }
+/// Runs `body` with memory for registers. It is a function of its own: a large frame takes a
+/// touch of each of its pages.
+#[inline(never)]
+fn with_frame<const BYTES: usize>(body: impl FnOnce(&mut [MaybeUninit<u8>])) {
+    let mut frame = Frame([MaybeUninit::uninit(); BYTES]);
+    body(&mut frame.0);
 }
 
 /// A tile program on its way over some elements.
@@ -42,9 +47,26 @@ pub(crate) struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
+    /// Runs `body` with a worker.
+    pub(crate) fn with(
+        tile: &Tile,
+        places: Places<'_>,
+        body: impl FnOnce(&mut Worker<'_>),
+    ) {
+        let body = |frame: &mut [MaybeUninit<u8>]| {
+            body(&mut Worker::new(tile, places, frame));
+        };
+        if tile.layout.bytes <= SMALL {
+            with_frame::<SMALL>(body);
+        } else {
+            with_frame::<FRAME>(body);
+        }
+    }
+
     /// A worker with registers in `frame`, which has to stay in place.
-    pub(crate) fn new(tile: &'a Tile, places: Places<'a>, frame: &'a mut Frame) -> Self {
-        let registers = frame.0.as_mut_ptr().cast();
+    fn new(tile: &'a Tile, places: Places<'a>, frame: &'a mut [MaybeUninit<u8>]) -> Self {
+        assert!(tile.layout.bytes <= frame.len(), "room for all registers");
+        let registers = frame.as_mut_ptr().cast();
         let mut worker = Self {
             tile,
             pointers: [registers; MOST_VALUES],
