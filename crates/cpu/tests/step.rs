@@ -1,7 +1,9 @@
 //! Whole training steps: the plan they get, and what they compute.
 
 use deckle_cpu::{Cpu, Simd};
-use deckle_tensor::{Backend, DType, Program, Reference, Tensor};
+use deckle_tensor::{
+    Backend, Binary, Builder, DType, Primitive, Program, Reference, Spec, Tensor, Unary,
+};
 
 mod common;
 
@@ -66,4 +68,53 @@ fn bias_and_activation_are_part_of_a_convolution() {
     let plan = cpu.compile(&common::convolution(2, 7, 3, 5)).unwrap().plan();
     assert!(plan.starts_with("  0  convolution + add + maximum: "), "{plan}");
     assert_eq!(plan.lines().count(), 2, "{plan}");
+}
+
+#[test]
+fn what_updates_share_is_computed_before_the_first_of_them() {
+    let mut b = Builder::new();
+    let weights = || Spec::new(DType::F32, [64]);
+    let gradient = b.input(weights());
+    let rate = b.variable(Spec::new(DType::F32, []));
+    let (mean, weight) = (b.variable(weights()), b.variable(weights()));
+    let half = common::scalar(&mut b, 0.5);
+    let decayed = common::add(&mut b, Binary::Mul, mean, half);
+    let mean = common::add(&mut b, Binary::Add, decayed, gradient);
+    let rate = b.push(Primitive::Unary(Unary::Exp), &[rate]).unwrap();
+    let step = common::add(&mut b, Binary::Mul, mean, rate);
+    let weight = common::add(&mut b, Binary::Sub, weight, step);
+    let program = b.finish([], [(1, mean), (2, weight)]).unwrap();
+    let plan = Cpu::with_threads(1).compile(&program).unwrap().plan();
+    assert!(!plan.contains("programs"), "mean and weight in one pass: {plan}");
+    check(&program);
+}
+
+/// All elements of the first layer's input, too many for lists, and few: then the product and
+/// the gradient go by the same lists.
+#[test]
+fn few_non_zeros_compute_what_all_elements_compute() {
+    let program = common::mlp(24, 2048, 16, 10);
+    for every in [1, 9, 50] {
+        let number =
+            |i: usize| if (i * 7919).is_multiple_of(every) { 1 + i % 5 } else { 0 };
+        let x: Vec<f32> = (0..24 * 2048).map(|i| number(i) as f32 * 0.1).collect();
+        let x = Tensor::new(x, [24, 2048]).unwrap();
+        let run = |backend: &dyn Backend| {
+            let executable = backend.compile(&program).unwrap();
+            let common::Buffers { inputs, variables, outputs } =
+                common::Buffers::new(backend, &program);
+            backend.write(&x, &inputs[0]).unwrap();
+            for _ in 0..3 {
+                executable.run(&inputs, &variables, &outputs).unwrap();
+            }
+            [common::read(backend, &outputs), common::read(backend, &variables)].concat()
+        };
+        let first = run(&Cpu::with_threads(1));
+        for (got, expected) in first.iter().zip(&run(&Reference::new())) {
+            close(got, expected);
+        }
+        for threads in 2..4 {
+            assert_eq!(run(&Cpu::with_threads(threads)), first);
+        }
+    }
 }
