@@ -66,14 +66,23 @@ impl Numbers<'_> {
     /// Calls `body` with the place, and the distance from `first`, of each index that is less
     /// than `count` away from there.
     fn within(&self, first: usize, count: usize, body: impl FnMut(usize, usize)) {
+        /// The indices that are looked at before `body` is called: where each call waits for
+        /// memory, a loop of calls alone lets several wait at once.
+        const TOGETHER: usize = 256;
         fn find<T: Copy + Into<i64>>(
             values: &[T],
             [first, count]: [u64; 2],
             mut body: impl FnMut(usize, usize),
         ) {
-            for (i, &value) in values.iter().enumerate() {
-                let away = value.into().cast_unsigned().wrapping_sub(first);
-                if away < count {
+            let mut found = [(0, 0); TOGETHER];
+            for (number, values) in values.chunks(TOGETHER).enumerate() {
+                let mut last = 0;
+                for (i, &value) in values.iter().enumerate() {
+                    let away = value.into().cast_unsigned().wrapping_sub(first);
+                    found[last] = (number * TOGETHER + i, away);
+                    last += usize::from(away < count);
+                }
+                for &(i, away) in &found[..last] {
                     body(i, away as usize);
                 }
             }
