@@ -11,6 +11,9 @@ const DEPTH: usize = 256;
 /// The multiplications that make a task worth handing over.
 const TASK: usize = 1 << 18;
 
+/// The multiplications with one row that make a task: each element of B is read for one.
+const ROW_TASK: usize = 1 << 16;
+
 /// The least rows or columns of a task, so that what it packs is used often enough.
 const LEAST: usize = 64;
 
@@ -87,10 +90,13 @@ impl Plan {
         // With one column it could be either; the sums are the faster way only for many.
         if m == 1 && gemm.a[1] == 1 && n > 1 {
             if gemm.b[0] == 1 && k > 1 {
-                return Self::RowDots { parts: even((work / TASK).min(n / LEAST)) };
+                return Self::RowDots { parts: even((work / ROW_TASK).min(n / LEAST)) };
             }
             if gemm.b[1] == 1 {
-                return Self::RowSums { n, slices: even((work / TASK).min(k / LEAST)) };
+                return Self::RowSums {
+                    n,
+                    slices: even((work / ROW_TASK).min(k / LEAST)),
+                };
             }
         }
         Self::Blocks(Blocks::new(gemm, kernels, work))
