@@ -134,7 +134,31 @@ impl Group {
     ///
     /// If the device has not enough memory.
     pub fn variable(&self, name: &str, value: &Tensor) -> Result<Variable> {
-        let buffer = self.device().upload(value)?;
+        Ok(self.member(name, self.device().upload(value)?))
+    }
+
+    /// A new member that is all zero, as memory of the device is at first: nothing is copied.
+    ///
+    /// # Errors
+    ///
+    /// If the device has not enough memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::{Device, Group};
+    /// use deckle_tensor::{DType, Spec, Tensor};
+    ///
+    /// let group = Group::new(&Device::reference());
+    /// let velocity = group.zeros("velocity", &Spec::new(DType::F32, [2]))?;
+    /// assert_eq!(velocity.value()?, Tensor::from([0.0f32, 0.0]));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn zeros(&self, name: &str, spec: &Spec) -> Result<Variable> {
+        Ok(self.member(name, self.device().backend().allocate(spec)?))
+    }
+
+    fn member(&self, name: &str, buffer: Buffer) -> Variable {
         let state = Arc::new(VariableState {
             name: name.into(),
             group: self.clone(),
@@ -143,7 +167,7 @@ impl Group {
             read: Mutex::new(Weak::new()),
         });
         lock(&self.0.members).push(Arc::downgrade(&state));
-        Ok(Variable(state))
+        Variable(state)
     }
 
     /// Where the members live.

@@ -1,7 +1,7 @@
 //! What an optimizer remembers, and the graph of its step: [`OptimizerState`].
 
 use deckle_autograd::{Group, Var, Variable};
-use deckle_tensor::{DType, Tensor};
+use deckle_tensor::{DType, Spec, Tensor};
 use serde_json::{Value, json};
 
 use crate::{
@@ -362,17 +362,18 @@ impl OptimizerState {
 fn beside(group: &Group, weight: &Variable, slot: &Slot) -> Result<Variable> {
     let dtype = slot.dtype.unwrap_or(weight.dtype());
     let shape = slot.shape.as_deref().unwrap_or(weight.shape());
-    let value = if slot.is_copy {
-        weight.value()?.cast(dtype)
-    } else if slot.initial == 0.0 {
-        Tensor::zeros(dtype, shape)
-    } else {
-        Tensor::full(shape, slot.initial).cast(dtype)
-    };
     let path = weight.name();
     let name = match slot.name {
         "" => path.rsplit('/').next().unwrap_or(path).to_owned(),
         name => format!("{}_{name}", path.replace('/', "_")),
+    };
+    if !slot.is_copy && slot.initial == 0.0 {
+        return Ok(group.zeros(&name, &Spec::new(dtype, shape))?);
+    }
+    let value = if slot.is_copy {
+        weight.value()?.cast(dtype)
+    } else {
+        Tensor::full(shape, slot.initial).cast(dtype)
     };
     Ok(group.variable(&name, &value)?)
 }
