@@ -1,6 +1,7 @@
 //! The nodes of a lazily built graph: [`Var`].
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -225,6 +226,44 @@ impl Var {
     #[must_use]
     pub fn inputs(&self) -> &[Self] {
         &self.node.inputs
+    }
+
+    /// All values that these are made of, and these, each once and after those it needs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_tensor::DType;
+    ///
+    /// let x = Var::input("x", [None], DType::F32);
+    /// let y = &(&x + &x) + &x;
+    /// let graph = Var::graph(&[y.clone()]);
+    /// assert_eq!(graph.len(), 3);
+    /// assert!(graph[0].is_same(&x) && graph[2].is_same(&y));
+    /// ```
+    #[must_use]
+    pub fn graph(outputs: &[Self]) -> Vec<Self> {
+        let mut order = Vec::new();
+        let mut seen = BTreeSet::new();
+        // A value with the number of its inputs that were visited already.
+        let mut stack: Vec<(Self, usize)> = Vec::new();
+        for output in outputs {
+            if seen.insert(output.key()) {
+                stack.push((output.clone(), 0));
+            }
+            while let Some((var, visited)) = stack.last_mut() {
+                if let Some(input) = var.inputs().get(*visited).cloned() {
+                    *visited += 1;
+                    if seen.insert(input.key()) {
+                        stack.push((input, 0));
+                    }
+                } else {
+                    order.extend(stack.pop().map(|(var, _)| var));
+                }
+            }
+        }
+        order
     }
 
     /// Names the layer that these values stem from, and all on the way to `inputs` that has no

@@ -95,14 +95,14 @@ fn run(name: &str, arguments: &Arguments) -> Result<Value> {
         line[key] = value;
     };
     if arguments.mode == Mode::Train {
-        let first = trainer.train_on_batch(&step)?;
+        let first = trainer.train_step(&step)?;
         add("first_step_s", json!(started.elapsed().as_secs_f64()));
-        let times = timed(arguments.seconds, || trainer.train_on_batch(&step))?;
+        let times = timed(arguments.seconds, || trainer.train_step(&step))?;
         add("ms", json!(times.ms));
         add("samples_per_s", json!(batch as f64 / times.ms * 1e3));
         add("train", times.to_json());
         add("loss_first", json!(first));
-        add("loss_last", json!(trainer.train_on_batch(&step)?));
+        add("loss_last", json!(trainer.train_step(&step)?));
         if arguments.fit {
             let ms = fit(&mut trainer, &data, batch, times.ms, arguments.seconds)?;
             add("fit_ms_per_step", json!(ms));

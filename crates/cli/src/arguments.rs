@@ -188,6 +188,18 @@ pub(crate) struct Fit {
     /// after the last.
     #[arg(long, value_name = "DIR")]
     pub(crate) tensorboard: Option<PathBuf>,
+    /// The file that all is kept in from which an interrupted training can go on.
+    #[arg(long)]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Write the checkpoint every so many batches; by default, after every epoch.
+    #[arg(long, requires = "checkpoint", allow_negative_numbers = true)]
+    pub(crate) checkpoint_batches: Option<usize>,
+    /// Go on from the checkpoint, if it is there; without this, training begins anew.
+    #[arg(long, requires = "checkpoint")]
+    pub(crate) resume: bool,
+    /// A CSV file with a line for every epoch.
+    #[arg(long)]
+    pub(crate) csv_log: Option<PathBuf>,
     /// How much is shown: 0, 1 or 2.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(..=2))]
     pub(crate) verbose: u8,

@@ -100,6 +100,18 @@ fn fit(arguments: &arguments::Fit) -> Result<()> {
     if let Some(board) = &mut board {
         board.write_graph(trainer.model())?;
     }
+    if let Some(path) = &arguments.csv_log {
+        fit = fit.callback(CSVLogger::new(path));
+    }
+    if let Some(path) = &arguments.checkpoint {
+        let mut backup = BackupAndRestore::file(path)
+            .delete_checkpoint(false)
+            .resume(arguments.resume);
+        if let Some(batches) = arguments.checkpoint_batches {
+            backup = backup.save_freq(batches);
+        }
+        fit = fit.callback(backup);
+    }
     let history = trainer.fit(&data, fit)?;
     if let Some(board) = &mut board {
         board.write_history(&history)?;

@@ -89,7 +89,13 @@ pub mod prelude {
     };
     pub use deckle_tensor::{DType, Dim, Shape, Tensor};
     pub use deckle_train::{
-        Accuracy, Compile, Evaluate, Fit, History, Metric, Predictor, Trainable, Trainer,
+        Accuracy, Callback, Compile, Context, Evaluate, Fit, History, Logs, Metric,
+        Predictor, Trainable, Trainer,
+        callbacks::{
+            BackupAndRestore, CSVLogger, EarlyStopping, LambdaCallback,
+            LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau, SwapEMAWeights,
+            TerminateOnNaN,
+        },
     };
 
     pub use crate::{Error, Result};

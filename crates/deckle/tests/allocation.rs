@@ -87,8 +87,8 @@ fn steady(model: &Sequential, x: Tensor) -> Vec<u64> {
     watched.data.read_batch(&[0, 1, 2], &mut last).unwrap();
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     for _ in 0..50 {
-        trainer.train_on_batch(&full).unwrap();
-        trainer.train_on_batch(&last).unwrap();
+        trainer.train_step(&full).unwrap();
+        trainer.train_step(&last).unwrap();
     }
     assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), before, "batches of two sizes");
     let seen = watched.seen.lock().unwrap();

@@ -156,6 +156,12 @@ impl OptimizerState {
         &self.weights
     }
 
+    /// The averages of the weights, one for each, if they are kept.
+    #[must_use]
+    pub fn averages(&self) -> &[Variable] {
+        &self.averages
+    }
+
     /// All that is remembered, in the order of Keras's files.
     ///
     /// `iteration`; `learning_rate`, unless it follows a schedule; averages and accumulators of

@@ -135,6 +135,13 @@ impl Compile {
         self
     }
 
+    /// Adds a metric, for every output that has a loss, in which examples count by their
+    /// weights.
+    #[must_use]
+    pub fn weighted_metric(self, metric: impl Into<AnyMetric>) -> Self {
+        self.metric(metric.into().weighted())
+    }
+
     /// Adds metrics by name, as Keras knows them.
     ///
     /// # Errors

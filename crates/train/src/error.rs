@@ -25,6 +25,14 @@ pub enum Error {
         #[source]
         error: Box<Self>,
     },
+    /// A callback failed.
+    InCallback {
+        /// Its name.
+        callback: String,
+        /// What failed.
+        #[source]
+        error: Box<Self>,
+    },
     /// Something was given that cannot be used.
     Invalid {
         /// What was done.
@@ -40,6 +48,15 @@ pub enum Error {
     NotFinite {
         /// The loss.
         loss: f32,
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The batch in the epoch, counted from 1.
+        batch: usize,
+    },
+    /// An operation has made a NaN or an infinity of finite numbers, or was given one.
+    MadeNotFinite {
+        /// The operation with its layer, or the input or weight that is not finite.
+        what: String,
         /// The epoch, counted from 1.
         epoch: usize,
         /// The batch in the epoch, counted from 1.
@@ -63,6 +80,11 @@ impl Error {
             got: String::new(),
             help: String::new(),
         }
+    }
+
+    /// Says which callback failed.
+    pub(crate) fn in_callback(self, name: &str) -> Self {
+        Self::InCallback { callback: name.to_owned(), error: Box::new(self) }
     }
 
     /// Says what was given instead.
@@ -117,6 +139,9 @@ impl fmt::Display for Error {
             Self::Data(error) => error.fmt(f),
             Self::File(error) => error.fmt(f),
             Self::InFile { file, error } => write!(f, "{file}: {error}"),
+            Self::InCallback { callback, error } => {
+                write!(f, "callback `{callback}`: {error}")
+            }
             Self::Invalid { problem, expected, got, help } => {
                 f.write_str(problem)?;
                 for (name, text) in
@@ -133,6 +158,11 @@ impl fmt::Display for Error {
                 "the loss is {loss} in epoch {epoch}, batch {batch}; the weights are those from \
                  before that batch\n      help: look for NaN in the data, or lower the learning \
                  rate"
+            ),
+            Self::MadeNotFinite { what, epoch, batch } => write!(
+                f,
+                "{what} in epoch {epoch}, batch {batch}; the weights are those from before that \
+                 batch"
             ),
             Self::Label { label, classes } => write!(
                 f,
@@ -152,6 +182,9 @@ impl fmt::Debug for Error {
             Self::Data(error) => fmt::Debug::fmt(error, f),
             Self::File(error) => fmt::Debug::fmt(error, f),
             Self::InFile { file, error } => write!(f, "{file}: {error:?}"),
+            Self::InCallback { callback, error } => {
+                write!(f, "callback `{callback}`: {error:?}")
+            }
             error => fmt::Display::fmt(error, f),
         }
     }

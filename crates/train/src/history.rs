@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Error, Result};
+use crate::{Callback, Context, Error, Result};
 
 /// Named numbers of one epoch or evaluation: the loss first, then the metrics.
 ///
@@ -18,7 +19,7 @@ use crate::{Error, Result};
 /// assert_eq!(logs.get("accuracy"), Some(0.9));
 /// assert_eq!(logs.to_string(), "loss: 0.2500 - accuracy: 0.9000");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Logs(Vec<(String, f64)>);
 
 impl Logs {
@@ -32,6 +33,14 @@ impl Logs {
     #[must_use]
     pub fn loss(&self) -> f64 {
         self.get("loss").unwrap_or(f64::NAN)
+    }
+
+    /// Sets the value of a name, which is added if it is new.
+    pub fn set(&mut self, name: &str, value: f64) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
     }
 
     /// Names and values, in order.
@@ -85,10 +94,13 @@ impl fmt::Display for Logs {
 /// assert_eq!(history.epochs(), [0, 1]);
 /// ```
 ///
+/// It is a callback too, which keeps what happened before training failed; it begins anew with
+/// each `fit`.
+///
 /// # Keras
 ///
 /// `keras.callbacks.History`, with the loss first instead of in alphabetical order.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     epochs: Vec<usize>,
     values: Vec<(String, Vec<f64>)>,
@@ -219,6 +231,27 @@ impl History {
             table.push('\n');
         }
         table
+    }
+}
+
+impl Callback for History {
+    fn name(&self) -> &'static str {
+        "History"
+    }
+
+    fn on_train_begin(&mut self, context: &mut Context<'_>) -> Result<()> {
+        self.clone_from(context.history());
+        Ok(())
+    }
+
+    fn on_epoch_end(
+        &mut self,
+        epoch: usize,
+        logs: &mut Logs,
+        _: &mut Context<'_>,
+    ) -> Result<()> {
+        self.push(epoch, logs);
+        Ok(())
     }
 }
 

@@ -247,6 +247,14 @@ impl AnyMetric {
         })
     }
 
+    /// Keras's name of the class.
+    pub(crate) fn class_name(&self) -> &str {
+        match &self.choice {
+            Choice::Given(metric) => metric.class_name(),
+            Choice::Accuracy => "Accuracy",
+        }
+    }
+
     /// The name in the history.
     #[must_use]
     pub fn name(&self) -> &str {

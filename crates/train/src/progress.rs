@@ -83,9 +83,24 @@ impl Progress {
         self.bar.is_some() && self.shown.elapsed() >= INTERVAL
     }
 
+    /// Writes lines beside the live line, and forgets them.
+    pub(crate) fn lines(&self, lines: &mut Vec<String>) {
+        for line in lines.drain(..) {
+            match &self.bar {
+                Some(bar) => bar.suspend(|| write_line(&line)),
+                None => write_line(&line),
+            }
+        }
+    }
+
     /// Draws the live line.
     pub(crate) fn show(&mut self, done: usize, logs: &Logs) {
         let Some(bar) = &self.bar else { return };
+        if done > self.steps {
+            // How many there are was not known.
+            self.steps = done;
+            bar.set_length(done as u64);
+        }
         let elapsed = self.started.elapsed();
         let left =
             elapsed.mul_f64(self.steps.saturating_sub(done) as f64 / done.max(1) as f64);

@@ -58,6 +58,16 @@ impl Tracker {
         Ok(self.metric.as_ref().map_or_else(|| mean_result(&state), |m| m.result(&state)))
     }
 
+    /// What it measures; nothing for a loss.
+    pub(crate) const fn metric(&self) -> Option<&AnyMetric> {
+        self.metric.as_ref()
+    }
+
+    /// Its state.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.state.iter()
+    }
+
     fn read(&self) -> Vec<Var> {
         self.state.iter().map(Variable::read).collect()
     }
@@ -137,37 +147,43 @@ pub(crate) struct Program {
     loss: Tensor,
 }
 
+/// Element types and shapes of one example of each tensor of a batch, and an input of a graph
+/// for each.
+pub(crate) fn inputs(batch: &Batch) -> (Vec<Spec>, Vec<Var>) {
+    let field = |tensor: &Tensor| Spec::new(tensor.dtype(), &tensor.shape()[1..]);
+    let fields: Vec<_> = tensors(batch).map(field).collect();
+    let input = |(i, field): (usize, &Spec)| {
+        let dims = field.shape.iter().map(|&len| Dim::Known(len));
+        let shape: Shape = std::iter::once(Dim::batch()).chain(dims).collect();
+        Var::input(&format!("batch[{i}]"), shape, field.dtype)
+    };
+    let given = fields.iter().enumerate().map(input).collect();
+    (fields, given)
+}
+
+/// Whether a batch's tensors are of these element types and shapes of examples.
+pub(crate) fn is_of(batch: &Batch, fields: &[Spec]) -> bool {
+    fields.len() == tensors(batch).count()
+        && fields.iter().zip(tensors(batch)).all(|(field, tensor)| {
+            field.dtype == tensor.dtype() && field.shape[..] == tensor.shape()[1..]
+        })
+}
+
 /// The tensors of a batch: inputs, targets, weights.
-fn tensors(batch: &Batch) -> impl Iterator<Item = &Tensor> {
+pub(crate) fn tensors(batch: &Batch) -> impl Iterator<Item = &Tensor> {
     batch.inputs.iter().chain(&batch.targets).chain(&batch.weights)
 }
 
 impl Kind {
     /// Whether it is for that mode and batch.
     pub(crate) fn fits(&self, mode: Mode, batch: &Batch) -> bool {
-        self.mode == mode
-            && self.fields.len() == tensors(batch).count()
-            && self.fields.iter().zip(tensors(batch)).all(|(field, tensor)| {
-                field.dtype == tensor.dtype() && field.shape[..] == tensor.shape()[1..]
-            })
+        self.mode == mode && is_of(batch, &self.fields)
     }
 
     /// Builds and compiles the graph for batches like this one.
     pub(crate) fn new(mode: Mode, parts: &Parts<'_>, batch: &Batch) -> Result<Self> {
-        let field = |tensor: &Tensor| Spec::new(tensor.dtype(), &tensor.shape()[1..]);
-        let fields: Vec<_> = tensors(batch).map(field).collect();
-        let given: Vec<_> = fields
-            .iter()
-            .enumerate()
-            .map(|(i, field)| {
-                let dims = field.shape.iter().map(|&len| Dim::Known(len));
-                let shape: Shape = std::iter::once(Dim::batch()).chain(dims).collect();
-                Var::input(&format!("batch[{i}]"), shape, field.dtype)
-            })
-            .collect();
-        let (x, rest) = given.split_at(batch.inputs.len());
-        let (y, weights) = rest.split_at(batch.targets.len());
-        let (outputs, updates) = parts.graph(mode, x, y, weights)?;
+        let (fields, given) = inputs(batch);
+        let (outputs, updates) = parts.graph(mode, &given, batch)?;
         let device = parts.model.group().device();
         let compiled =
             Function::new(&given, &outputs).updates(updates).compile(&device)?;
@@ -241,16 +257,30 @@ fn masked(weights: &Var, mask: &Var) -> Result<Var> {
 }
 
 /// Outputs and updates of a function.
-type Results = (Vec<Var>, Vec<(Variable, Var)>);
+pub(crate) type Results = (Vec<Var>, Vec<(Variable, Var)>);
 
 impl Parts<'_> {
-    fn graph(
+    /// A step as graph; one whose loss is not finite changes nothing.
+    fn graph(&self, mode: Mode, given: &[Var], batch: &Batch) -> Result<Results> {
+        let (outputs, mut updates) = self.unguarded(mode, given, batch)?;
+        // A measurement says what the loss is, whatever it is.
+        if mode == Mode::Train {
+            for (variable, value) in &mut updates {
+                *value = outputs[0].select(&*value, &variable.read())?;
+            }
+        }
+        Ok((outputs, updates))
+    }
+
+    /// A step as graph, with whether the loss is finite, the loss, and all updates.
+    pub(crate) fn unguarded(
         &self,
         mode: Mode,
-        x: &[Var],
-        y: &[Var],
-        weights: &[Var],
+        given: &[Var],
+        batch: &Batch,
     ) -> Result<Results> {
+        let (x, rest) = given.split_at(batch.inputs.len());
+        let (y, weights) = rest.split_at(batch.targets.len());
         let (seed, step) = (self.seed.read(), self.step.read());
         let randomness = Randomness { seed: &seed, step: &step };
         let mut call = match mode {
@@ -283,7 +313,7 @@ impl Parts<'_> {
         };
         let pairs = needed.zip(targets).zip(weights);
         let pairs: Vec<_> = pairs.map(|(((plan, p), t), w)| (plan, t, p, w)).collect();
-        let batch = x[0].count_of(0, DType::F64)?;
+        let examples = x[0].count_of(0, DType::F64)?;
         let mut total: Option<Var> = None;
         let mut losses = Vec::new();
         for (plan, t, p, weights) in &pairs {
@@ -311,8 +341,8 @@ impl Parts<'_> {
         // The loss counts as often as there are samples, as Keras has it.
         let weighted_mean = |tracker: &Tracker, value: &Var| -> Result<Vec<Var>> {
             let state = tracker.read();
-            let sum = value.cast(DType::F64)?.mul(&batch)?;
-            Ok(vec![state[0].add(&sum)?, state[1].add(&batch)?])
+            let sum = value.cast(DType::F64)?.mul(&examples)?;
+            Ok(vec![state[0].add(&sum)?, state[1].add(&examples)?])
         };
         if let Some(tracker) = total_tracker {
             updates.extend(tracker.updates(weighted_mean(tracker, &total)?));
@@ -341,12 +371,6 @@ impl Parts<'_> {
         if mode == Mode::Train {
             updates.extend(self.training_updates(&total)?);
             updates.push((self.step.clone(), step.add(&Var::scalar(DType::I64, 1.0))?));
-        }
-        // A step whose loss is not finite changes nothing; a measurement says what it is.
-        if mode == Mode::Train {
-            for (variable, value) in &mut updates {
-                *value = finite.select(&*value, &variable.read())?;
-            }
         }
         Ok((vec![finite, total], updates))
     }

@@ -1,18 +1,20 @@
-//! A model in training: [`Trainer`], with [`Fit`] and [`Evaluate`] for its settings.
+//! A model in training: [`Trainer`].
 
 use std::path::Path;
 
 use deckle_autograd::Variable;
-use deckle_data::{Batch, Dataset, Order, split_at};
+use deckle_data::{Batch, Dataset};
 use deckle_nn::Model;
 use deckle_optim::OptimizerState;
 use deckle_tensor::Tensor;
 
 use crate::{
-    Compile, Error, History, Logs, Predictor, Result, Verbose,
-    class_weight::ClassWeights,
+    Compile, Error, Logs, Predictor, Result, Source,
+    callbacks::Better,
+    checkpoint,
     compile::{OutputPlan, settle},
-    progress::Progress,
+    debug::Inspector,
+    feed::Feed,
     save,
     step::{Kind, Mode, Parts, Program, Tracker, Trackers},
 };
@@ -31,195 +33,11 @@ pub struct Trainer {
     step: Variable,
     kinds: Vec<Kind>,
     programs: Vec<(usize, Program)>,
-    /// The number of epochs done, which keys the next shuffle.
-    epochs: usize,
-}
-
-/// How a model is to be fitted.
-///
-/// # Examples
-///
-/// ```
-/// use deckle_train::Fit;
-///
-/// let fit = Fit::new().epochs(5).batch_size(128).validation_split(0.1);
-/// # let _ = fit;
-/// ```
-///
-/// # Keras
-///
-/// The arguments of `Model.fit`, with the same defaults.
-#[derive(Clone, Copy)]
-pub struct Fit<'a> {
-    epochs: usize,
-    batch_size: usize,
-    validation_split: Option<f64>,
-    validation_data: Option<&'a dyn Dataset>,
-    validation_batch_size: Option<usize>,
-    shuffle: bool,
-    initial_epoch: usize,
-    verbose: Verbose,
-    seed: Option<u64>,
-    class_weight: Option<&'a [(i64, f64)]>,
-}
-
-impl Default for Fit<'_> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl std::fmt::Debug for Fit<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fit")
-            .field("epochs", &self.epochs)
-            .field("batch_size", &self.batch_size)
-            .field("validation_split", &self.validation_split)
-            .field("shuffle", &self.shuffle)
-            .field("initial_epoch", &self.initial_epoch)
-            .field("verbose", &self.verbose)
-            .field("seed", &self.seed)
-            .field("class_weight", &self.class_weight)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<'a> Fit<'a> {
-    /// One epoch, batches of 32, shuffled.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            epochs: 1,
-            batch_size: 32,
-            validation_split: None,
-            validation_data: None,
-            validation_batch_size: None,
-            shuffle: true,
-            initial_epoch: 0,
-            verbose: Verbose::Progress,
-            seed: None,
-            class_weight: None,
-        }
-    }
-
-    /// Sets the epoch to end before, counted from 0; 1 by default.
-    #[must_use]
-    pub const fn epochs(mut self, epochs: usize) -> Self {
-        self.epochs = epochs;
-        self
-    }
-
-    /// Sets the number of examples in a batch; 32 by default.
-    #[must_use]
-    pub const fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size;
-        self
-    }
-
-    /// Sets the share of the examples, from the end and before any shuffle, that validates;
-    /// none by default.
-    #[must_use]
-    pub const fn validation_split(mut self, fraction: f64) -> Self {
-        self.validation_split = Some(fraction);
-        self
-    }
-
-    /// Sets the data that validates, whatever `validation_split` says; none by default.
-    #[must_use]
-    pub const fn validation_data(mut self, data: &'a dyn Dataset) -> Self {
-        self.validation_data = Some(data);
-        self
-    }
-
-    /// Sets the number of examples in a batch of validation; `batch_size` by default.
-    #[must_use]
-    pub const fn validation_batch_size(mut self, batch_size: usize) -> Self {
-        self.validation_batch_size = Some(batch_size);
-        self
-    }
-
-    /// Sets whether the examples are shuffled before each epoch; true by default.
-    #[must_use]
-    pub const fn shuffle(mut self, shuffle: bool) -> Self {
-        self.shuffle = shuffle;
-        self
-    }
-
-    /// Sets the epoch to begin with, counted from 0; 0 by default.
-    #[must_use]
-    pub const fn initial_epoch(mut self, epoch: usize) -> Self {
-        self.initial_epoch = epoch;
-        self
-    }
-
-    /// Sets how much is shown: 0, 1 or 2; 1 by default.
-    #[must_use]
-    pub fn verbose(mut self, verbose: impl Into<Verbose>) -> Self {
-        self.verbose = verbose.into();
-        self
-    }
-
-    /// Sets the seed of shuffles and dropout; the model's by default.
-    #[must_use]
-    pub const fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// Sets how much the examples of a class count in the loss; 1 by default, and for every
-    /// class that is not named.
-    ///
-    /// Targets are labels or one-hot vectors of the model's only output. If the examples have
-    /// weights too, these are multiplied. Validation is not weighted.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use deckle_train::Fit;
-    ///
-    /// let fit = Fit::new().class_weight(&[(0, 0.5), (1, 2.0)]);
-    /// # let _ = fit;
-    /// ```
-    #[must_use]
-    pub const fn class_weight(mut self, weights: &'a [(i64, f64)]) -> Self {
-        self.class_weight = Some(weights);
-        self
-    }
-}
-
-/// How a model is to be evaluated.
-#[derive(Clone, Copy, Debug)]
-pub struct Evaluate {
-    batch_size: usize,
-    verbose: Verbose,
-}
-
-impl Default for Evaluate {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Evaluate {
-    /// Batches of 32, nothing shown.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { batch_size: 32, verbose: Verbose::Silent }
-    }
-
-    /// Sets the number of examples in a batch; 32 by default.
-    #[must_use]
-    pub const fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size;
-        self
-    }
-
-    /// Sets how much is shown: 0, 1 or 2; 0 by default.
-    #[must_use]
-    pub fn verbose(mut self, verbose: impl Into<Verbose>) -> Self {
-        self.verbose = verbose.into();
-        self
-    }
+    inspectors: Vec<Inspector>,
+    /// The number of passes over data that are done, which keys the next shuffle.
+    pub(crate) passes: u64,
+    /// Whether averages are in the place of the weights.
+    is_averaged: bool,
 }
 
 impl Trainer {
@@ -236,7 +54,7 @@ impl Trainer {
         let seed = group.variable("seed", &Tensor::scalar(model.seed().cast_signed()))?;
         let step = group.variable("step", &Tensor::scalar(0i64))?;
         let model = model.clone();
-        let (kinds, programs, epochs) = (Vec::new(), Vec::new(), 0);
+        let (kinds, programs, inspectors) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Self {
             model,
             compile,
@@ -247,7 +65,9 @@ impl Trainer {
             step,
             kinds,
             programs,
-            epochs,
+            inspectors,
+            passes: 0,
+            is_averaged: false,
         })
     }
 
@@ -304,114 +124,67 @@ impl Trainer {
         save::load_trainer_weights(self, path.as_ref())
     }
 
-    /// Trains the model.
-    ///
-    /// # Errors
-    ///
-    /// If the data set is empty or does not fit the model, a setting makes no sense, or the
-    /// loss becomes NaN or infinite; the weights are then those from before that batch.
-    pub fn fit(&mut self, data: &dyn Dataset, fit: Fit<'_>) -> Result<History> {
-        let (train, held_out) = match (fit.validation_split, fit.validation_data) {
-            (Some(fraction), None) => {
-                check_not_empty(data)?;
-                let at = split_at(data.len(), fraction)?;
-                (0..at, Some((data, at..data.len())))
-            }
-            (_, Some(held_out)) => (0..data.len(), Some((held_out, 0..held_out.len()))),
-            (None, None) => (0..data.len(), None),
-        };
-        check_not_empty(data)?;
-        let seed = fit.seed.unwrap_or(self.model.seed());
-        self.seed.set(&Tensor::scalar(seed.cast_signed()))?;
-        let mut class_weights = match fit.class_weight {
-            Some(weights) => Some(ClassWeights::new(weights, self.plans.len())?),
-            None => None,
-        };
-        let mut order = Order::new(train);
-        let mut progress = Progress::new(fit.verbose, Some(fit.epochs));
-        let mut history = History::default();
-        let mut batch = Batch::new();
-        for epoch in fit.initial_epoch..fit.epochs {
-            let key = self.epochs.max(epoch);
-            if fit.shuffle {
-                order.shuffle(seed, key as u64);
-            }
-            let steps = order.batches(fit.batch_size)?.len();
-            progress.begin(epoch, steps);
-            self.reset()?;
-            for (i, indices) in order.batches(fit.batch_size)?.enumerate() {
-                data.read_batch(indices, &mut batch)?;
-                let added = match &mut class_weights {
-                    Some(weights) => weights.apply(&mut batch)?,
-                    None => false,
-                };
-                let (loss, finite) = self.run(Mode::Train, &batch)?;
-                if let (Some(weights), true) = (&mut class_weights, added) {
-                    weights.take_back(&mut batch);
-                }
-                if !finite {
-                    return Err(Error::NotFinite {
-                        loss,
-                        epoch: epoch + 1,
-                        batch: i + 1,
-                    });
-                }
-                if progress.is_due() {
-                    progress.show(i + 1, &self.logs()?);
-                }
-            }
-            let mut logs = self.logs()?;
-            if let Some((held_out, range)) = &held_out {
-                let size = fit.validation_batch_size.unwrap_or(fit.batch_size);
-                let validation =
-                    self.measure(*held_out, &Order::new(range.clone()), size)?;
-                logs.extend(validation.prefixed("val_"));
-            }
-            progress.end(epoch, &logs);
-            history.push(epoch, &logs);
-            self.epochs = key + 1;
-        }
-        self.optimizer.finalize()?;
-        Ok(history)
-    }
-
-    /// Trains on one batch; returns its loss. Metrics go on from where they were.
+    /// Trains on one batch; returns its loss. Metrics go on from where they were, and nothing
+    /// is allocated once there was a batch like it: for loops of your own.
     ///
     /// # Errors
     ///
     /// If the batch does not fit the model, or the loss is NaN or infinite; the weights are
     /// then those from before.
-    pub fn train_on_batch(&mut self, batch: &Batch) -> Result<f32> {
+    pub fn train_step(&mut self, batch: &Batch) -> Result<f32> {
         let (loss, finite) = self.run(Mode::Train, batch)?;
         if finite { Ok(loss) } else { Err(Error::NotFinite { loss, epoch: 1, batch: 1 }) }
     }
 
-    /// The loss and the metrics of a data set, with Keras's defaults.
+    /// Trains on one batch; returns its loss and metrics.
     ///
     /// # Errors
     ///
-    /// If the data set is empty or does not fit the model.
-    pub fn evaluate(&mut self, data: &dyn Dataset) -> Result<Logs> {
-        self.evaluate_with(data, Evaluate::new())
+    /// As [`Trainer::train_step`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_data::{Arrays, Batch, Dataset};
+    /// use deckle_nn::{Sequential, layers::Dense};
+    /// use deckle_tensor::{DType, Tensor};
+    /// use deckle_train::{Compile, Trainable};
+    ///
+    /// let x = Tensor::zeros(DType::F32, [8, 2]);
+    /// let data = Arrays::new(x, Tensor::full([8, 1], 2.0f32))?;
+    /// let model = Sequential::new([2]).add(Dense::new(1)).build()?;
+    /// let mut trainer = model.compile(Compile::named("sgd", "mse")?)?;
+    /// let mut batch = Batch::new();
+    /// data.read_batch(&[0, 1, 2], &mut batch)?;
+    /// assert_eq!(trainer.train_on_batch(&batch)?.loss(), 4.0);
+    /// assert!(trainer.test_on_batch(&batch)?.loss() < 4.0);
+    /// assert_eq!(trainer.predict_on_batch(&batch)?[0].shape(), [3, 1]);
+    /// # Ok::<(), deckle_train::Error>(())
+    /// ```
+    pub fn train_on_batch(&mut self, batch: &Batch) -> Result<Logs> {
+        self.reset()?;
+        self.train_step(batch)?;
+        self.logs()
     }
 
-    /// The loss and the metrics of a data set.
+    /// The loss and the metrics of one batch.
     ///
     /// # Errors
     ///
-    /// If the data set is empty or does not fit the model.
-    pub fn evaluate_with(
-        &mut self,
-        data: &dyn Dataset,
-        evaluate: Evaluate,
-    ) -> Result<Logs> {
-        check_not_empty(data)?;
-        let order = Order::of(data);
-        let mut progress = Progress::new(evaluate.verbose, None);
-        progress.begin(0, order.batches(evaluate.batch_size)?.len());
-        let logs = self.measure(data, &order, evaluate.batch_size)?;
-        progress.end(0, &logs);
-        Ok(logs)
+    /// If the batch does not fit the model.
+    pub fn test_on_batch(&mut self, batch: &Batch) -> Result<Logs> {
+        self.reset()?;
+        self.run(Mode::Evaluate, batch)?;
+        self.logs()
+    }
+
+    /// The model's outputs for the inputs of one batch.
+    ///
+    /// # Errors
+    ///
+    /// If the batch does not fit the model.
+    pub fn predict_on_batch(&self, batch: &Batch) -> Result<Vec<Tensor>> {
+        self.predict(&batch.inputs)
     }
 
     /// What predicts with the current weights, from any number of threads.
@@ -438,36 +211,17 @@ impl Trainer {
     ///
     /// If the data set is empty or does not fit the model.
     pub fn plan(&mut self, data: &dyn Dataset, batch_size: usize) -> Result<String> {
-        check_not_empty(data)?;
-        let order = Order::of(data);
-        let mut batch = Batch::new();
-        if let Some(indices) = order.batches(batch_size)?.next() {
-            data.read_batch(indices, &mut batch)?;
-        }
-        let program = self.prepare(Mode::Train, &batch)?;
+        let mut feed = Feed::all(Source::Dataset(data), batch_size)?;
+        feed.advance()?;
+        let program = self.prepare(Mode::Train, feed.batch())?;
         Ok(self.programs[program].1.plan())
     }
 
-    fn measure(
-        &mut self,
-        data: &dyn Dataset,
-        order: &Order,
-        size: usize,
-    ) -> Result<Logs> {
-        self.reset()?;
-        let mut batch = Batch::new();
-        for indices in order.batches(size)? {
-            data.read_batch(indices, &mut batch)?;
-            self.run(Mode::Evaluate, &batch)?;
-        }
-        self.logs()
-    }
-
-    fn reset(&self) -> Result<()> {
+    pub(crate) fn reset(&self) -> Result<()> {
         self.trackers.all.iter().try_for_each(Tracker::reset)
     }
 
-    fn logs(&self) -> Result<Logs> {
+    pub(crate) fn logs(&self) -> Result<Logs> {
         self.trackers
             .all
             .iter()
@@ -477,7 +231,7 @@ impl Trainer {
 
     /// Runs one batch; returns the loss and whether it is finite. Allocates nothing once there
     /// is a program for batches like this.
-    fn run(&mut self, mode: Mode, batch: &Batch) -> Result<(f32, bool)> {
+    pub(crate) fn run(&mut self, mode: Mode, batch: &Batch) -> Result<(f32, bool)> {
         let at = self.prepare(mode, batch)?;
         let (kind, program) = &mut self.programs[at];
         self.kinds[*kind].run(program, batch)
@@ -493,15 +247,8 @@ impl Trainer {
         let kind = match self.kinds.iter().position(|kind| kind.fits(mode, batch)) {
             Some(kind) => kind,
             None => {
-                let parts = Parts {
-                    model: &self.model,
-                    plans: &self.plans,
-                    optimizer: &self.optimizer,
-                    trackers: &self.trackers,
-                    seed: &self.seed,
-                    step: &self.step,
-                };
-                self.kinds.push(Kind::new(mode, &parts, batch)?);
+                let kind = Kind::new(mode, &self.parts(), batch)?;
+                self.kinds.push(kind);
                 self.kinds.len() - 1
             }
         };
@@ -509,13 +256,153 @@ impl Trainer {
         self.programs.push((kind, program));
         Ok(self.programs.len() - 1)
     }
-}
 
-fn check_not_empty(data: &dyn Dataset) -> Result<()> {
-    if data.is_empty() {
-        return Err(
-            Error::invalid("the data set is empty", "one example or more").got("none")
-        );
+    /// What a step is made of.
+    fn parts(&self) -> Parts<'_> {
+        Parts {
+            model: &self.model,
+            plans: &self.plans,
+            optimizer: &self.optimizer,
+            trackers: &self.trackers,
+            seed: &self.seed,
+            step: &self.step,
+        }
     }
-    Ok(())
+
+    /// Runs one batch after a look at every operation; see [`Fit::debug`](crate::Fit::debug).
+    pub(crate) fn debug_step(
+        &mut self,
+        batch: &Batch,
+        epoch: usize,
+        at: usize,
+    ) -> Result<(f32, bool)> {
+        let found = self.inspectors.iter().position(|known| known.fits(batch));
+        let inspector = match found {
+            Some(found) => &self.inspectors[found],
+            None => {
+                let inspector = Inspector::new(&self.parts(), batch)?;
+                self.inspectors.push(inspector);
+                &self.inspectors[self.inspectors.len() - 1]
+            }
+        };
+        if let Some(what) = inspector.find(batch)? {
+            return Err(Error::MadeNotFinite { what, epoch: epoch + 1, batch: at + 1 });
+        }
+        self.run(Mode::Train, batch)
+    }
+
+    /// The names of loss and metrics.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.trackers.all.iter().map(|tracker| tracker.name.clone()).collect()
+    }
+
+    /// Whether a loss or metric is better when it is larger or smaller, if that is known.
+    pub(crate) fn better(&self, name: &str) -> Option<Better> {
+        let tracker = self.trackers.all.iter().find(|tracker| tracker.name == name)?;
+        match tracker.metric() {
+            None => Some(Better::Smaller),
+            Some(metric) => Better::of_class(metric.class_name()),
+        }
+    }
+
+    pub(crate) fn set_seed(&self, seed: u64) -> Result<()> {
+        Ok(self.seed.set(&Tensor::scalar(seed.cast_signed()))?)
+    }
+
+    /// All that changes while the model is trained.
+    pub(crate) fn all_variables(&self) -> Vec<Variable> {
+        let tracked = self.trackers.all.iter().flat_map(Tracker::variables);
+        checkpoint::unique(
+            (self.model.variables().into_iter())
+                .chain(self.optimizer.variables())
+                .chain(tracked.cloned())
+                .chain([self.seed.clone(), self.step.clone()]),
+        )
+    }
+
+    /// The values of the metrics' state.
+    pub(crate) fn tracked(&self) -> Result<Vec<Tensor>> {
+        let tracked = self.trackers.all.iter().flat_map(Tracker::variables);
+        tracked.map(|variable| Ok(variable.value()?)).collect()
+    }
+
+    pub(crate) fn set_tracked(&self, values: &[Tensor]) -> Result<()> {
+        let tracked = self.trackers.all.iter().flat_map(Tracker::variables);
+        tracked.zip(values).try_for_each(|(variable, value)| Ok(variable.set(value)?))
+    }
+
+    /// Whether averages are in the place of the weights.
+    pub(crate) const fn is_averaged(&self) -> bool {
+        self.is_averaged
+    }
+
+    pub(crate) const fn set_averaged(&mut self, is_averaged: bool) {
+        self.is_averaged = is_averaged;
+    }
+
+    /// Fails if the optimizer keeps no averages of the weights.
+    pub(crate) fn check_averages(&self) -> Result<()> {
+        if self.optimizer.averages().is_empty() {
+            return Err(Error::invalid(
+                "there are no averages of the weights",
+                "an optimizer that keeps averages",
+            )
+            .got("use_ema = false")
+            .help("set the optimizer's .use_ema(true)"));
+        }
+        Ok(())
+    }
+
+    /// Swaps weights and averages, unless it is so already.
+    pub(crate) fn use_averages(&mut self, wanted: bool) -> Result<()> {
+        self.check_averages()?;
+        if self.is_averaged != wanted {
+            let pairs = self.optimizer.weights().iter().zip(self.optimizer.averages());
+            for (weight, average) in pairs {
+                let (value, averaged) = (weight.value()?, average.value()?);
+                weight.set(&averaged)?;
+                average.set(&value)?;
+            }
+            self.is_averaged = wanted;
+        }
+        Ok(())
+    }
+
+    /// What is done after training: the averages of the weights become the weights.
+    pub(crate) fn finalize(&mut self) -> Result<()> {
+        if self.is_averaged {
+            let pairs = self.optimizer.weights().iter().zip(self.optimizer.averages());
+            for (weight, average) in pairs {
+                average.set(&weight.value()?)?;
+            }
+            self.is_averaged = false;
+        }
+        Ok(self.optimizer.finalize()?)
+    }
+
+    /// A short text that differs for models that compute something else.
+    pub(crate) fn fingerprint(&self) -> String {
+        let layers = self.model.layers();
+        let settings = match self.model.config() {
+            Ok(config) => config.to_string(),
+            // Layers of one's own may have no form in a file.
+            Err(_) => layers
+                .iter()
+                .map(|l| format!("{} {}\n", l.name(), l.class_name()))
+                .collect(),
+        };
+        let sum = crc32fast::hash(settings.as_bytes());
+        format!("{} layers with settings {sum:08x}", layers.len())
+    }
+
+    /// Losses and metrics, with a short text that differs for other settings of the losses.
+    pub(crate) fn measured(&self) -> String {
+        let losses: Vec<_> = self
+            .plans
+            .iter()
+            .map(|plan| format!("{:?} {}", plan.loss, plan.weight))
+            .collect();
+        let sum = crc32fast::hash(losses.join("\n").as_bytes());
+        format!("{} with settings {sum:08x}", self.names().join(", "))
+    }
 }

@@ -96,7 +96,7 @@ fn training_goes_on_from_files_of_keras_2() {
     let (examples, after) = (npz("data.npz"), npz("after.npz"));
     let (x, y) = (examples.tensor("x").unwrap(), examples.tensor("y").unwrap());
     let examples = Arrays::new(x, y).unwrap();
-    let fit = Fit::new().batch_size(4).shuffle(false).verbose(0);
+    let fit = || Fit::new().batch_size(4).shuffle(false).verbose(0);
     for optimizer in [
         "sgd",
         "rmsprop",
@@ -111,7 +111,7 @@ fn training_goes_on_from_files_of_keras_2() {
         let path = folder.join(format!("{optimizer}.h5"));
         let mut trainer = load(path).unwrap().into_trainer().unwrap();
         assert_eq!(trainer.optimizer().iterations().unwrap(), 3, "{optimizer}");
-        trainer.fit(&examples, fit).unwrap();
+        trainer.fit(&examples, fit()).unwrap();
         compare(&weights(&trainer), &after, optimizer);
     }
 }

@@ -1,0 +1,468 @@
+//! What `fit` does with its settings and its data.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Mutex;
+
+use deckle_data::{Arrays, Batch, Dataset, Example, Generator, Stream};
+use deckle_nn::{
+    Activation, Sequential,
+    layers::{Dense, Dropout},
+    losses::MeanSquaredError,
+};
+use deckle_optim::{AnyOptimizer, Sgd};
+use deckle_tensor::{DType, Tensor};
+use deckle_train::{
+    Accuracy, Callback, Compile, Context, Evaluate, Fit, History, Logs, Result,
+    Trainable, Trainer,
+    callbacks::{EarlyStopping, LambdaCallback},
+};
+
+/// A small model on `(2,)`, the same at each call.
+fn trainer(optimizer: impl Into<AnyOptimizer>) -> Trainer {
+    let model = Sequential::new([2])
+        .add(Dense::new(4).activation(Activation::Tanh))
+        .add(Dense::new(1))
+        .seed(3)
+        .build()
+        .unwrap();
+    model.compile(Compile::new(optimizer, MeanSquaredError::new())).unwrap()
+}
+
+fn sgd() -> Trainer {
+    trainer(Sgd::new().learning_rate(0.1))
+}
+
+fn arrays(count: usize) -> Arrays {
+    let x = Tensor::random_normal([count, 2], 0.0, 1.0, 1);
+    Arrays::new(x, Tensor::random_normal([count, 1], 0.0, 1.0, 2)).unwrap()
+}
+
+fn weights(trainer: &Trainer) -> Vec<Vec<f32>> {
+    let values = trainer.model().weights().map(|w| w.variable().value().unwrap());
+    values.map(|value| value.to_vec().unwrap()).collect()
+}
+
+/// A data set that notes the first example of each batch.
+struct Noted {
+    data: Arrays,
+    seen: Mutex<Vec<usize>>,
+}
+
+impl Dataset for Noted {
+    fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    fn example(&self) -> &Example {
+        self.data.example()
+    }
+
+    fn read_batch(&self, indices: &[usize], into: &mut Batch) -> deckle_data::Result<()> {
+        self.seen.lock().unwrap().push(indices[0]);
+        self.data.read_batch(indices, into)
+    }
+}
+
+/// A data set in order, as a stream of so many passes.
+struct Passes {
+    data: Arrays,
+    size: usize,
+    passes: u64,
+    at: usize,
+    knows_len: bool,
+}
+
+impl Stream for Passes {
+    fn name(&self) -> String {
+        "passes".to_owned()
+    }
+
+    fn example(&self) -> &Example {
+        self.data.example()
+    }
+
+    fn next_batch(&mut self, into: &mut Batch) -> deckle_data::Result<bool> {
+        let to = (self.at + self.size).min(self.data.len());
+        let indices: Vec<_> = (self.at..to).collect();
+        self.at = to;
+        if indices.is_empty() {
+            return Ok(false);
+        }
+        self.data.read_batch(&indices, into)?;
+        Ok(true)
+    }
+
+    fn batches(&self) -> Option<usize> {
+        self.knows_len.then(|| self.data.len().div_ceil(self.size))
+    }
+
+    fn restart(&mut self, pass: u64) -> deckle_data::Result<bool> {
+        self.at = 0;
+        Ok(pass < self.passes)
+    }
+}
+
+fn passes(count: usize, size: usize, passes: u64, knows_len: bool) -> Passes {
+    Passes { data: arrays(count), size, passes, at: 0, knows_len }
+}
+
+#[test]
+fn epochs_of_some_steps_go_on_in_the_data() {
+    let noted = Noted { data: arrays(10), seen: Mutex::default() };
+    let fit = Fit::new().epochs(4).batch_size(1).steps_per_epoch(4).shuffle(false);
+    let history = sgd().fit(&noted, fit.verbose(0)).unwrap();
+    // As Keras has it: what is left of the data is a shorter epoch.
+    let expected = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3];
+    assert_eq!(noted.seen.into_inner().unwrap(), expected);
+    assert_eq!(history.epochs(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn steps_without_a_batch_size_share_the_data() {
+    let noted = Noted { data: arrays(10), seen: Mutex::default() };
+    let fit = Fit::new().epochs(2).steps_per_epoch(4).shuffle(false).verbose(0);
+    sgd().fit(&noted, fit).unwrap();
+    assert_eq!(noted.seen.into_inner().unwrap(), [0, 3, 6, 9, 0, 3, 6, 9]);
+}
+
+#[test]
+fn every_pass_is_shuffled_anew() {
+    let noted = Noted { data: arrays(6), seen: Mutex::default() };
+    let fit = Fit::new().epochs(4).batch_size(1).steps_per_epoch(3).verbose(0);
+    sgd().fit(&noted, fit).unwrap();
+    let seen = noted.seen.into_inner().unwrap();
+    let (first, second) = seen.split_at(6);
+    assert_ne!(first, second);
+    let sorted = |part: &[usize]| {
+        let mut part = part.to_vec();
+        part.sort_unstable();
+        part
+    };
+    assert_eq!((sorted(first), sorted(second)), ((0..6).collect(), (0..6).collect()));
+}
+
+#[test]
+fn validation_has_its_own_epochs_and_steps() {
+    let (data, held_out) = (arrays(8), arrays(8));
+    let fit = || Fit::new().epochs(5).validation_data(&held_out).verbose(0);
+    let count = |history: &History| history.get("val_loss").map_or(0, <[f64]>::len);
+    assert_eq!(count(&sgd().fit(&data, fit().validation_freq(2)).unwrap()), 2);
+    assert_eq!(count(&sgd().fit(&data, fit().validation_freq([1, 4, 9])).unwrap()), 2);
+    let mut trainer = sgd();
+    let some = fit().validation_batch_size(2).validation_steps(3);
+    let history = trainer.fit(&data, some).unwrap();
+    let pairs = Evaluate::new().batch_size(2);
+    let part = trainer.evaluate_with(&held_out.take(6), pairs).unwrap().loss();
+    assert_eq!(history.last("val_loss"), Some(part));
+    let steps = Evaluate::new().batch_size(2).steps(3);
+    assert_eq!(trainer.evaluate_with(&held_out, steps).unwrap().loss(), part);
+    for wrong in [
+        fit().validation_freq(0),
+        fit().validation_steps(0),
+        fit().validation_batch_size(0),
+        fit().steps_per_epoch(0),
+        fit().batch_size(0),
+    ] {
+        assert!(sgd().fit(&data, wrong).is_err());
+    }
+}
+
+#[test]
+fn a_stream_trains_like_the_data_set_it_reads() {
+    let data = arrays(10);
+    let mut plain = sgd();
+    let fit = || Fit::new().epochs(3).verbose(0);
+    let expected = plain.fit(&data, fit().batch_size(4).shuffle(false)).unwrap();
+    for knows_len in [true, false] {
+        let mut streamed = sgd();
+        let mut stream = passes(10, 4, 3, knows_len);
+        let history = streamed.fit(&mut stream, fit()).unwrap();
+        assert_eq!(history, expected);
+        assert_eq!(weights(&streamed), weights(&plain));
+        let mut stream = passes(10, 4, 1, knows_len);
+        assert_eq!(
+            streamed.evaluate(&mut stream).unwrap(),
+            plain.evaluate_with(&data, Evaluate::new().batch_size(4)).unwrap()
+        );
+    }
+}
+
+#[test]
+fn training_ends_with_the_data_of_a_stream() {
+    for knows_len in [true, false] {
+        let mut stream = passes(10, 4, 2, knows_len);
+        let fit = Fit::new().epochs(9).verbose(0);
+        assert_eq!(sgd().fit(&mut stream, fit).unwrap().epochs(), [0, 1]);
+        // Epochs of 2 steps: 2, 1 (the end), 2, 1, and no more data.
+        let mut stream = passes(10, 4, 2, knows_len);
+        let fit = Fit::new().epochs(9).steps_per_epoch(2).verbose(0);
+        assert_eq!(sgd().fit(&mut stream, fit).unwrap().epochs(), [0, 1, 2, 3]);
+        // Epochs of 3 steps end where the passes do.
+        let mut stream = passes(10, 4, 2, knows_len);
+        let fit = Fit::new().epochs(9).steps_per_epoch(3).verbose(0);
+        assert_eq!(sgd().fit(&mut stream, fit).unwrap().epochs(), [0, 1]);
+    }
+    let example = arrays(1).example().clone();
+    let mut none = Generator::new("none", example, |_, _| Ok(false));
+    let error = sgd().fit(&mut none, Fit::new().verbose(0)).unwrap_err();
+    assert!(error.to_string().starts_with("the data set is empty"), "{error}");
+}
+
+#[test]
+fn an_endless_stream_needs_steps_only() {
+    let (data, held_out) = (arrays(4), arrays(4));
+    let endless = |data: Arrays| {
+        let example = data.example().clone();
+        Generator::new("endless", example, move |batch, _| {
+            data.read_batch(&[0, 1, 2, 3], batch)?;
+            Ok(true)
+        })
+    };
+    let (mut stream, mut validation) = (endless(data.clone()), endless(held_out));
+    let fit = Fit::new().epochs(3).verbose(0).steps_per_epoch(1);
+    let fit = fit.validation_data(&mut validation).validation_steps(2);
+    let history = sgd().fit(&mut stream, fit).unwrap();
+    let fit = Fit::new().epochs(3).batch_size(4).shuffle(false).verbose(0);
+    let expected = sgd().fit(&data, fit).unwrap();
+    assert_eq!(history.get("loss"), expected.get("loss"));
+    assert_eq!(history.get("val_loss").unwrap().len(), 3);
+}
+
+#[test]
+fn weights_of_examples_may_be_given_to_fit() {
+    let data = arrays(9);
+    let values = Tensor::random_uniform([9], 0.0..2.0, 5);
+    let fit = || Fit::new().epochs(2).batch_size(4).validation_split(0.3).verbose(0);
+    let (mut given, mut known) = (sgd(), sgd());
+    let history = given.fit(&data, fit().sample_weight(&values)).unwrap();
+    let weighted = data.clone().sample_weight(&values).unwrap();
+    assert_eq!(history, known.fit(&weighted, fit()).unwrap());
+    assert_eq!(weights(&given), weights(&known));
+    assert_ne!(history, sgd().fit(&data, fit()).unwrap());
+    let error = sgd().fit(&weighted, fit().sample_weight(&values)).unwrap_err();
+    assert!(error.to_string().starts_with("sample_weight"), "{error}");
+    let short = Tensor::full([8], 1.0f32);
+    assert!(sgd().fit(&data, fit().sample_weight(&short)).is_err());
+}
+
+#[test]
+fn exact_metrics_are_those_of_an_evaluation() {
+    let data = arrays(20);
+    let model = Sequential::new([2])
+        .add(Dense::new(8))
+        .add(Dropout::new(0.5))
+        .add(Dense::new(1).activation(Activation::Sigmoid))
+        .build()
+        .unwrap();
+    let compile = Compile::named("adam", "mse").unwrap().metric(Accuracy::new());
+    let mut trainer = model.compile(compile).unwrap();
+    let fit = || Fit::new().epochs(2).batch_size(8).verbose(0);
+    let history = trainer.fit(&data, fit().exact_metrics(true)).unwrap();
+    let evaluate = Evaluate::new().batch_size(8);
+    let exact = trainer.evaluate_with(&data, evaluate).unwrap();
+    assert_eq!(history.last("loss"), Some(exact.loss()));
+    assert_eq!(history.last("accuracy"), exact.get("accuracy"));
+    let other = trainer.fit(&data, fit()).unwrap();
+    let exact = trainer.evaluate(&data).unwrap();
+    assert_ne!(other.last("loss"), Some(exact.loss()));
+}
+
+#[test]
+fn accumulated_gradients_are_those_of_larger_batches() {
+    let data = arrays(16);
+    let fit = |size| Fit::new().epochs(3).batch_size(size).verbose(0);
+    let mut small = trainer(Sgd::new().learning_rate(0.1).gradient_accumulation_steps(4));
+    let mut large = sgd();
+    small.fit(&data, fit(4)).unwrap();
+    large.fit(&data, fit(16)).unwrap();
+    for (a, b) in weights(&small).concat().iter().zip(weights(&large).concat()) {
+        // Sums of other order.
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+    }
+}
+
+#[test]
+fn averages_become_the_weights_at_the_end() {
+    let data = arrays(12);
+    let mut trainer =
+        trainer(Sgd::new().learning_rate(0.1).use_ema(true).ema_momentum(0.5));
+    let mut all: Vec<Vec<f32>> = Vec::new();
+    let note = LambdaCallback::new().on_train_batch_end(|_, context| {
+        let weights = context.weights()?;
+        all.push(weights.iter().flat_map(|w| w.to_vec::<f32>().unwrap()).collect());
+        Ok(())
+    });
+    let fit = Fit::new().epochs(2).batch_size(4).verbose(0).callback(note);
+    trainer.fit(&data, fit).unwrap();
+    // Keras copies the weights before the first average.
+    let mut average = all[0].clone();
+    for weights in &all[1..] {
+        for (average, weight) in average.iter_mut().zip(weights) {
+            *average = *average * 0.5 + weight * 0.5;
+        }
+    }
+    let found = weights(&trainer).concat();
+    for (a, b) in found.iter().zip(&average) {
+        assert!((a - b).abs() < 1e-6, "{found:?} {average:?}");
+    }
+    assert_ne!(&found, all.last().unwrap());
+}
+
+#[test]
+fn the_first_operation_that_makes_a_nan_is_named() {
+    let model = Sequential::new([2])
+        .add(Dense::new(3))
+        .add(Dense::new(2).activation(Activation::Exponential))
+        .add(Dense::new(1))
+        .build()
+        .unwrap();
+    let mut x = vec![1.0f32; 12];
+    // Whatever the signs of the weights, one of the two overflows.
+    (x[8], x[9], x[10], x[11]) = (1e30, 0.0, -1e30, 0.0);
+    let y = Tensor::zeros(DType::F32, [6, 1]);
+    let data = Arrays::new(Tensor::new(x, [6, 2]).unwrap(), y.clone()).unwrap();
+    let fit = || Fit::new().batch_size(2).shuffle(false).verbose(0);
+    let mut trainer = model.compile(Compile::named("sgd", "mse").unwrap()).unwrap();
+    let error = trainer.fit(&data, fit().debug()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "operation `exp` of `dense_1` makes the first value that is not finite in epoch 1, \
+         batch 3; the weights are those from before that batch"
+    );
+    let mut x = vec![1.0f32; 12];
+    x[5] = f32::NAN;
+    let data = Arrays::new(Tensor::new(x, [6, 2]).unwrap(), y).unwrap();
+    let error = trainer.fit(&data, fit().debug()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the data have a value that is not finite, in input 0, in epoch 1, batch 2; the weights \
+         are those from before that batch"
+    );
+    let fine = arrays(6);
+    let (mut debugged, mut plain) = (sgd(), sgd());
+    let history = debugged.fit(&fine, fit().epochs(2).debug()).unwrap();
+    assert_eq!(history, plain.fit(&fine, fit().epochs(2)).unwrap());
+}
+
+/// Notes the names of the hooks.
+#[derive(Default)]
+struct Hooks(Vec<String>);
+
+impl Callback for Hooks {
+    fn name(&self) -> &'static str {
+        "Hooks"
+    }
+
+    fn adds(&self) -> Vec<String> {
+        vec!["mine".to_owned()]
+    }
+
+    fn on_train_begin(&mut self, _: &mut Context<'_>) -> Result<()> {
+        self.0.push("train".to_owned());
+        Ok(())
+    }
+
+    fn on_train_end(&mut self, _: &mut Context<'_>) -> Result<()> {
+        self.0.push("end".to_owned());
+        Ok(())
+    }
+
+    fn on_epoch_begin(&mut self, epoch: usize, _: &mut Context<'_>) -> Result<()> {
+        self.0.push(format!("epoch {epoch}"));
+        Ok(())
+    }
+
+    fn on_epoch_end(
+        &mut self,
+        epoch: usize,
+        logs: &mut Logs,
+        context: &mut Context<'_>,
+    ) -> Result<()> {
+        logs.set("mine", epoch as f64);
+        let other = context.evaluate(&arrays(3), Evaluate::new())?;
+        assert!(other.loss().is_finite());
+        self.0.push(format!("epoch {epoch} ends"));
+        Ok(())
+    }
+
+    fn on_train_batch_begin(&mut self, batch: usize, _: &mut Context<'_>) -> Result<()> {
+        self.0.push(format!("batch {batch}"));
+        Ok(())
+    }
+
+    fn on_train_batch_end(&mut self, _: usize, context: &mut Context<'_>) -> Result<()> {
+        let loss = context.logs()?.loss();
+        assert!(loss.is_finite() && context.batch_loss().is_finite());
+        Ok(())
+    }
+
+    fn on_test_begin(&mut self, _: &mut Context<'_>) -> Result<()> {
+        self.0.push("test".to_owned());
+        Ok(())
+    }
+
+    fn on_test_batch_begin(&mut self, batch: usize, _: &mut Context<'_>) -> Result<()> {
+        self.0.push(format!("test {batch}"));
+        Ok(())
+    }
+
+    fn on_test_end(&mut self, logs: &Logs, _: &mut Context<'_>) -> Result<()> {
+        assert!(logs.get("loss").is_some());
+        self.0.push("test ends".to_owned());
+        Ok(())
+    }
+}
+
+#[test]
+fn hooks_are_called_in_keras_order() {
+    let (data, held_out) = (arrays(4), arrays(2));
+    let mut hooks = Hooks::default();
+    let mut history = History::default();
+    // What one callback adds, another one may monitor.
+    let stop = EarlyStopping::new()
+        .monitor("mine")
+        .mode(deckle_train::callbacks::Mode::Min)
+        .patience(1);
+    let fit = Fit::new().epochs(9).batch_size(2).validation_data(&held_out).verbose(0);
+    let fit = fit.callback(&mut hooks).callback(stop).callback(&mut history);
+    let result = sgd().fit(&data, fit).unwrap();
+    let epoch = |epoch: usize| {
+        [
+            format!("epoch {epoch}"),
+            "batch 0".into(),
+            "batch 1".into(),
+            "test".into(),
+            "test 0".into(),
+            "test ends".into(),
+            format!("epoch {epoch} ends"),
+        ]
+    };
+    let mut expected = vec!["train".to_owned()];
+    expected.extend(epoch(0));
+    expected.extend(epoch(1));
+    expected.push("end".to_owned());
+    assert_eq!(hooks.0, expected);
+    assert_eq!(result.get("mine"), Some(&[0.0, 1.0][..]));
+    assert_eq!(history, result);
+    // What a callback evaluates besides changes nothing.
+    let fit = Fit::new().epochs(2).batch_size(2).validation_data(&held_out).verbose(0);
+    let plain = sgd().fit(&data, fit).unwrap();
+    assert_eq!(plain.get("loss"), result.get("loss"));
+    assert_eq!(plain.get("val_loss"), result.get("val_loss"));
+}
+
+#[test]
+fn a_callback_that_fails_is_named() {
+    let fail = LambdaCallback::new()
+        .on_epoch_end(|_, _, context| context.set_learning_rate(f64::NAN));
+    let fit = Fit::new().verbose(0).callback(fail);
+    let error = sgd().fit(&arrays(4), fit).unwrap_err().to_string();
+    assert!(error.starts_with("callback `LambdaCallback`: "), "{error}");
+    let fit = Fit::new().verbose(0).callback(EarlyStopping::new());
+    let error = sgd().fit(&arrays(4), fit).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "callback `EarlyStopping`: cannot monitor `val_loss`\n  expected: one of `loss`\n       \
+         got: `val_loss`\n      help: validate: Fit::validation_split or Fit::validation_data"
+    );
+}

@@ -1,0 +1,373 @@
+//! Training that is interrupted ends with the same bits.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use deckle_data::{Arrays, Generator};
+use deckle_nn::{
+    Activation, Sequential,
+    layers::{BatchNormalization, Dense, Dropout},
+    losses::MeanSquaredError,
+};
+use deckle_optim::Adam;
+use deckle_tensor::Tensor;
+use deckle_train::{
+    AnyMetric, Compile, Error, Fit, History, Result, Trainable, Trainer,
+    callbacks::{
+        BackupAndRestore, CSVLogger, EarlyStopping, LambdaCallback,
+        LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau, SaveFreq,
+        SwapEMAWeights,
+    },
+};
+
+const EPOCHS: usize = 4;
+/// 23 examples in batches of 4, the last one smaller.
+const BATCHES: usize = 6;
+
+fn folder(name: &str) -> PathBuf {
+    let folder =
+        std::env::temp_dir().join(format!("deckle-resume-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn trainer() -> Trainer {
+    let model = Sequential::new([3])
+        .add(Dense::new(6).activation(Activation::Tanh))
+        .add(BatchNormalization::new())
+        .add(Dropout::new(0.3))
+        .add(Dense::new(1))
+        .seed(5)
+        .build()
+        .unwrap();
+    let adam = Adam::new()
+        .learning_rate(0.05)
+        .use_ema(true)
+        .ema_momentum(0.9)
+        .gradient_accumulation_steps(3);
+    let compile = Compile::new(adam, MeanSquaredError::new());
+    model.compile(compile.metric(AnyMetric::by_name("mae").unwrap())).unwrap()
+}
+
+fn arrays() -> Arrays {
+    let x = Tensor::random_normal([33, 3], 0.0, 1.0, 1);
+    Arrays::new(x, Tensor::random_normal([33, 1], 0.0, 1.0, 2)).unwrap()
+}
+
+/// One run with all that has state, whose files are in that folder; `at` is called after each
+/// batch.
+fn run(
+    folder: &Path,
+    freq: SaveFreq,
+    at: impl FnMut() -> Result<()>,
+) -> Result<(Trainer, History)> {
+    let mut at = at;
+    let mut trainer = trainer();
+    let fit = Fit::new()
+        .epochs(EPOCHS)
+        .batch_size(4)
+        .validation_split(0.3)
+        .verbose(0)
+        .callback(SwapEMAWeights::new())
+        .callback(LearningRateScheduler::new(|_, rate| rate * 0.9))
+        .callback(ReduceLROnPlateau::new().factor(0.5).patience(1).cooldown(1))
+        .callback(EarlyStopping::new().patience(2).restore_best_weights(true))
+        .callback(CSVLogger::new(folder.join("log.csv")))
+        .callback(
+            ModelCheckpoint::new(folder.join("best.keras"))
+                .save_best_only(true)
+                .monitor("mae")
+                .save_freq(4),
+        )
+        .callback(
+            BackupAndRestore::file(folder.join("training.checkpoint"))
+                .save_freq(freq)
+                .delete_checkpoint(false),
+        )
+        .callback(LambdaCallback::new().on_train_batch_end(move |_, _| at()));
+    let history = trainer.fit(&arrays(), fit)?;
+    Ok((trainer, history))
+}
+
+/// Everything that has to be the same, bit for bit.
+fn result(trainer: &Trainer, history: &History, folder: &Path) -> Vec<Vec<u8>> {
+    let weights = trainer.model().variables();
+    let all = weights.into_iter().chain(trainer.optimizer().variables());
+    let mut result: Vec<_> =
+        all.map(|v| v.value().unwrap().as_bytes().unwrap().to_vec()).collect();
+    result.push(format!("{history:?}").into_bytes());
+    result.push(fs::read(folder.join("log.csv")).unwrap());
+    result.push(fs::read(folder.join("best.keras")).unwrap());
+    result
+}
+
+fn stop() -> Error {
+    Error::invalid("interrupted", "")
+}
+
+#[test]
+fn an_interruption_at_any_batch_changes_nothing() {
+    let whole = folder("whole");
+    let (trainer, history) = run(&whole, SaveFreq::Epoch, || Ok(())).unwrap();
+    let expected = result(&trainer, &history, &whole);
+    assert!(history.epochs().len() > 2, "{history:?}");
+    let part = folder("part");
+    for freq in [SaveFreq::Epoch, SaveFreq::Batches(1), SaveFreq::Batches(4)] {
+        for interrupted in (1..history.epochs().len() * BATCHES).step_by(3) {
+            for file in fs::read_dir(&part).unwrap() {
+                fs::remove_file(file.unwrap().path()).unwrap();
+            }
+            let mut batches = 0;
+            let failed = run(&part, freq, || {
+                batches += 1;
+                if batches == interrupted { Err(stop()) } else { Ok(()) }
+            });
+            assert!(failed.is_err());
+            let (trainer, history) = run(&part, freq, || Ok(())).unwrap();
+            let found = result(&trainer, &history, &part);
+            assert!(found == expected, "{freq:?}, batch {interrupted}");
+        }
+    }
+    // Training that is done is not done again.
+    let (trainer, history) =
+        run(&part, SaveFreq::Batches(4), || panic!("a batch is trained on"))
+            .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(history.epochs().len() * BATCHES % 4, 0, "the last batch was saved");
+    assert!(result(&trainer, &history, &part) == expected);
+    fs::remove_dir_all(whole).unwrap();
+    fs::remove_dir_all(part).unwrap();
+}
+
+/// Not a test of its own: what is killed below.
+#[test]
+fn child_process() {
+    let Some(folder) = std::env::var_os("DECKLE_RESUME_FOLDER") else { return };
+    let folder = PathBuf::from(folder);
+    let report = || {
+        writeln!(std::io::stdout(), "\nbatch").map_err(|_| stop())?;
+        std::io::stdout().flush().map_err(|_| stop())
+    };
+    let (trainer, history) = run(&folder, SaveFreq::Batches(1), report).unwrap();
+    let result = result(&trainer, &history, &folder).concat();
+    fs::write(folder.join("result"), result).unwrap();
+}
+
+fn child(folder: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["child_process", "--exact", "--nocapture", "--test-threads=1"])
+        .env("DECKLE_RESUME_FOLDER", folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn a_killed_process_is_resumed_with_the_same_bits() {
+    let (whole, killed) = (folder("not-killed"), folder("killed"));
+    assert!(child(&whole).output().unwrap().status.success());
+    let mut kills = 0;
+    for batches in [1, 4, 2, 7, 3] {
+        let mut process = child(&killed).spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let seen = lines.map_while(|line| line.ok()).filter(|line| line == "batch");
+        // It goes on while it is killed, so that this happens anywhere in a step or a write.
+        if seen.take(batches).count() == batches {
+            process.kill().unwrap();
+            kills += 1;
+        }
+        process.wait().unwrap();
+    }
+    assert!(kills >= 3, "only {kills} kills");
+    assert!(child(&killed).output().unwrap().status.success());
+    let result = |folder: &Path| fs::read(folder.join("result")).unwrap();
+    assert!(result(&killed) == result(&whole));
+    let names = fs::read_dir(&killed).unwrap();
+    let left: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 4, "{left:?}");
+    fs::remove_dir_all(whole).unwrap();
+    fs::remove_dir_all(killed).unwrap();
+}
+
+fn backup(path: &Path) -> BackupAndRestore {
+    BackupAndRestore::file(path).delete_checkpoint(false)
+}
+
+fn fit(path: &Path) -> Fit<'_> {
+    Fit::new().epochs(2).batch_size(4).verbose(0).callback(backup(path))
+}
+
+#[test]
+fn a_damaged_checkpoint_is_an_error() {
+    let folder = folder("damaged");
+    let path = folder.join("training.checkpoint");
+    trainer().fit(&arrays(), fit(&path)).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let error = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let mut trainer = trainer();
+        let error = trainer.fit(&arrays(), fit(&path)).unwrap_err().to_string();
+        assert!(error.starts_with(&path.display().to_string()), "{error}");
+        assert_eq!(trainer.optimizer().iterations().unwrap(), 0);
+        assert_eq!(fs::read(&path).unwrap(), bytes, "the file was changed");
+        error
+    };
+    for len in (0..whole.len()).step_by(97) {
+        let error = error(&whole[..len]);
+        assert!(error.contains("got: a "), "{error}");
+    }
+    for at in (0..whole.len()).step_by(101) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        error(&bytes);
+    }
+    let mut longer = whole.clone();
+    longer.push(0);
+    assert!(error(&longer).contains("bytes"));
+    let mut other = whole.clone();
+    other[8] = 2;
+    assert!(
+        error(&other)
+            .contains("expected: version 1 of the format\n       got: version 2")
+    );
+    assert!(error(b"PK\x03\x04 and more").contains("got: another kind of file"));
+    fs::write(&path, &whole).unwrap();
+    let history = trainer().fit(&arrays(), fit(&path).epochs(3)).unwrap();
+    assert_eq!(history.epochs(), [0, 1, 2]);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn training_of_something_else_is_not_resumed() {
+    let folder = folder("other");
+    let path = folder.join("training.checkpoint");
+    trainer().fit(&arrays(), fit(&path)).unwrap();
+    let error = |trainer: &mut Trainer, fit: Fit<'_>| {
+        trainer.fit(&arrays(), fit).unwrap_err().to_string()
+    };
+    let found = error(&mut trainer(), fit(&path).batch_size(8));
+    assert!(found.contains("33 examples in batches of 4"), "{found}");
+    assert!(found.contains("got: data: 33 examples in batches of 8"), "{found}");
+    for other in [
+        fit(&path).seed(9),
+        fit(&path).shuffle(false),
+        fit(&path).validation_split(0.5),
+        fit(&path).steps_per_epoch(2),
+        fit(&path).class_weight(&[(0, 2.0)]),
+    ] {
+        let error = error(&mut trainer(), other);
+        assert!(error.contains("training cannot go on from here"), "{error}");
+    }
+    let build = |units, activation| {
+        Sequential::new([3])
+            .add(Dense::new(units).activation(activation))
+            .add(Dense::new(1))
+            .build()
+            .unwrap()
+    };
+    let compile = |name: &str| Compile::named(name, "mse").unwrap();
+    let small =
+        |optimizer| build(4, Activation::Tanh).compile(compile(optimizer)).unwrap();
+    let other = folder.join("small.checkpoint");
+    small("adam").fit(&arrays(), fit(&other)).unwrap();
+    for (mut trainer, text) in [
+        (build(5, Activation::Tanh).compile(compile("adam")).unwrap(), "float32"),
+        (build(4, Activation::Relu).compile(compile("adam")).unwrap(), "model: "),
+        (small("sgd"), "optimizer: "),
+        (trainer(), "optimizer: "),
+        (
+            build(4, Activation::Tanh)
+                .compile(Compile::named("adam", "mae").unwrap())
+                .unwrap(),
+            "losses and metrics: ",
+        ),
+    ] {
+        let before = trainer.model().variables()[0].value().unwrap();
+        let error = error(&mut trainer, fit(&other));
+        assert!(error.contains(text), "{text}: {error}");
+        let after = trainer.model().variables()[0].value().unwrap();
+        assert_eq!(before.as_bytes(), after.as_bytes());
+    }
+    // A callback that remembers something is missed.
+    let stopping = EarlyStopping::new().monitor("loss").patience(9);
+    small("adam").fit(&arrays(), fit(&other).epochs(3).callback(stopping)).unwrap();
+    let error = error(&mut small("adam"), fit(&other).epochs(4));
+    assert!(error.contains("1 callbacks `EarlyStopping`"), "{error}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_stream_that_cannot_seek_is_named() {
+    let folder = folder("stream");
+    let path = folder.join("training.checkpoint");
+    let data = arrays();
+    let example = deckle_data::Dataset::example(&data).clone();
+    let read = |batch: &mut deckle_data::Batch, _: &deckle_data::Example| {
+        deckle_data::Dataset::read_batch(&data, &[0, 1, 2], batch)?;
+        Ok(true)
+    };
+    let mut stream = Generator::new("sensor", example, read);
+    let mut run = |epochs| {
+        let fit = fit(&path).steps_per_epoch(2).epochs(epochs);
+        trainer().fit(&mut stream, fit)
+    };
+    run(2).unwrap();
+    let error = run(3).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "stream `sensor` cannot go to batch 4 of pass 0, so training cannot be resumed\n  \
+         expected: a stream that can seek\n       got: one that cannot\n      \
+         help: implement Stream::seek or Stream::restart, or begin anew"
+    );
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_found_before_training() {
+    let folder = folder("read-only");
+    fs::write(folder.join("file"), "").unwrap();
+    let path = folder.join("file/training.checkpoint");
+    let mut trainer = trainer();
+    let error = trainer.fit(&arrays(), fit(&path)).unwrap_err().to_string();
+    assert!(error.starts_with("callback `BackupAndRestore`: "), "{error}");
+    assert_eq!(trainer.optimizer().iterations().unwrap(), 0);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// The limit of a file's size stands for a full disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_the_last_checkpoint() {
+    let folder = folder("full");
+    let path = folder.join("training.checkpoint");
+    let mut batches = 0;
+    let failed = run(&folder, SaveFreq::Batches(1), || {
+        batches += 1;
+        if batches == 5 { Err(stop()) } else { Ok(()) }
+    });
+    assert!(failed.is_err());
+    let before = fs::read(&path).unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" child_process --exact"])
+        .arg(std::env::current_exe().unwrap())
+        .env("DECKLE_RESUME_FOLDER", &folder)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && text.contains("training.checkpoint"), "{text}");
+    assert!(before.len() > 1024 && fs::read(&path).unwrap() == before);
+    let left = fs::read_dir(&folder).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(
+        left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")),
+        "{left:?}"
+    );
+    assert!(child(&folder).output().unwrap().status.success());
+    fs::remove_dir_all(folder).unwrap();
+}
