@@ -375,7 +375,7 @@ impl Dataset for Arrays {
         let from = self.inputs.iter().chain(&self.targets).chain(&self.weights);
         let to = into.inputs.iter_mut().chain(&mut into.targets).chain(&mut into.weights);
         for (from, to) in from.zip(to) {
-            copy_rows(from, indices, to);
+            copy_rows(from, indices, |index| index, to);
         }
         Ok(())
     }
@@ -420,8 +420,13 @@ fn columns<N: Into<String>>(
     Ok((tensors, fields))
 }
 
-/// Copies the examples at `indices`, which are in range, to a tensor of as many examples.
-pub(crate) fn copy_rows(from: &Tensor, indices: &[usize], to: &mut Tensor) {
+/// Copies the rows of the examples at `indices`, which are in range, to a tensor of as many.
+pub(crate) fn copy_rows(
+    from: &Tensor,
+    indices: &[usize],
+    row_of: impl Fn(usize) -> usize,
+    to: &mut Tensor,
+) {
     with_element!(from.dtype(), T => {
         let from = from.as_slice::<T>().expect("arrays are in row-major order");
         let to = to.make_mut::<T>();
@@ -430,7 +435,7 @@ pub(crate) fn copy_rows(from: &Tensor, indices: &[usize], to: &mut Tensor) {
             return;
         }
         for (to, &index) in to.chunks_exact_mut(width).zip(indices) {
-            to.copy_from_slice(&from[index * width..][..width]);
+            to.copy_from_slice(&from[row_of(index) * width..][..width]);
         }
     });
 }

@@ -39,7 +39,7 @@ pub fn to_categorical(
     labels: &Tensor,
     num_classes: impl Into<Option<usize>>,
 ) -> Result<Tensor> {
-    let classes = whole_numbers(labels)?;
+    let classes = whole_numbers("to_categorical", labels)?;
     let needed = match classes.iter().max() {
         Some(&max) => usize::try_from(max).map_or(0, |max| max.saturating_add(1)),
         None => 0,
@@ -78,17 +78,15 @@ pub fn to_categorical(
     Ok(Tensor::new(rows.as_slice::<f32>().unwrap_or_default(), shape)?)
 }
 
-fn whole_numbers(labels: &Tensor) -> Result<Vec<i64>> {
+pub(crate) fn whole_numbers(op: &'static str, labels: &Tensor) -> Result<Vec<i64>> {
     if !labels.dtype().is_float() {
         return Ok(labels.cast(DType::I64).to_vec()?);
     }
     let numbers = labels.cast(DType::F64).to_vec::<f64>()?;
     match numbers.iter().find(|number| number.fract() != 0.0 || number.abs() > 1e15) {
-        Some(number) => {
-            Err(Error::invalid("to_categorical", "labels that are whole numbers")
-                .got(number)
-                .help("regression targets need no to_categorical"))
-        }
+        Some(number) => Err(Error::invalid(op, "labels that are whole numbers")
+            .got(number)
+            .help("regression targets need no to_categorical")),
         None => Ok(numbers.into_iter().map(|number| number as i64).collect()),
     }
 }

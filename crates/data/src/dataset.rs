@@ -9,7 +9,8 @@ use crate::{Batch, Error, Result};
 /// Examples that can be read by index, many at once.
 ///
 /// Two reads of one index give the same example, in any order and on any thread: randomness,
-/// if any, is keyed by the index, never by the number of calls.
+/// if any, is keyed by the index (and the epoch, see [`Dataset::read_epoch`]), never by the
+/// number of calls.
 ///
 /// # Examples
 ///
@@ -76,6 +77,20 @@ pub trait Dataset: Send + Sync {
     /// If an index is not below [`Dataset::len`], or an example cannot be read.
     fn read_batch(&self, indices: &[usize], into: &mut Batch) -> Result<()>;
 
+    /// As [`Dataset::read_batch`], for training in that epoch.
+    ///
+    /// The epoch, counted from 0, is the only thing besides the index that an example may depend
+    /// on: data that is augmented at random is another one in each. By default, the examples of
+    /// `read_batch`, which is epoch 0.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Dataset::read_batch`].
+    fn read_epoch(&self, epoch: u64, indices: &[usize], into: &mut Batch) -> Result<()> {
+        let _ = epoch;
+        self.read_batch(indices, into)
+    }
+
     /// Whether there is no example.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -108,6 +123,15 @@ macro_rules! dataset_behind {
 
             fn read_batch(&self, indices: &[usize], into: &mut Batch) -> Result<()> {
                 (**self).read_batch(indices, into)
+            }
+
+            fn read_epoch(
+                &self,
+                epoch: u64,
+                indices: &[usize],
+                into: &mut Batch,
+            ) -> Result<()> {
+                (**self).read_epoch(epoch, indices, into)
             }
         }
     )*};

@@ -31,33 +31,59 @@
 //!   [`MultiHot`]: lists of ids that become rows of zeros and ones when they are read;
 //!   [`check_dataset`]: tests the promises of a data set of your own.
 //! - [`Batch`]: the tensors of some examples; [`Order`] and [`Batches`]: which examples, when.
-//! - [`Stream`]: data that comes batch by batch; [`Generator`]: one made of a closure.
+//! - [`Stream`]: data that comes batch by batch; [`Generator`]: one made of a closure; [`Loader`]:
+//!   a data set's batches, which [`Prefetch`] reads ahead on threads.
+//! - [`DatasetExt`]: data sets made of data sets; [`Timeseries`]: windows of a series; [`k_fold`] and
+//!   [`train_test_split`]: which examples train.
 //! - [`Sequences`]: lists of ids of any lengths; [`PadSequences`] makes them equally long.
+//! - [`Tokenizer`], [`TextVectorization`]: texts as numbers; [`StringLookup`], [`IntegerLookup`],
+//!   [`Hashing`], [`HashedCrossing`], [`CategoryEncoding`], [`Discretization`], [`Normalization`]:
+//!   columns of tables; all with Keras's numbers.
 //! - [`to_categorical`], [`normalize`]: preprocessing of tensors.
 #![forbid(unsafe_code)]
 
+mod adapt;
 mod arrays;
 mod batch;
 mod categorical;
 mod check;
 mod dataset;
 mod error;
+mod loader;
 mod multi_hot;
 mod normalize;
 mod order;
 mod pad_sequences;
+mod prefetch;
+mod preprocessing;
 mod sequences;
+mod split;
 mod stream;
+mod text;
+mod timeseries;
 
+pub use adapt::{Concatenate, DatasetExt, Map, Reading, Subset, Zip};
 pub use arrays::Arrays;
 pub use batch::Batch;
 pub use categorical::to_categorical;
 pub use check::check_dataset;
 pub use dataset::{Dataset, Example, Field};
 pub use error::{Error, Result};
+pub use loader::Loader;
 pub use multi_hot::MultiHot;
 pub use normalize::normalize;
 pub use order::{Batches, Order, split_at};
 pub use pad_sequences::{PadSequences, Side, pad_sequences};
+pub use prefetch::Prefetch;
+pub use preprocessing::{
+    CategoryEncoding, Discretization, HashInput, HashedCrossing, Hashing, IndexLookup,
+    IntegerLookup, Normalization, OovMethod, OutputMode, StringLookup, Token,
+};
 pub use sequences::Sequences;
+pub use split::{Fold, k_fold, train_test_split};
 pub use stream::{Generator, Stream};
+pub use text::{
+    MatrixMode, Split, Standardize, TextToWords, TextVectorization, Tokenizer,
+    hashing_trick,
+};
+pub use timeseries::{Timeseries, Windows};

@@ -101,7 +101,7 @@ impl Dataset for MultiHot {
             to.fill(T::default());
             mark_rows(rows, self.dimension, to);
         });
-        copy_rows(&self.y, indices, &mut into.targets[0]);
+        copy_rows(&self.y, indices, |index| index, &mut into.targets[0]);
         Ok(())
     }
 }
