@@ -1,7 +1,8 @@
-//! Convolutions as matrix products of blocks of patches: [`Conv`].
+//! Convolutions as sums over windows that stay where they are: [`Conv`].
 #![expect(unsafe_code, reason = "tasks that write parts of the result")]
 
 mod depthwise;
+mod direct;
 mod forward;
 mod patches;
 #[cfg(test)]
@@ -9,23 +10,23 @@ mod tests;
 mod to_input;
 mod to_kernel;
 
+use std::ops::Range;
+
 use deckle_tensor::{Convolution, Pool};
 
-use crate::gemm::Gemm;
 use patches::Axis;
 pub(crate) use patches::Patches;
 
-/// The elements of a block of patches, which stays in the second cache.
-const BLOCK: usize = 1 << 16;
+/// The multiplications that make a task worth handing over.
+const TASK: usize = 1 << 18;
 
 /// The convolution of tensors of given shapes, forward and to both of its operands.
 ///
 /// Images are (batch, spatial…, channels), kernels (spatial…, channels / groups, filters), as
 /// [`Primitive::Convolution`](deckle_tensor::Primitive::Convolution) has them; up to three
-/// spatial axes. Blocks of patches are copied to scratch memory as rows of a matrix, and
-/// multiplied with the kernel; a 1 × 1 kernel needs no copy, and with one channel per group
-/// the sums are computed directly. The work is cut by shape alone, so results are the same
-/// bits on any number of threads.
+/// spatial axes. Tiles of the result are computed in registers, from the cells of the images
+/// that exist, which are read where they are; a 1 × 1 kernel is a matrix product. The work is
+/// cut by shape alone, so results are the same bits on any number of threads.
 ///
 /// # Examples
 ///
@@ -137,14 +138,6 @@ impl Conv {
         assert_eq!(kernel, cells * channels * self.filters, "elements of the kernel");
         assert_eq!(y, self.batch * cells_y * self.filters, "elements of y");
     }
-
-    /// The product of one group's patches, of so many rows, with its part of the kernel.
-    const fn product(&self, rows: usize) -> Gemm {
-        let filters = self.filters / self.groups;
-        Gemm::new(rows, filters, self.forward.width())
-            .b_strides(self.filters, 1)
-            .c_stride(self.filters)
-    }
 }
 
 /// The spatial axes; those that are missing have one cell.
@@ -206,16 +199,12 @@ impl AxisShape {
     /// What the result's cells read of the image.
     fn forward(&self) -> Axis {
         let offset = |cell| signed(cell * self.dilation) - self.low;
-        Axis {
-            len: self.len,
-            count: self.windows,
-            step: self.stride,
-            offsets: (0..self.window).map(offset).collect(),
-        }
+        let offsets = (0..self.window).map(offset).collect();
+        Axis::new(self.len, self.windows, self.stride, offsets)
     }
 
     /// The remainders by the stride that there are.
-    fn phases(&self) -> std::ops::Range<usize> {
+    fn phases(&self) -> Range<usize> {
         0..self.stride.min(self.len)
     }
 
@@ -227,13 +216,9 @@ impl AxisShape {
             |cell: usize| signed(start) + self.low - signed(cell * self.dilation);
         let cells: Vec<_> =
             (0..self.window).rev().filter(|&cell| distance(cell) % stride == 0).collect();
-        let axis = Axis {
-            len: self.windows,
-            count: (self.len - start).div_ceil(self.stride),
-            step: 1,
-            offsets: cells.iter().map(|&cell| distance(cell) / stride).collect(),
-        };
-        (axis, cells)
+        let count = (self.len - start).div_ceil(self.stride);
+        let offsets = cells.iter().map(|&cell| distance(cell) / stride).collect();
+        (Axis::new(self.windows, count, 1, offsets), cells)
     }
 }
 
@@ -258,8 +243,7 @@ impl Phase {
     }
 }
 
-/// The rows of a block of patches of that width.
-fn block_rows(width: usize) -> usize {
-    // Multiples of the largest tile's rows, with packed and with direct patches.
-    ((BLOCK / width.max(1)) / 56 * 56).clamp(56, 224)
+/// The `index`-th of `count` nearly equal parts of `len`.
+const fn part(len: usize, count: usize, index: usize) -> Range<usize> {
+    index * len / count..(index + 1) * len / count
 }

@@ -1,6 +1,10 @@
 //! `y` of `x` and the kernel.
 
-use super::{Conv, block_rows, depthwise::multiply_add};
+use super::{
+    Conv,
+    depthwise::multiply_add,
+    direct::{Columns, Direct, Target},
+};
 use crate::{
     Simd, Threads,
     gemm::{Epilogue, Gemm},
@@ -15,10 +19,11 @@ impl Conv {
         if self.is_empty() || self.pointwise || self.is_depthwise() {
             return self.whole_product().scratch::<T>(simd, threads);
         }
-        let rows = self.forward_rows();
-        let product = self.product(rows);
-        let block = rows * self.forward.width() + product.scratch_packed::<T>(simd);
-        self.groups * product.packed_b::<T>(simd) + threads * block
+        let (kernels, filters) = (T::kernels(simd), self.filters / self.groups);
+        if Columns::are_direct(kernels, filters) {
+            return 0;
+        }
+        self.groups * Columns::packed_len(kernels, self.forward.width(), filters)
     }
 
     /// Computes `y`, and hands its finished rows (one per cell) to the epilogue.
@@ -45,53 +50,42 @@ impl Conv {
         if self.is_depthwise() {
             return self.forward_depthwise(simd, threads, x, kernel, y, epilogue);
         }
-        let rows = self.forward_rows();
-        let (width, filters) = (self.forward.width(), self.filters / self.groups);
-        let product = self.product(rows);
-        let copy = product.packed_b::<T>(simd);
-        let (packed, scratch) = scratch.split_at_mut(self.groups * copy);
-        for (group, to) in packed.chunks_exact_mut(copy).enumerate() {
-            product.pack_b(simd, threads, &kernel[group * filters..], to);
-        }
-        let block = rows * width + product.scratch_packed::<T>(simd);
-        let all = self.batch * self.cells[1];
-        let (y, scratch) = (Disjoint::new(y), Disjoint::new(scratch));
-        threads.run_with_slot(all.div_ceil(rows), &|task, slot| {
-            let windows = task * rows..all.min((task + 1) * rows);
-            // SAFETY: each task has rows of its own, each slot scratch memory of its own.
-            let (y, scratch) = unsafe {
-                (
-                    y.slice(windows.start * self.filters..windows.end * self.filters),
-                    scratch.slice(slot * block..(slot + 1) * block),
-                )
-            };
-            let (patches, scratch) = scratch.split_at_mut(rows * width);
-            let product = self.product(windows.len());
-            for group in 0..self.groups {
-                let channel = group * (self.channels / self.groups);
-                self.forward.copy(x, channel, windows.clone(), patches);
-                let packed = &packed[group * copy..][..copy];
-                let shifted = |row: usize, column: usize, part: &mut [T]| {
-                    if let Some(epilogue) = epilogue {
-                        epilogue(windows.start + row, group * filters + column, part);
-                    }
-                };
-                let epilogue: Option<Epilogue<'_, T>> =
-                    if epilogue.is_some() { Some(&shifted) } else { None };
-                let y = &mut y[group * filters..];
-                product.run_packed(simd, patches, packed, y, scratch, epilogue);
-            }
-        });
+        let (kernels, groups) = (T::kernels(simd), self.groups);
+        let (depth, filters) = (self.forward.width(), self.filters / groups);
+        let columns = if Columns::are_direct(kernels, filters) {
+            Columns::direct(kernel, depth, filters, groups)
+        } else {
+            let shape = [depth, filters, groups];
+            Columns::packed(
+                kernels,
+                threads,
+                shape,
+                scratch,
+                |group, first, count, to| {
+                    let from = &kernel[group * filters + first..];
+                    kernels.copy_columns(from, [self.filters, 1], [depth, count], to);
+                },
+            )
+        };
+        let direct = Direct {
+            patches: &self.forward,
+            batch: self.batch,
+            groups,
+            columns: filters,
+            target: Target {
+                lens: self.forward.counts(),
+                start: [0; 3],
+                step: [1; 3],
+                channels: self.filters,
+            },
+        };
+        direct.run(simd, threads, x, columns, &Disjoint::new(y), epilogue);
     }
 
     /// The whole as one product: for 1 × 1 kernels, and where there is nothing to add up.
     fn whole_product(&self) -> Gemm {
         let k = if self.pointwise { self.channels } else { 0 };
         Gemm::new(self.batch * self.cells[1], self.filters, k)
-    }
-
-    fn forward_rows(&self) -> usize {
-        block_rows(self.forward.width()).min(self.batch * self.cells[1])
     }
 
     fn forward_depthwise<T: Float>(

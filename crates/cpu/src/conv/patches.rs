@@ -1,23 +1,85 @@
-//! The cells of an image under a moving window, as rows of a matrix: [`Patches`].
+//! The cells of an image under a moving window: [`Patches`].
 
 use std::ops::Range;
+
+use crate::gemm::Stretch;
+
+/// The most stretches that are added up at a time.
+pub(super) const STRETCHES: usize = 64;
+
+/// The most products that are added up at a time: that part of the kernel stays in the second
+/// cache.
+const DEPTH: usize = 1024;
 
 /// One axis: window p reads the cells `p · step + offset`, those of them that exist.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
     /// The cells that exist.
-    pub(super) len: usize,
+    len: usize,
     /// The windows.
-    pub(super) count: usize,
-    pub(super) step: usize,
+    count: usize,
+    step: usize,
     /// Ascending.
-    pub(super) offsets: Vec<isize>,
+    offsets: Vec<isize>,
+    /// The windows in order, by which of their cells exist.
+    classes: Vec<Class>,
+}
+
+/// Windows side by side, and which of their cells exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Class {
+    pub(super) windows: Range<usize>,
+    pub(super) cells: Range<usize>,
 }
 
 impl Axis {
+    pub(super) fn new(
+        len: usize,
+        count: usize,
+        step: usize,
+        offsets: Vec<isize>,
+    ) -> Self {
+        let cells = |window: usize| {
+            let at = |offset: isize| (window * step).saturating_add_signed(offset);
+            let before =
+                |&offset: &isize| offset < 0 && (window * step) < offset.unsigned_abs();
+            let low = offsets.partition_point(before);
+            let high =
+                offsets.partition_point(|offset| before(offset) || at(*offset) < len);
+            low..high
+        };
+        let mut classes: Vec<Class> = Vec::new();
+        for window in 0..count {
+            let cells = cells(window);
+            match classes.last_mut().filter(|class| class.cells == cells) {
+                Some(class) => class.windows.end += 1,
+                None => classes.push(Class { windows: window..window + 1, cells }),
+            }
+        }
+        Self { len, count, step, offsets, classes }
+    }
+
     /// The place of an offset's cell in a window, if it exists.
     fn cell(&self, window: usize, offset: isize) -> Option<usize> {
         (window * self.step).checked_add_signed(offset).filter(|&cell| cell < self.len)
+    }
+
+    /// The place of a cell that exists.
+    fn existing(&self, window: usize, cell: usize) -> usize {
+        (window * self.step).wrapping_add_signed(self.offsets[cell])
+    }
+
+    /// The cells of a window that exist.
+    fn cells(&self, window: usize) -> Range<usize> {
+        let class = self.classes.partition_point(|class| class.windows.end <= window);
+        self.classes[class].cells.clone()
+    }
+
+    /// The windows for which a cell exists.
+    fn windows(&self, cell: usize) -> Range<usize> {
+        let mut with = self.classes.iter().filter(|class| class.cells.contains(&cell));
+        let Some(first) = with.next() else { return 0..0 };
+        first.windows.start..with.next_back().unwrap_or(first).windows.end
     }
 }
 
@@ -41,8 +103,18 @@ impl Patches {
 
     /// The elements of a window.
     pub(super) const fn width(&self) -> usize {
+        self.cells() * self.run
+    }
+
+    /// The elements of a cell that one group reads.
+    pub(super) const fn run(&self) -> usize {
+        self.run
+    }
+
+    /// The cells of a window.
+    pub(crate) const fn cells(&self) -> usize {
         let [a, b, c] = &self.axes;
-        a.offsets.len() * b.offsets.len() * c.offsets.len() * self.run
+        a.offsets.len() * b.offsets.len() * c.offsets.len()
     }
 
     /// The windows of one image.
@@ -50,15 +122,75 @@ impl Patches {
         self.axes[0].count * self.axes[1].count * self.axes[2].count
     }
 
+    /// The windows of one image along each axis.
+    pub(super) const fn counts(&self) -> [usize; 3] {
+        [self.axes[0].count, self.axes[1].count, self.axes[2].count]
+    }
+
     /// The cells of the image along each axis.
     pub(crate) const fn lens(&self) -> [usize; 3] {
         [self.axes[0].len, self.axes[1].len, self.axes[2].len]
     }
 
+    /// The elements of the image.
+    pub(super) const fn image(&self) -> usize {
+        self.axes[0].len * self.axes[1].len * self.axes[2].len * self.channels
+    }
+
+    /// The elements from a window to the next along the last axis.
+    pub(super) const fn step(&self) -> usize {
+        self.axes[2].step * self.channels
+    }
+
+    /// Whether some window reaches beyond the image.
+    pub(super) fn is_clipped(&self) -> bool {
+        let whole = |axis: &Axis| match &axis.classes[..] {
+            [class] => class.cells == (0..axis.offsets.len()),
+            _ => false,
+        };
+        !self.axes.iter().all(whole)
+    }
+
+    /// Whether no two windows share a cell.
+    pub(crate) fn are_disjoint(&self) -> bool {
+        self.axes.iter().all(|axis| match &axis.offsets[..] {
+            [first, .., last] => axis.count < 2 || last - first < axis.step.cast_signed(),
+            _ => true,
+        })
+    }
+
+    /// Whether each cell of an image belongs to exactly one window.
+    pub(crate) fn partition(&self) -> bool {
+        let all = |axis: &Axis| axis.count * axis.offsets.len() == axis.len;
+        self.are_disjoint() && !self.is_clipped() && self.axes.iter().all(all)
+    }
+
+    /// The classes of windows along the last axis.
+    pub(super) fn classes(&self) -> &[Class] {
+        &self.axes[2].classes
+    }
+
     /// The image of a window of the batch, and its place there.
     pub(crate) const fn place(&self, window: usize) -> (usize, [usize; 3]) {
-        let [a, b, c] = [self.axes[0].count, self.axes[1].count, self.axes[2].count];
+        let [a, b, c] = self.counts();
         (window / (a * b * c), [window / (b * c) % a, window / c % b, window % c])
+    }
+
+    /// Where a window's first cell would be in its image, if no window is clipped; what the
+    /// stretches of the window at `[0; 3]` start from.
+    pub(super) fn start(&self, [p, q, r]: [usize; 3]) -> usize {
+        let [a, b, c] = &self.axes;
+        ((p * a.step * b.len + q * b.step) * c.len + r * c.step) * self.channels
+    }
+
+    /// The cells that exist, of the windows at these places along the first two axes, and of
+    /// a class of them along the last.
+    pub(super) fn existing(
+        &self,
+        [p, q]: [usize; 2],
+        class: &Class,
+    ) -> [Range<usize>; 3] {
+        [self.axes[0].cells(p), self.axes[1].cells(q), class.cells.clone()]
     }
 
     /// Calls `visit` with each cell of a window that exists: its number in the window, and its
@@ -79,134 +211,108 @@ impl Patches {
         }
     }
 
-    /// Copies windows of one group as rows; zeros where there is no cell.
-    pub(super) fn copy<T: Copy + Default>(
+    /// Calls `visit` with the stretches of the sum over some cells of a window, all of which
+    /// exist, some at a time; and whether they are the first ones. Without a cell it is called
+    /// once. B's steps are the elements of a window.
+    pub(super) fn stretches(
         &self,
-        source: &[T],
-        first_channel: usize,
-        windows: Range<usize>,
-        to: &mut [T],
+        [p, q, r]: [usize; 3],
+        cells: &[Range<usize>; 3],
+        mut visit: impl FnMut(&[Stretch], bool),
     ) {
         let [a, b, c] = &self.axes;
-        let line = c.offsets.len() * self.run;
-        if line == 0 || windows.is_empty() {
-            return;
-        }
-        let width = self.width();
-        let mut start = windows.start;
-        // Windows that differ along the last axis only, at a time.
-        let runs = Runs { rest: to, width, count: c.count, windows };
-        for to in runs {
-            let (image, [p, q, r]) = self.place(start);
-            let count = to.len() / width;
-            start += count;
-            let mut line_start = 0;
-            for &first in &a.offsets {
-                let x = a.cell(p, first);
-                for &second in &b.offsets {
-                    let to = &mut to[line_start..];
-                    line_start += line;
-                    if let (Some(x), Some(y)) = (x, b.cell(q, second)) {
-                        let row =
-                            ((image * a.len + x) * b.len + y) * c.len * self.channels;
-                        let source = &source[row..row + c.len * self.channels];
-                        self.copy_lines(source, first_channel, r..r + count, to);
-                    } else {
-                        to.chunks_mut(width).for_each(|to| to[..line].fill(T::default()));
-                    }
+        let [first, second, third] = cells;
+        let width = first.len() * second.len() * third.len() * self.run;
+        let most = width.div_ceil(width.div_ceil(DEPTH).max(1)).next_multiple_of(8);
+        let mut list = [Stretch::default(); STRETCHES];
+        let (mut len, mut depth, mut is_first) = (0, 0, true);
+        let mut push = |mut stretch: Stretch| {
+            while stretch.depth > 0 {
+                let now = stretch.depth.min(most - depth);
+                list[len] = Stretch { depth: now, ..stretch };
+                (len, depth) = (len + 1, depth + now);
+                if len == STRETCHES || depth == most {
+                    visit(&list[..len], is_first);
+                    (len, depth, is_first) = (0, 0, false);
+                }
+                stretch.a += now;
+                stretch.b += now;
+                stretch.depth -= now;
+            }
+        };
+        for i in first.clone() {
+            let x = a.existing(p, i) * b.len;
+            for j in second.clone() {
+                let y = (x + b.existing(q, j)) * c.len;
+                let line = (i * b.offsets.len() + j) * c.offsets.len();
+                let mut cell = |k: usize, count: usize| {
+                    push(Stretch {
+                        a: (y + c.existing(r, k)) * self.channels,
+                        b: (line + k) * self.run,
+                        depth: count * self.run,
+                    });
+                };
+                if self.contiguous && !third.is_empty() {
+                    cell(third.start, third.len());
+                } else {
+                    third.clone().for_each(|k| cell(k, 1));
                 }
             }
         }
+        if len > 0 || is_first {
+            visit(&list[..len], is_first);
+        }
     }
 
-    /// Copies the cells of some windows along the last axis, `width` elements apart.
-    fn copy_lines<T: Copy + Default>(
+    /// The place of a cell in its window.
+    const fn cell(&self, cell: usize) -> [usize; 3] {
+        let [_, b, c] = &self.axes;
+        let (b, c) = (b.offsets.len(), c.offsets.len());
+        [cell / (b * c), cell / c % b, cell % c]
+    }
+
+    /// Where a cell of the window at `[0; 3]`, which exists, is in its image.
+    pub(super) fn first(&self, cell: usize) -> usize {
+        let [i, j, k] = self.cell(cell);
+        let [a, b, c] = &self.axes;
+        let line = a.existing(0, i) * b.len + b.existing(0, j);
+        (line * c.len + c.existing(0, k)) * self.channels
+    }
+
+    /// Calls `visit` with the pieces of lines that some windows of the batch make, or those
+    /// of them for which a cell exists: the first window, where its cell (without one, its
+    /// first cell) is in the batch, and how many there are.
+    pub(super) fn pieces(
         &self,
-        source: &[T],
-        first_channel: usize,
         windows: Range<usize>,
-        to: &mut [T],
+        cell: Option<usize>,
+        mut visit: impl FnMut(usize, usize, usize),
     ) {
-        let axis = &self.axes[2];
-        let to = windows.zip(to.chunks_mut(self.width()));
-        if !self.contiguous {
-            for (r, to) in to {
-                for (to, &offset) in to.chunks_exact_mut(self.run).zip(&axis.offsets) {
-                    match axis.cell(r, offset) {
-                        Some(cell) => {
-                            let start = cell * self.channels + first_channel;
-                            to.copy_from_slice(&source[start..start + self.run]);
-                        }
-                        None => to.fill(T::default()),
+        let [a, b, c] = &self.axes;
+        let cell = cell.map(|cell| self.cell(cell));
+        let exist = cell.map(|[i, j, k]| [a.windows(i), b.windows(j), c.windows(k)]);
+        let mut window = windows.start;
+        while window < windows.end {
+            let (image, [p, q, r]) = self.place(window);
+            let line = window - r;
+            let (mut from, mut to) = (r, c.count.min(windows.end - line));
+            window = line + to;
+            let mut start = image * self.image();
+            match (&exist, cell) {
+                (Some([first, second, third]), Some([i, j, k])) => {
+                    if !first.contains(&p) || !second.contains(&q) {
+                        continue;
                     }
+                    (from, to) = (from.max(third.start), to.min(third.end));
+                    if from >= to {
+                        continue;
+                    }
+                    let line = a.existing(p, i) * b.len + b.existing(q, j);
+                    start += (line * c.len + c.existing(from, k)) * self.channels;
                 }
+                _ => start += self.start([p, q, from]),
             }
-            return;
+            visit(line + from, start, to - from);
         }
-        let count = axis.offsets.len();
-        match count * self.run {
-            1 => self.copy_side_by_side::<T, 1>(source, to),
-            2 => self.copy_side_by_side::<T, 2>(source, to),
-            3 => self.copy_side_by_side::<T, 3>(source, to),
-            5 => self.copy_side_by_side::<T, 5>(source, to),
-            7 => self.copy_side_by_side::<T, 7>(source, to),
-            9 => self.copy_side_by_side::<T, 9>(source, to),
-            _ => self.copy_side_by_side::<T, 0>(source, to),
-        }
-    }
-
-    /// As [`copy_lines`](Self::copy_lines), for cells that lie side by side; `LINE` elements in
-    /// all, or any number if that is 0.
-    #[inline(always)]
-    fn copy_side_by_side<'a, T: Copy + Default + 'a, const LINE: usize>(
-        &self,
-        source: &[T],
-        to: impl Iterator<Item = (usize, &'a mut [T])>,
-    ) {
-        let (axis, run) = (&self.axes[2], self.run);
-        let count = axis.offsets.len();
-        let line = if LINE > 0 { LINE } else { count * run };
-        for (r, to) in to {
-            let start = (r * axis.step).cast_signed() + axis.offsets[0];
-            if start >= 0 && start.unsigned_abs() + count <= axis.len {
-                let from = &source[start.unsigned_abs() * run..];
-                to[..line].copy_from_slice(&from[..line]);
-                continue;
-            }
-            // The cells of the window that exist: from `low` to `high`.
-            let low = start.min(0).unsigned_abs().min(count);
-            let high = axis.len.saturating_add_signed(-start).min(count).max(low);
-            to[..low * run].fill(T::default());
-            if high > low {
-                let from = &source[start.max(0).unsigned_abs() * run..];
-                to[low * run..high * run].copy_from_slice(&from[..(high - low) * run]);
-            }
-            to[high * run..line].fill(T::default());
-        }
-    }
-}
-
-/// Windows that differ along the last axis only: their rows.
-struct Runs<'a, T> {
-    rest: &'a mut [T],
-    /// The elements of a window.
-    width: usize,
-    /// The windows along the last axis.
-    count: usize,
-    windows: Range<usize>,
-}
-
-impl<'a, T> Iterator for Runs<'a, T> {
-    type Item = &'a mut [T];
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.windows.is_empty() {
-            return None;
-        }
-        let len = (self.count - self.windows.start % self.count).min(self.windows.len());
-        self.windows.start += len;
-        let (run, rest) = std::mem::take(&mut self.rest).split_at_mut(len * self.width);
-        self.rest = rest;
-        Some(run)
     }
 }

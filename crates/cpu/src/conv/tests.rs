@@ -49,6 +49,17 @@ fn cases() -> Vec<Case> {
         case(&[4, 30, 29, 1], &[3, 3, 1, 32], &[1, 1], &[(0, 0), (0, 0)], &[1, 1], 1),
         case(&[5, 20, 19, 16], &[3, 3, 16, 40], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 1),
         case(&[2, 20, 19, 16], &[5, 5, 16, 17], &[2, 2], &[(1, 2), (2, 1)], &[1, 1], 1),
+        // Batches that make tiles across images, and ones that do not; half vectors.
+        case(&[9, 6, 6, 16], &[3, 3, 16, 24], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 1),
+        case(&[17, 5, 4, 3], &[3, 3, 3, 16], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 1),
+        case(&[1, 9, 24, 8], &[3, 3, 8, 8], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 1),
+        case(&[6, 7, 7, 8], &[3, 3, 8, 48], &[2, 2], &[(0, 1), (0, 1)], &[1, 1], 1),
+        case(&[5, 8, 8, 4], &[1, 1, 4, 8], &[2, 2], &[(0, 0), (0, 0)], &[1, 1], 1),
+        case(&[4, 60, 16], &[7, 16, 32], &[1], &[(0, 0)], &[1], 1),
+        case(&[2, 40, 16], &[7, 8, 32], &[1], &[(12, 0)], &[2], 2),
+        // Longer sums, and more cells, than are added up at a time.
+        case(&[2, 4, 5, 130], &[3, 3, 130, 5], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 1),
+        case(&[2, 20, 19, 2], &[9, 9, 2, 70], &[1, 1], &[(8, 8), (0, 1)], &[2, 2], 1),
         // More padding than window, windows that see nothing, and strides beyond the window.
         case(&[1, 3, 2], &[2, 2, 3], &[1], &[(4, 5)], &[1], 1),
         case(&[2, 9, 2], &[2, 2, 3], &[4], &[(0, 0)], &[1], 1),
@@ -59,6 +70,36 @@ fn cases() -> Vec<Case> {
         case(&[2, 0, 2], &[2, 2, 3], &[1], &[(2, 1)], &[1], 1),
         case(&[2, 3, 2], &[5, 2, 3], &[1], &[(0, 0)], &[1], 1),
     ]
+}
+
+/// Cases of all kinds, drawn from a seed.
+fn random_cases() -> Vec<Case> {
+    let draw = Draw::new(7, 0, 0);
+    let mut drawn = 0;
+    let mut below = |end: usize| {
+        drawn += 1;
+        (draw.uniform(drawn) * end as f64) as usize
+    };
+    let mut made = || {
+        let rank = 1 + below(3);
+        let most = [0, 14, 8, 5][rank];
+        let groups = [1, 1, 1, 2, 3][below(5)];
+        let channels = groups * [1, 2, 3, 5, 8, 19][below(6)];
+        let filters = groups * [1, 3, 4, 7, 8, 16, 24, 33][below(8)];
+        let (mut x, mut kernel) = (vec![[1, 2, 3, 5, 8, 11][below(6)]], Vec::new());
+        let (mut strides, mut padding, mut dilation) = (vec![], vec![], vec![]);
+        for _ in 0..rank {
+            x.push(1 + below(most));
+            kernel.push(1 + below(4));
+            strides.push(1 + below(3));
+            padding.push((below(3), below(3)));
+            dilation.push(1 + below(2));
+        }
+        x.push(channels);
+        kernel.extend([channels / groups, filters]);
+        case(&x, &kernel, &strides, &padding, &dilation, groups)
+    };
+    (0..60).map(|_| made()).collect()
 }
 
 fn numbers<T: Float>(len: usize, seed: u64) -> Vec<T> {
@@ -130,13 +171,14 @@ fn close<T: Float>(
     case: &Case,
     what: &str,
     found: &[T],
-    expected: &[[f64; 2]],
+    expected: &[[f64; 3]],
     epsilon: f64,
 ) {
-    for (i, (found, [expected, size])) in found.iter().zip(expected).enumerate() {
+    for (i, (found, [expected, size, terms])) in found.iter().zip(expected).enumerate() {
         let error = (found.to_f64() - expected).abs();
+        // The roundings of a sum, one after the other, are a random walk.
         assert!(
-            error <= 2.0 * epsilon * (1.0 + size),
+            error <= (2.0 + terms.sqrt() / 8.0) * epsilon * (1.0 + size),
             "{what}[{i}] of {:?} {:?} {:?} is {found:?}, not {expected}",
             case.settings,
             case.x,
@@ -150,13 +192,14 @@ fn check<T: Float>(simd: Simd, threads: &[Threads], case: &Case, epsilon: f64) {
     let len = |shape: &[usize]| shape.iter().product::<usize>();
     let (x, kernel) = (numbers::<T>(len(&case.x), 1), numbers::<T>(len(&case.kernel), 2));
     let dy = numbers::<T>(len(&y_shape), 3);
-    // Each sum, and that of its terms' sizes.
-    let mut expected = [dy.len(), x.len(), kernel.len()].map(|len| vec![[0.0; 2]; len]);
+    // Each sum, that of its terms' sizes, and their number.
+    let mut expected = [dy.len(), x.len(), kernel.len()].map(|len| vec![[0.0; 3]; len]);
     for [i, j, k] in products(case, &y_shape) {
         let mut add = |tensor: usize, at: usize, a: T, b: T| {
             let term = a.to_f64() * b.to_f64();
             expected[tensor][at][0] += term;
             expected[tensor][at][1] += term.abs();
+            expected[tensor][at][2] += 1.0;
         };
         add(0, i, x[j], kernel[k]);
         add(1, j, dy[i], kernel[k]);
@@ -165,7 +208,7 @@ fn check<T: Float>(simd: Simd, threads: &[Threads], case: &Case, epsilon: f64) {
     let filters = y_shape[y_shape.len() - 1];
     let place = |row: usize, column: usize| (row * filters + column) as f64;
     for (i, y) in expected[0].iter_mut().enumerate() {
-        *y = [y[0] + i as f64 / 64.0, y[1] + i as f64 / 64.0];
+        *y = [y[0] + i as f64 / 64.0, y[1] + i as f64 / 64.0, y[2]];
     }
     let conv = Conv::new(&case.settings, &case.x, &case.kernel);
     let nan = T::from_f64(f64::NAN);
@@ -203,7 +246,7 @@ fn check<T: Float>(simd: Simd, threads: &[Threads], case: &Case, epsilon: f64) {
 fn convolutions_agree_with_the_definition_on_any_number_of_threads() {
     let threads = [1, 2, 3].map(Threads::new);
     for simd in Simd::available() {
-        for case in cases() {
+        for case in cases().into_iter().chain(random_cases()) {
             check::<f32>(simd, &threads, &case, f64::from(f32::EPSILON));
             check::<f64>(simd, &threads, &case, f64::EPSILON);
         }

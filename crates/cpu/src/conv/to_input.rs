@@ -1,52 +1,13 @@
 //! `dx` of `dy` and the kernel.
 
-use super::{Conv, Phase, block_rows, depthwise::multiply_add};
+use super::{
+    Conv, Phase,
+    depthwise::multiply_add,
+    direct::{Columns, Direct, Target},
+};
 use crate::{Simd, Threads, gemm::Gemm, simd::Float, threads::Disjoint};
 
-/// How the scratch memory and the tasks of [`Conv::to_input`] are divided.
-struct Layout {
-    /// The rows of a block.
-    rows: usize,
-    /// The kernel with channels last.
-    turned: usize,
-    /// The packed copies of it, one after the other.
-    packed: usize,
-    /// Of each slot: patches, the product before it is scattered, and the product's own.
-    patches: usize,
-    product: usize,
-    scratch: usize,
-}
-
-impl Layout {
-    const fn slot(&self) -> usize {
-        self.patches + self.product + self.scratch
-    }
-}
-
 impl Conv {
-    fn to_input_layout<T: Float>(&self, simd: Simd) -> Layout {
-        let width = self.phases.iter().map(|phase| phase.patches.width()).max();
-        let width = width.unwrap_or_default();
-        let rows = block_rows(width);
-        let products = self.phases.iter().map(|phase| self.phase_product(phase, rows));
-        let scratch = products.clone().map(|gemm| gemm.scratch_packed::<T>(simd)).max();
-        let packed: usize = products.map(|gemm| gemm.packed_b::<T>(simd)).sum();
-        Layout {
-            rows,
-            turned: self.cells[2] * self.filters * (self.channels / self.groups),
-            packed: self.groups * packed,
-            patches: rows * width,
-            product: if self.phases.len() > 1 { rows * self.channels } else { 0 },
-            scratch: scratch.unwrap_or_default(),
-        }
-    }
-
-    /// The product of one group's patches with its part of the turned kernel.
-    const fn phase_product(&self, phase: &Phase, rows: usize) -> Gemm {
-        Gemm::new(rows, self.channels / self.groups, phase.patches.width())
-            .c_stride(self.channels)
-    }
-
     /// The whole as one product, for 1 × 1 kernels.
     const fn input_product(&self) -> Gemm {
         Gemm::new(self.batch * self.cells[1], self.channels, self.filters)
@@ -61,8 +22,12 @@ impl Conv {
         } else if self.pointwise {
             self.input_product().scratch::<T>(simd, threads)
         } else {
-            let layout = self.to_input_layout::<T>(simd);
-            layout.turned + layout.packed + threads * layout.slot()
+            let channels = self.channels / self.groups;
+            let copy = |phase: &Phase| {
+                let depth = phase.patches.width();
+                self.groups * Columns::packed_len(T::kernels(simd), depth, channels)
+            };
+            self.phases.iter().map(copy).max().unwrap_or_default()
         }
     }
 
@@ -91,129 +56,40 @@ impl Conv {
         if self.is_depthwise() {
             return self.to_input_depthwise(simd, threads, dy, kernel, dx);
         }
-        let layout = self.to_input_layout::<T>(simd);
-        let (turned, scratch) = scratch.split_at_mut(layout.turned);
-        let (packed, scratch) = scratch.split_at_mut(layout.packed);
-        self.turn_kernel(simd, threads, &layout, kernel, turned, packed);
-        let slot_len = layout.slot();
-        let (dx, scratch) = (Disjoint::new(dx), Disjoint::new(scratch));
-        let blocks = |phase: &Phase| self.phase_rows(phase).div_ceil(layout.rows);
-        let tasks = self.phases.iter().map(blocks).sum();
-        threads.run_with_slot(tasks, &|task, slot| {
-            let mut task = task;
-            let mut start = 0;
-            for phase in &self.phases {
-                let copy = self.phase_product(phase, layout.rows).packed_b::<T>(simd);
-                if task < blocks(phase) {
-                    let packed = &packed[start..start + self.groups * copy];
-                    // SAFETY: each slot has scratch memory of its own.
-                    let scratch =
-                        unsafe { scratch.slice(slot * slot_len..(slot + 1) * slot_len) };
-                    return self.input_block(
-                        simd, phase, task, &layout, dy, packed, &dx, scratch,
-                    );
+        let (kernels, groups) = (T::kernels(simd), self.groups);
+        let (channels, filters) = (self.channels / groups, self.filters / groups);
+        let dx = Disjoint::new(dx);
+        for phase in &self.phases {
+            // The cells' filters, by channels.
+            let shape = [phase.patches.width(), channels, groups];
+            let turn = |group: usize, first: usize, count: usize, to: &mut [T]| {
+                let each = (to.len() / phase.cells.len().max(1)).max(1);
+                for (&cell, to) in phase.cells.iter().zip(to.chunks_exact_mut(each)) {
+                    let row = cell * channels + first;
+                    let from = &kernel[row * self.filters + group * filters..];
+                    kernels.copy_columns(from, [1, self.filters], [filters, count], to);
                 }
-                task -= blocks(phase);
-                start += self.groups * copy;
-            }
-        });
+            };
+            let columns = Columns::packed(kernels, threads, shape, scratch, turn);
+            let direct = Direct {
+                patches: &phase.patches,
+                batch: self.batch,
+                groups,
+                columns: channels,
+                target: Target {
+                    lens: self.forward.lens(),
+                    start: phase.start,
+                    step: phase.step,
+                    channels: self.channels,
+                },
+            };
+            direct.run(simd, threads, dy, columns, &dx, None);
+        }
     }
 
     /// The places of a phase in the whole batch.
     const fn phase_rows(&self, phase: &Phase) -> usize {
         self.batch * phase.patches.windows()
-    }
-
-    /// Copies the kernel with channels last, in the order of each phase's patches, and packs
-    /// that.
-    fn turn_kernel<T: Float>(
-        &self,
-        simd: Simd,
-        threads: &Threads,
-        layout: &Layout,
-        kernel: &[T],
-        turned: &mut [T],
-        mut packed: &mut [T],
-    ) {
-        let (channels, filters) =
-            (self.channels / self.groups, self.filters / self.groups);
-        let mut rest = turned;
-        for phase in &self.phases {
-            for group in 0..self.groups {
-                let (turned, after) =
-                    rest.split_at_mut(phase.cells.len() * filters * channels);
-                rest = after;
-                threads.run_chunks(
-                    turned,
-                    (filters * channels).max(1),
-                    |start, turned| {
-                        let cell = phase.cells[start / (filters * channels)];
-                        let kernel =
-                            &kernel[cell * channels * self.filters + group * filters..];
-                        for (channel, row) in
-                            kernel.chunks(self.filters).take(channels).enumerate()
-                        {
-                            for (filter, &value) in row[..filters].iter().enumerate() {
-                                turned[filter * channels + channel] = value;
-                            }
-                        }
-                    },
-                );
-                let product = self.phase_product(phase, layout.rows);
-                let (to, after) = packed.split_at_mut(product.packed_b::<T>(simd));
-                packed = after;
-                product.pack_b(simd, threads, turned, to);
-            }
-        }
-    }
-
-    /// Computes a block of a phase's places.
-    #[expect(clippy::too_many_arguments, reason = "what a task knows")]
-    fn input_block<T: Float>(
-        &self,
-        simd: Simd,
-        phase: &Phase,
-        block: usize,
-        layout: &Layout,
-        dy: &[T],
-        packed: &[T],
-        dx: &Disjoint<'_, T>,
-        scratch: &mut [T],
-    ) {
-        let windows =
-            block * layout.rows..self.phase_rows(phase).min((block + 1) * layout.rows);
-        let (patches, scratch) = scratch.split_at_mut(layout.patches);
-        let (product, scratch) = scratch.split_at_mut(layout.product);
-        let direct = self.phases.len() == 1;
-        let rows = if direct {
-            // SAFETY: with one phase, blocks are rows of `dx` one after the other, and each
-            // has one task.
-            unsafe {
-                dx.slice(windows.start * self.channels..windows.end * self.channels)
-            }
-        } else {
-            &mut product[..windows.len() * self.channels]
-        };
-        if phase.cells.is_empty() {
-            rows.fill(T::ZERO);
-        } else {
-            let gemm = self.phase_product(phase, windows.len());
-            let copy = packed.len() / self.groups;
-            for group in 0..self.groups {
-                let filter = group * (self.filters / self.groups);
-                phase.patches.copy(dy, filter, windows.clone(), patches);
-                let rows = &mut rows[group * (self.channels / self.groups)..];
-                let packed = &packed[group * copy..][..copy];
-                gemm.run_packed(simd, patches, packed, rows, scratch, None);
-            }
-        }
-        if !direct {
-            for (window, row) in windows.zip(rows.chunks_exact(self.channels)) {
-                let start = self.input_place(phase, window) * self.channels;
-                // SAFETY: each place belongs to one phase, and there to one block.
-                unsafe { dx.slice(start..start + self.channels) }.copy_from_slice(row);
-            }
-        }
     }
 
     /// The place in the batch of a phase's place.

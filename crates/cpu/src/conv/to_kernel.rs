@@ -1,7 +1,14 @@
 //! `dkernel` of `x` and `dy`.
 
-use super::{BLOCK, Conv, depthwise::multiply_add};
-use crate::{Simd, Threads, gemm::Gemm, simd::Float, threads::Disjoint};
+use std::ops::Range;
+
+use super::{Conv, depthwise::multiply_add, part, patches::STRETCHES};
+use crate::{
+    Simd, Threads,
+    gemm::{Gemm, Kernels, Stretch, Sums},
+    simd::Float,
+    threads::Disjoint,
+};
 
 /// The parts of the batch's windows whose sums are added up in the end.
 const SLICES: usize = 8;
@@ -9,27 +16,26 @@ const SLICES: usize = 8;
 /// The most elements of these sums.
 const SUMS: usize = 1 << 22;
 
+/// The elements of `x` and `dy` that stay in the first cache.
+const BLOCK: usize = 6 << 10;
+
+/// The most rows of `dkernel` that are computed together.
+const ROWS: usize = 128;
+
 impl Conv {
-    /// The rows of a block, and the slices of the windows.
+    /// The windows of a block, and the slices of all of them.
     fn kernel_slices(&self, kernel: usize) -> (usize, usize) {
         let windows = self.batch * self.cells[1];
-        let rows = (BLOCK / self.forward.width()).clamp(32, 256).min(windows);
+        // As many lines as there are stretches, of which the first and last may be cut.
+        let most = self.forward.counts()[2] * (STRETCHES - 2);
+        let rows = BLOCK / (self.filters + self.forward.step());
+        let rows = rows.clamp(48, 256).min(most).min(windows);
         let slices = (SUMS / kernel).clamp(2, SLICES).min(windows.div_ceil(rows));
         (rows, slices)
     }
 
     fn kernel_len(&self) -> usize {
         self.cells[2] * (self.channels / self.groups) * self.filters
-    }
-
-    /// The product of one group's turned patches with its part of `dy`.
-    const fn kernel_product(&self, rows: usize, accumulate: bool) -> Gemm {
-        let width = self.forward.width();
-        Gemm::new(width, self.filters / self.groups, rows)
-            .a_strides(1, width)
-            .b_strides(self.filters, 1)
-            .c_stride(self.filters)
-            .accumulate(accumulate)
     }
 
     /// The whole as one product, for 1 × 1 kernels.
@@ -49,19 +55,18 @@ impl Conv {
         }
         let kernel = self.kernel_len();
         let (rows, slices) = self.kernel_slices(kernel);
-        if self.is_depthwise() {
-            return slices * kernel;
-        }
-        slices * kernel
-            + threads * (rows * self.forward.width() + self.product_scratch::<T>(simd))
+        slices * kernel + threads * self.ragged_copy(T::kernels(simd), rows)
     }
 
-    /// The elements that the product of a block needs; the last block may have fewer rows.
-    fn product_scratch<T: Float>(&self, simd: Simd) -> usize {
-        let (rows, _) = self.kernel_slices(self.kernel_len());
-        let last = self.batch * self.cells[1] % rows;
-        let scratch = |rows| self.kernel_product(rows, true).scratch::<T>(simd, 1);
-        scratch(rows).max(scratch(last))
+    /// The elements of a copy of a block of one group's part of `dy`, for rows that do not end
+    /// where a half vector does.
+    fn ragged_copy<T>(&self, kernels: &Kernels<T>, rows: usize) -> usize {
+        let (filters, half) = (self.filters / self.groups, kernels.half_lanes());
+        if self.is_depthwise() || filters.is_multiple_of(half) {
+            0
+        } else {
+            rows * filters.next_multiple_of(half)
+        }
     }
 
     /// Computes `dkernel`, the adjoint of [`forward`](Self::forward) in the kernel.
@@ -92,7 +97,8 @@ impl Conv {
         if self.is_depthwise() {
             self.depthwise_slices(simd, threads, x, dy, len, sums);
         } else {
-            self.product_slices(simd, threads, [x, dy], (rows, slices), sums, scratch);
+            let kernels = T::kernels(simd);
+            self.product_slices(kernels, threads, [x, dy], (rows, slices), sums, scratch);
         }
         let sums = &*sums;
         threads.run_chunks(dkernel, 4096, |start, part| {
@@ -108,7 +114,7 @@ impl Conv {
     /// Adds up the slices of the windows, each block by block.
     fn product_slices<T: Float>(
         &self,
-        simd: Simd,
+        kernels: &Kernels<T>,
         threads: &Threads,
         [x, dy]: [&[T]; 2],
         (rows, slices): (usize, usize),
@@ -118,32 +124,150 @@ impl Conv {
         let len = sums.len() / slices;
         let all = self.batch * self.cells[1];
         let blocks = all.div_ceil(rows);
-        let width = self.forward.width();
-        let slot_len = rows * width + self.product_scratch::<T>(simd);
-        let (channels, filters) =
-            (self.channels / self.groups, self.filters / self.groups);
+        let slot_len = self.ragged_copy(kernels, rows);
         let (sums, scratch) = (Disjoint::new(sums), Disjoint::new(scratch));
         threads.run_with_slot(slices, &|slice, slot| {
             // SAFETY: each slice has one task, each slot scratch memory of its own.
-            let (sum, scratch) = unsafe {
+            let (sum, copy) = unsafe {
                 (
                     sums.slice(slice * len..(slice + 1) * len),
                     scratch.slice(slot * slot_len..(slot + 1) * slot_len),
                 )
             };
-            let (patches, scratch) = scratch.split_at_mut(rows * width);
             let first = slice * blocks / slices;
             for block in first..(slice + 1) * blocks / slices {
                 let windows = block * rows..all.min((block + 1) * rows);
-                let product = self.kernel_product(windows.len(), block > first);
                 for group in 0..self.groups {
-                    self.forward.copy(x, group * channels, windows.clone(), patches);
-                    let dy = &dy[windows.start * self.filters + group * filters..];
-                    let sum = &mut sum[group * filters..];
-                    product.run_here(simd, patches, dy, sum, scratch);
+                    let start = windows.start * self.filters
+                        + group * (self.filters / self.groups);
+                    let mut b = (&dy[start..], self.filters);
+                    if !copy.is_empty() {
+                        b = self.copy_rows(kernels, b.0, windows.len(), copy);
+                    }
+                    let accumulate = block > first;
+                    self.kernel_block(kernels, x, b, &windows, group, sum, accumulate);
                 }
             }
         });
+    }
+
+    /// Copies a group's part of some rows of `dy`, filled up to half vectors; the copy, and
+    /// its elements in a row.
+    fn copy_rows<'a, T: Float>(
+        &self,
+        kernels: &Kernels<T>,
+        dy: &[T],
+        rows: usize,
+        to: &'a mut [T],
+    ) -> (&'a [T], usize) {
+        let filters = self.filters / self.groups;
+        let width = filters.next_multiple_of(kernels.half_lanes());
+        for (row, to) in to.chunks_exact_mut(width).take(rows).enumerate() {
+            let (to, rest) = to.split_at_mut(filters);
+            to.copy_from_slice(&dy[row * self.filters..][..filters]);
+            rest.fill(T::ZERO);
+        }
+        (to, width)
+    }
+
+    /// Adds up the products of a block of windows: those of each cell for which it exists.
+    #[expect(clippy::too_many_arguments, reason = "what a task knows")]
+    fn kernel_block<T: Float>(
+        &self,
+        kernels: &Kernels<T>,
+        x: &[T],
+        b: (&[T], usize),
+        windows: &Range<usize>,
+        group: usize,
+        sum: &mut [T],
+        accumulate: bool,
+    ) {
+        let patches = &self.forward;
+        let run = patches.run();
+        let clipped = patches.is_clipped();
+        // Without clipping, all elements of a window have the same stretches.
+        for cell in 0..if clipped { patches.cells() } else { 1 } {
+            let mut list = [Stretch::default(); STRETCHES];
+            let mut len = 0;
+            patches.pieces(
+                windows.clone(),
+                clipped.then_some(cell),
+                |window, a, depth| {
+                    list[len] = Stretch { a, b: window - windows.start, depth };
+                    len += 1;
+                },
+            );
+            if len == 0 && accumulate {
+                continue;
+            }
+            let elements =
+                if clipped { cell * run..(cell + 1) * run } else { 0..patches.width() };
+            for start in elements.clone().step_by(ROWS) {
+                let elements = start..elements.end.min(start + ROWS);
+                let mut rows = [[0; 2]; ROWS];
+                let (mut cell, mut channel) =
+                    (elements.start / run, elements.start % run);
+                let first = |cell: usize| if clipped { 0 } else { patches.first(cell) };
+                let mut start = first(cell) + group * run;
+                for (row, element) in rows.iter_mut().zip(elements.clone()) {
+                    if channel == run {
+                        (cell, channel) = (cell + 1, 0);
+                        start = first(cell) + group * run;
+                    }
+                    *row = [start + channel, element * self.filters];
+                    channel += 1;
+                }
+                let rows = &rows[..elements.len()];
+                self.kernel_tiles(
+                    kernels,
+                    x,
+                    b,
+                    rows,
+                    &list[..len],
+                    group,
+                    sum,
+                    accumulate,
+                );
+            }
+        }
+    }
+
+    /// Computes some rows of `dkernel` with the same stretches.
+    #[expect(clippy::too_many_arguments, reason = "what a task knows")]
+    fn kernel_tiles<T: Float>(
+        &self,
+        kernels: &Kernels<T>,
+        x: &[T],
+        (b, b_step): (&[T], usize),
+        rows: &[[usize; 2]],
+        stretches: &[Stretch],
+        group: usize,
+        sum: &mut [T],
+        accumulate: bool,
+    ) {
+        let filters = self.filters / self.groups;
+        let tiles = rows.len().div_ceil(kernels.sum_rows());
+        for column in (0..filters).step_by(kernels.sum_columns()) {
+            let columns = kernels.sum_columns().min(filters - column);
+            for tile in 0..tiles {
+                // SAFETY: the stretches are cells of `x` that exist for each of these rows,
+                // and windows of `b`, whose rows hold whole half vectors; `sum` has these
+                // rows and columns.
+                unsafe {
+                    kernels.sum(&Sums {
+                        a: x.as_ptr(),
+                        a_step: self.forward.step(),
+                        b: b.as_ptr().add(column),
+                        b_step,
+                        rows: &rows[part(rows.len(), tiles, tile)],
+                        stretches,
+                        c: sum.as_mut_ptr().add(group * filters + column),
+                        columns,
+                        accumulate,
+                    });
+                }
+            }
+        }
     }
 
     /// As [`product_slices`](Self::product_slices), with one channel per group.

@@ -4,6 +4,7 @@
 use super::{
     lanes::{Lanes, Plain},
     pack, row,
+    sums::{self, Sum, Sums},
 };
 use crate::Simd;
 
@@ -51,6 +52,8 @@ pub struct Kernels<T: 'static> {
     pub(super) direct: &'static [[Tile<T>; 2]],
     /// By rows - 1, with [`wide_vectors`] vectors and a packed panel of `a`.
     pub(super) wide: &'static [Tile<T>],
+    /// By rows - 1, then half vectors - 1.
+    pub(super) sums: &'static [[Sum<T>; 4]],
     pub(super) pack: pack::Pack<T>,
     pub(super) row_sums: row::Sums<T>,
     pub(super) row_dots: row::Dots<T>,
@@ -125,8 +128,8 @@ unsafe fn store<V: Lanes>(sum: V, c: *mut V::Number, len: usize, accumulate: boo
 
 macro_rules! kernels {
     (
-        $name:ident: $number:ty, $vector:ty, $pack:ident, rows $rows:literal
-            [$($m:literal)*], $(#[$feature:meta])?
+        $name:ident: $number:ty, $vector:ty, $half:ty, $pack:ident, rows $rows:literal
+            [$($m:literal)*], sums [$($sum:literal)*], $(#[$feature:meta])?
     ) => {
         mod $name {
             use super::*;
@@ -141,6 +144,14 @@ macro_rules! kernels {
             unsafe fn direct<const M: usize, const N: usize>(o: Operands<$number>) {
                 // SAFETY: the caller's promises are the same.
                 unsafe { tile::<$vector, M, N, true>(o) }
+            }
+
+            $(#[$feature])?
+            unsafe fn sum<const M: usize, const N: usize, const HALF: bool>(
+                o: &Sums<'_, $number>,
+            ) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { sums::sum::<$vector, $half, M, N, HALF>(o) }
             }
 
             $(#[$feature])?
@@ -180,6 +191,10 @@ macro_rules! kernels {
                     packed::<1, 8>, packed::<2, 8>, packed::<3, 8>, packed::<4, 4>,
                     packed::<5, 4>, packed::<6, 4>,
                 ],
+                sums: &[$([
+                    sum::<$sum, 0, true>, sum::<$sum, 1, false>,
+                    sum::<$sum, 1, true>, sum::<$sum, 2, false>,
+                ]),*],
                 pack,
                 row_sums,
                 row_dots,
@@ -190,31 +205,33 @@ macro_rules! kernels {
 
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx512_f32: f32, std::arch::x86_64::__m512, wide_f32, rows 14
-    [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+    avx512_f32: f32, std::arch::x86_64::__m512, std::arch::x86_64::__m256, wide_f32,
+    rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8],
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx512_f64: f64, std::arch::x86_64::__m512d, wide_f64, rows 14
-    [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+    avx512_f64: f64, std::arch::x86_64::__m512d, std::arch::x86_64::__m256d, wide_f64,
+    rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8],
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx2_f32: f32, std::arch::x86_64::__m256, wide_f32, rows 6 [1 2 3 4 5 6],
+    avx2_f32: f32, std::arch::x86_64::__m256, std::arch::x86_64::__m128, wide_f32,
+    rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6],
     #[target_feature(enable = "avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx2_f64: f64, std::arch::x86_64::__m256d, wide_f64, rows 6 [1 2 3 4 5 6],
+    avx2_f64: f64, std::arch::x86_64::__m256d, std::arch::x86_64::__m128d, wide_f64,
+    rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6],
     #[target_feature(enable = "avx2,fma")]
 );
 kernels!(
-    portable_f32: f32, Plain<f32, 4>, plain, rows 4 [1 2 3 4],
+    portable_f32: f32, Plain<f32, 4>, Plain<f32, 2>, plain, rows 4 [1 2 3 4], sums [1 2 3 4],
 );
 kernels!(
-    portable_f64: f64, Plain<f64, 2>, plain, rows 4 [1 2 3 4],
+    portable_f64: f64, Plain<f64, 2>, Plain<f64, 1>, plain, rows 4 [1 2 3 4], sums [1 2 3 4],
 );
 
 /// The number types that have kernels.

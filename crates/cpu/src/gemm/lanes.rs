@@ -203,6 +203,15 @@ pub(super) mod x86 {
         unsafe { _mm256_loadu_si256(STEPS.as_ptr().add(4 - count).cast()) }
     }
 
+    /// Two 64-bit masks whose first `count` elements are set.
+    #[inline(always)]
+    unsafe fn mask2(count: usize) -> __m128i {
+        static STEPS: [i64; 4] = [-1, -1, 0, 0];
+        debug_assert!(count <= 2, "within one vector");
+        // SAFETY: 2 elements from `2 - count` lie in the table.
+        unsafe { _mm_loadu_si128(STEPS.as_ptr().add(2 - count).cast()) }
+    }
+
     lanes!(
         __m512 of 16 f32,
         _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps,
@@ -230,5 +239,19 @@ pub(super) mod x86 {
         _mm256_fmadd_pd,
         |from, to, count, value| _mm256_maskload_pd(from, mask4(count)),
         _mm256_maskstore_pd(to, mask4(count), value)
+    );
+    lanes!(
+        __m128 of 4 f32,
+        _mm_setzero_ps, _mm_set1_ps, _mm_loadu_ps, _mm_storeu_ps, _mm_add_ps,
+        _mm_fmadd_ps,
+        |from, to, count, value| _mm_maskload_ps(from, _mm256_castsi256_si128(mask8(count))),
+        _mm_maskstore_ps(to, _mm256_castsi256_si128(mask8(count)), value)
+    );
+    lanes!(
+        __m128d of 2 f64,
+        _mm_setzero_pd, _mm_set1_pd, _mm_loadu_pd, _mm_storeu_pd, _mm_add_pd,
+        _mm_fmadd_pd,
+        |from, to, count, value| _mm_maskload_pd(from, mask2(count)),
+        _mm_maskstore_pd(to, mask2(count), value)
     );
 }

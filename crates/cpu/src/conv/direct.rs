@@ -1,0 +1,351 @@
+//! Sums over windows of images that stay where they are: [`Direct`].
+
+use std::ops::Range;
+
+use super::{TASK, part, patches::Patches};
+use crate::{
+    Simd, Threads,
+    gemm::{Epilogue, Kernels, Sums},
+    simd::Float,
+    threads::Disjoint,
+};
+
+/// The most rows of the product that are computed together.
+const ROWS: usize = 128;
+
+/// The least images whose windows at one place make a tile.
+const IMAGES: usize = 4;
+
+/// Where the sums of windows go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    /// The cells of an image.
+    pub(super) lens: [usize; 3],
+    /// The cell of the first window, and from one window to the next, along each axis.
+    pub(super) start: [usize; 3],
+    pub(super) step: [usize; 3],
+    /// The elements of a cell.
+    pub(super) channels: usize,
+}
+
+impl Target {
+    const fn image(&self) -> usize {
+        self.lens[0] * self.lens[1] * self.lens[2] * self.channels
+    }
+
+    /// Where a window's sums start in their image.
+    const fn place(&self, window: [usize; 3]) -> usize {
+        let (mut at, mut axis) = (0, 0);
+        while axis < 3 {
+            at = at * self.lens[axis] + self.start[axis] + window[axis] * self.step[axis];
+            axis += 1;
+        }
+        at * self.channels
+    }
+}
+
+/// The product of all windows of a batch with a kernel.
+pub(super) struct Direct<'a> {
+    pub(super) patches: &'a Patches,
+    pub(super) batch: usize,
+    pub(super) groups: usize,
+    /// The columns of a group.
+    pub(super) columns: usize,
+    pub(super) target: Target,
+}
+
+/// Which windows make a tile; all that do read the same cells, but for where they are.
+#[derive(Clone, Copy)]
+enum Order {
+    /// One after the other: none reaches beyond its image.
+    Flat,
+    /// Those at the same place, in so many parts of the batch.
+    Images(usize),
+    /// Those side by side along the last axis.
+    Lines,
+}
+
+/// A kernel as a matrix, the elements of a window by columns, of each group.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a, T> {
+    elements: &'a [T],
+    depth: usize,
+    columns: usize,
+    groups: usize,
+    packed: bool,
+}
+
+impl<'a, T: Float> Columns<'a, T> {
+    /// Whether a kernel with the columns of all groups side by side needs no copy.
+    pub(super) const fn are_direct(kernels: &Kernels<T>, columns: usize) -> bool {
+        columns.is_multiple_of(kernels.half_lanes())
+            && columns <= 2 * kernels.sum_columns()
+    }
+
+    /// The kernel as it is.
+    pub(super) const fn direct(
+        elements: &'a [T],
+        depth: usize,
+        columns: usize,
+        groups: usize,
+    ) -> Self {
+        Self { elements, depth, columns, groups, packed: false }
+    }
+
+    /// The elements of a group's copy.
+    pub(super) const fn packed_len(
+        kernels: &Kernels<T>,
+        depth: usize,
+        columns: usize,
+    ) -> usize {
+        depth * columns.next_multiple_of(kernels.half_lanes())
+    }
+
+    /// A copy at `to`; `copy` makes those of some steps and columns: the group, the first
+    /// column, how many there are, and the place.
+    pub(super) fn packed(
+        kernels: &Kernels<T>,
+        threads: &Threads,
+        [depth, columns, groups]: [usize; 3],
+        to: &'a mut [T],
+        copy: impl Fn(usize, usize, usize, &mut [T]) + Sync,
+    ) -> Self {
+        let width = kernels.sum_columns();
+        let panels = columns.div_ceil(width);
+        let len = Self::packed_len(kernels, depth, columns);
+        let elements = Disjoint::new(&mut to[..groups * len]);
+        let panel = |task: usize| {
+            let (group, first) = (task / panels, task % panels * width);
+            let start = group * len + depth * first;
+            let count = width.min(columns - first);
+            let end = start + Self::packed_len(kernels, depth, count);
+            // SAFETY: panels lie one after the other, and each has one task.
+            copy(group, first, count, unsafe { elements.slice(start..end) });
+        };
+        if groups * len < TASK / 8 {
+            (0..groups * panels).for_each(panel);
+        } else {
+            threads.run(groups * panels, &panel);
+        }
+        Self { elements: to, depth, columns, groups, packed: true }
+    }
+
+    /// The columns from a given one on that make a tile: where they start, from step to step,
+    /// and how many there are.
+    fn panel(
+        &self,
+        kernels: &Kernels<T>,
+        group: usize,
+        column: usize,
+    ) -> (*const T, usize, usize) {
+        let count = kernels.sum_columns().min(self.columns - column);
+        let (start, step) = if self.packed {
+            let len = Self::packed_len(kernels, self.depth, self.columns);
+            (
+                group * len + self.depth * column,
+                count.next_multiple_of(kernels.half_lanes()),
+            )
+        } else {
+            (group * self.columns + column, self.groups * self.columns)
+        };
+        (self.elements[start..].as_ptr(), step, count)
+    }
+}
+
+/// What all tasks know.
+struct Job<'a, T: 'static> {
+    kernels: &'a Kernels<T>,
+    source: &'a [T],
+    kernel: Columns<'a, T>,
+    out: &'a Disjoint<'a, T>,
+    epilogue: Option<Epilogue<'a, T>>,
+}
+
+impl Direct<'_> {
+    /// By the shape, and the rows of a tile.
+    fn order(&self, rows: usize) -> Order {
+        if !self.patches.is_clipped() {
+            return Order::Flat;
+        }
+        // The rows of tiles along lines; a tile of one takes the time of two.
+        let along = self.patches.classes().iter().map(|class| {
+            let windows = class.windows.len();
+            windows.max(2 * windows.div_ceil(rows))
+        });
+        let along: usize = along.sum();
+        if self.batch >= IMAGES && 25 * along > 26 * self.patches.counts()[2] {
+            Order::Images(self.batch.div_ceil(rows))
+        } else {
+            Order::Lines
+        }
+    }
+
+    /// Computes all sums, and hands finished rows to the epilogue, if the target is the whole
+    /// of the images.
+    pub(super) fn run<T: Float>(
+        &self,
+        simd: Simd,
+        threads: &Threads,
+        source: &[T],
+        kernel: Columns<'_, T>,
+        out: &Disjoint<'_, T>,
+        epilogue: Option<Epilogue<'_, T>>,
+    ) {
+        assert!(self.batch * self.patches.image() <= source.len(), "all images");
+        assert!(self.batch * self.target.image() <= out.len(), "all results");
+        let kernels = T::kernels(simd);
+        let job = Job { kernels, source, kernel, out, epilogue };
+        let rows = kernels.sum_rows();
+        let order = self.order(rows);
+        let all = self.batch * self.patches.windows();
+        let [first, second, _] = self.patches.counts();
+        let units = match order {
+            Order::Flat => all.div_ceil(ROWS).max(all.div_ceil(rows).min(4)),
+            Order::Images(parts) => parts * first * second,
+            Order::Lines => self.batch * first * second,
+        };
+        let work = all * self.patches.width() * self.columns * self.groups;
+        let each = (work / units.max(1)).max(1);
+        let together = if work < TASK / 2 { units } else { TASK / each };
+        let most = if work < TASK / 2 { units } else { units.div_ceil(2) };
+        let together = together.clamp(1, most.max(1));
+        threads.run(units.div_ceil(together), &|task| {
+            for unit in task * together..units.min((task + 1) * together) {
+                match order {
+                    Order::Flat => self.flat(&job, part(all, units, unit)),
+                    Order::Images(parts) => {
+                        let images = part(self.batch, parts, unit / (first * second));
+                        self.line(&job, images, unit % (first * second), true);
+                    }
+                    Order::Lines => {
+                        let image = unit / (first * second);
+                        let line = unit % (first * second);
+                        self.line(&job, image..image + 1, line, false);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Windows one after the other, of which none is clipped.
+    fn flat<T: Float>(&self, job: &Job<'_, T>, windows: Range<usize>) {
+        let mut rows = [[0; 2]; ROWS];
+        let rows = &mut rows[..windows.len()];
+        let [_, _, third] = self.patches.counts();
+        let steps = [self.patches.step(), self.target.step[2] * self.target.channels];
+        let mut filled = 0;
+        while filled < rows.len() {
+            // A line at a time.
+            let (image, place) = self.patches.place(windows.start + filled);
+            let mut row = [
+                image * self.patches.image() + self.patches.start(place),
+                image * self.target.image() + self.target.place(place),
+            ];
+            let end = rows.len().min(filled + third - place[2]);
+            for to in &mut rows[filled..end] {
+                *to = row;
+                row = [row[0] + steps[0], row[1] + steps[1]];
+            }
+            filled = end;
+        }
+        let tiles = rows.len().div_ceil(job.kernels.sum_rows());
+        let classes = self.patches.classes();
+        let cells = self.patches.existing([0; 2], &classes[0]);
+        self.block(job, rows, tiles, [0; 3], &cells);
+        self.finish(job, windows);
+    }
+
+    /// The windows of a line of some images; a tile's are those at one place, or side by side.
+    fn line<T: Float>(
+        &self,
+        job: &Job<'_, T>,
+        images: Range<usize>,
+        line: usize,
+        across: bool,
+    ) {
+        let [_, second, third] = self.patches.counts();
+        let (p, q) = (line / second, line % second);
+        let start = self.target.place([p, q, 0]);
+        let step = self.target.step[2] * self.target.channels;
+        let row = |image: usize, window: usize, steps: usize| {
+            [
+                image * self.patches.image() + steps * self.patches.step(),
+                image * self.target.image() + start + window * step,
+            ]
+        };
+        for class in self.patches.classes() {
+            let cells = self.patches.existing([p, q], class);
+            let each = if across { (ROWS / images.len()).max(1) } else { ROWS };
+            for first in class.windows.clone().step_by(each) {
+                let windows = first..class.windows.end.min(first + each);
+                let mut rows = [[0; 2]; ROWS];
+                let mut len = 0;
+                for window in windows.clone() {
+                    for image in images.clone() {
+                        rows[len] = row(image, window, window - first);
+                        len += 1;
+                    }
+                }
+                let tiles = if across {
+                    windows.len()
+                } else {
+                    len.div_ceil(job.kernels.sum_rows())
+                };
+                self.block(job, &rows[..len], tiles, [p, q, first], &cells);
+            }
+        }
+        for image in images {
+            let first = image * self.patches.windows() + line * third;
+            self.finish(job, first..first + third);
+        }
+    }
+
+    /// Rows whose windows have the cells of one at a place.
+    fn block<T: Float>(
+        &self,
+        job: &Job<'_, T>,
+        rows: &[[usize; 2]],
+        tiles: usize,
+        place: [usize; 3],
+        cells: &[Range<usize>; 3],
+    ) {
+        let run = self.patches.run();
+        self.patches.stretches(place, cells, |stretches, first| {
+            for group in 0..self.groups {
+                for column in (0..self.columns).step_by(job.kernels.sum_columns()) {
+                    let (b, b_step, columns) =
+                        job.kernel.panel(job.kernels, group, column);
+                    for tile in 0..tiles {
+                        let rows = &rows[part(rows.len(), tiles, tile)];
+                        // SAFETY: the stretches are cells that exist in the images of these
+                        // rows, and elements of the kernel; each window's part of `out` has
+                        // one task. `run` found that all images are there.
+                        unsafe {
+                            job.kernels.sum(&Sums {
+                                a: job.source.as_ptr().add(group * run),
+                                a_step: 1,
+                                b,
+                                b_step,
+                                rows,
+                                stretches,
+                                c: job.out.as_ptr().add(group * self.columns + column),
+                                columns,
+                                accumulate: !first,
+                            });
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// Hands finished rows to the epilogue.
+    fn finish<T: Float>(&self, job: &Job<'_, T>, windows: Range<usize>) {
+        let Some(epilogue) = job.epilogue else { return };
+        let channels = self.target.channels;
+        // SAFETY: the calling task has computed these rows, and nobody else uses them.
+        let part =
+            unsafe { job.out.slice(windows.start * channels..windows.end * channels) };
+        epilogue(windows.start, 0, part);
+    }
+}
