@@ -18,6 +18,9 @@ use crate::{
 /// The channels that are looked at together, on the stack.
 const CHANNELS: usize = 256;
 
+/// The most cells of a window whose largest elements are given to in one go.
+const CELLS: usize = 32;
+
 /// The elements of a task's rows.
 const TASK: usize = 8192;
 
@@ -163,6 +166,9 @@ impl Pooling {
     ) {
         self.check_lens(x.len(), dy.len());
         self.check_lens(dx.len(), dy.len());
+        if self.windows.cells() <= CELLS && self.windows.are_disjoint() {
+            return self.max_scatter_disjoint(simd, threads, x, dy, dx);
+        }
         let (largest, give) = (largest::<T>(simd), give::<T>(simd));
         let (windows, len) = (self.windows.windows(), self.image());
         self.images(threads, dx, |image, dx| {
@@ -183,6 +189,38 @@ impl Pooling {
                         give(&mut dx[start..start + dy.len()], dy, &cells, cell as u32);
                     });
                 }
+            }
+        });
+    }
+
+    /// As [`max_scatter`](Self::max_scatter), for windows that share no cells.
+    fn max_scatter_disjoint<T: Float>(
+        &self,
+        simd: Simd,
+        threads: &Threads,
+        x: &[T],
+        dy: &[T],
+        dx: &mut [T],
+    ) {
+        let give_largest = give_largest::<T>(simd);
+        let (windows, len, channels) =
+            (self.windows.windows(), self.image(), self.channels);
+        let partition = self.windows.partition();
+        threads.run_chunks(dx, len.max(1), |start, dx| {
+            if !partition {
+                dx.fill(T::ZERO);
+            }
+            let x = &x[start..start + len];
+            let image = start / len;
+            for window in image * windows..(image + 1) * windows {
+                let mut starts = [0; CELLS];
+                let mut count = 0;
+                self.windows.visit(window, |_, place| {
+                    starts[count] = place * channels - start;
+                    count += 1;
+                });
+                let dy = &dy[window * channels..][..channels];
+                give_largest(dx, x, dy, &starts[..count]);
             }
         });
     }
@@ -288,6 +326,54 @@ vectorized! {
     fn give<T: Float>(dx: &mut [T], dy: &[T], cells: &[u32], cell: u32) {
         for ((dx, &dy), &at) in dx.iter_mut().zip(dy).zip(cells) {
             *dx = if at == cell { *dx + dy } else { *dx };
+        }
+    }
+}
+
+/// The channels that stay in registers.
+const LANES: usize = 16;
+
+vectorized! {
+    /// Of the cells that start at these places, gives each channel's largest one `dy`, and the
+    /// others 0.
+    fn give_largest<T: Float>(dx: &mut [T], x: &[T], dy: &[T], starts: &[usize]) {
+        let Some((&start, others)) = starts.split_first() else { return };
+        let whole = dy.len() - dy.len() % LANES;
+        for channel in (0..whole).step_by(LANES) {
+            let lanes = |values: &[T], start: usize| -> [T; LANES] {
+                let lanes = values[start + channel..].first_chunk();
+                *lanes.expect("the cell lies within")
+            };
+            let mut best = lanes(x, start);
+            let mut at = [0_u32; LANES];
+            for (cell, &start) in others.iter().enumerate() {
+                let x = lanes(x, start);
+                for i in 0..LANES {
+                    let better = (x[i] > best[i]) | (x[i].is_nan() & !best[i].is_nan());
+                    best[i] = if better { x[i] } else { best[i] };
+                    at[i] = if better { cell as u32 + 1 } else { at[i] };
+                }
+            }
+            let dy = lanes(dy, 0);
+            for (cell, &start) in starts.iter().enumerate() {
+                let mut given = [T::ZERO; LANES];
+                for i in 0..LANES {
+                    given[i] = if at[i] == cell as u32 { dy[i] } else { T::ZERO };
+                }
+                dx[start + channel..][..LANES].copy_from_slice(&given);
+            }
+        }
+        for (channel, &dy) in dy.iter().enumerate().skip(whole) {
+            let mut largest = start;
+            for &start in others {
+                let (new, old) = (x[start + channel], x[largest + channel]);
+                if new > old || new.is_nan() && !old.is_nan() {
+                    largest = start;
+                }
+            }
+            for &start in starts {
+                dx[start + channel] = if start == largest { dy } else { T::ZERO };
+            }
         }
     }
 }
