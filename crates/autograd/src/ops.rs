@@ -13,6 +13,7 @@ mod indexing;
 mod join;
 mod layout;
 mod linear;
+mod moments;
 mod normalization;
 mod operand;
 mod order;

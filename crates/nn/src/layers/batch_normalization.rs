@@ -280,9 +280,7 @@ impl BuiltBatchNormalization {
     fn moments(&self, x: &Var, mask: Option<&Var>) -> Result<(Var, Var)> {
         let others: Vec<_> = (0..x.rank()).filter(|&axis| axis != self.axis).collect();
         let Some(mask) = mask else {
-            let mean = x.mean(keep(&others))?;
-            let variance = x.sub(&mean)?.square()?.mean(keep(&others))?;
-            return Ok((mean, variance));
+            return Ok(x.moments(keep(&others))?);
         };
         let mut mask = mask.clone();
         while mask.rank() < x.rank() {
