@@ -16,11 +16,11 @@ import sys
 import tempfile
 import time
 
-PROGRAM = pathlib.Path(__file__).resolve().parent / "../../target/release/deckle"
+PROGRAM = pathlib.Path(__file__).resolve().parents[2] / "target/release/deckle"
 
 
 def command(options, folder, resume):
-    arguments = [str(PROGRAM), "fit", options.model, "--data", options.data, "--verbose", "0"]
+    arguments = [options.program, "fit", options.model, "--data", options.data, "--verbose", "0"]
     arguments += ["--output", str(folder / "trained.keras"), "--csv-log", str(folder / "log.csv")]
     arguments += ["--history", str(folder / "history.json")]
     arguments += ["--checkpoint", str(folder / "training.checkpoint")]
@@ -38,6 +38,7 @@ def main():
     parser.add_argument("data")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--program", default=str(PROGRAM))
     parser.add_argument("rest", nargs="*")
     options = parser.parse_args()
     draw = random.Random(options.seed)
