@@ -161,6 +161,23 @@ impl Gemm {
         }
     }
 
+    /// Computes the product on the calling thread; as [`run`](Self::run) with one thread.
+    pub(crate) fn run_here<T: Float>(
+        &self,
+        simd: Simd,
+        a: &[T],
+        b: &[T],
+        c: &mut [T],
+        scratch: &mut [T],
+    ) {
+        let plan = Plan::new(&self.columns_as_rows(), T::kernels(simd));
+        assert!(scratch.len() >= plan.scratch(1), "enough scratch memory");
+        self.check(a.len(), b.len(), c.len());
+        let operands = run::Matrices { a: a.as_ptr(), b: b.as_ptr(), c: c.as_mut_ptr() };
+        // SAFETY: as in `run`.
+        unsafe { self.execute(&plan, simd, None, operands, scratch.as_mut_ptr(), None) };
+    }
+
     /// The elements of the copy of B that [`pack_b`](Self::pack_b) makes. It depends on n and
     /// k alone.
     pub(crate) fn packed_b<T: Float>(&self, simd: Simd) -> usize {
