@@ -82,24 +82,53 @@ const LANES: usize = 16;
 /// A block of elements of each of some slices.
 type Block<T, const N: usize> = [[T; LANES]; N];
 
-/// Computes the elements of some slices from those at the same place in all.
-///
-/// A block of all slices is read, computed and written at a time, so that what the formula
-/// makes in between stays in registers, and long chains of operations overlap. A long formula
-/// has to be a function that is always inlined: else it would miss the vector instructions.
+/// What becomes of elements at one place, of which the first are read and the others changed.
+pub(super) trait Formula<T, const I: usize, const O: usize> {
+    fn apply(&self, given: [T; I], old: [T; O]) -> [T; O];
+}
+
+/// A short one, that the compiler inlines.
+struct Short<F>(F);
+
+impl<T, const I: usize, const O: usize, F: Fn([T; I], [T; O]) -> [T; O]> Formula<T, I, O>
+    for Short<F>
+{
+    #[inline(always)]
+    fn apply(&self, given: [T; I], old: [T; O]) -> [T; O] {
+        self.0(given, old)
+    }
+}
+
+/// Computes the elements of some slices from those at the same place in all, by a short formula;
+/// see [`each_by`].
 #[inline(always)]
 pub(super) fn each<T: Float, const I: usize, const O: usize>(
     len: usize,
     from: [&[T]; I],
-    mut to: [&mut [T]; O],
+    to: [&mut [T]; O],
     formula: impl Fn([T; I], [T; O]) -> [T; O],
+) {
+    each_by(len, from, to, &Short(formula));
+}
+
+/// Computes the elements of some slices from those at the same place in all.
+///
+/// A block of all slices is read, computed and written at a time, so that what the formula
+/// makes in between stays in registers, and long chains of operations overlap. The formula has
+/// to be inlined: else it would miss the vector instructions.
+#[inline(always)]
+pub(super) fn each_by<T: Float, const I: usize, const O: usize>(
+    len: usize,
+    from: [&[T]; I],
+    mut to: [&mut [T]; O],
+    formula: &impl Formula<T, I, O>,
 ) {
     let mut at = 0;
     while at + LANES <= len {
         one_by_one();
         let x = std::array::from_fn(|i| load(from[i], at));
         let mut y = std::array::from_fn(|i| load(to[i], at));
-        compute(&x, &mut y, &formula);
+        compute(&x, &mut y, formula);
         for (to, y) in to.iter_mut().zip(&y) {
             to[at..at + LANES].copy_from_slice(y);
         }
@@ -113,7 +142,7 @@ pub(super) fn each<T: Float, const I: usize, const O: usize>(
         for (y, to) in y.iter_mut().zip(&to) {
             y[..len - at].copy_from_slice(&to[at..len]);
         }
-        compute(&x, &mut y, &formula);
+        compute(&x, &mut y, formula);
         for (to, y) in to.iter_mut().zip(&y) {
             to[at..len].copy_from_slice(&y[..len - at]);
         }
@@ -129,11 +158,11 @@ fn load<T: Copy>(from: &[T], at: usize) -> [T; LANES] {
 fn compute<T: Float, const I: usize, const O: usize>(
     x: &Block<T, I>,
     y: &mut Block<T, O>,
-    formula: &impl Fn([T; I], [T; O]) -> [T; O],
+    formula: &impl Formula<T, I, O>,
 ) {
     for lane in 0..LANES {
         let given = std::array::from_fn(|i| x[i][lane]);
-        let made = formula(given, std::array::from_fn(|i| y[i][lane]));
+        let made = formula.apply(given, std::array::from_fn(|i| y[i][lane]));
         for (y, made) in y.iter_mut().zip(made) {
             y[lane] = made;
         }

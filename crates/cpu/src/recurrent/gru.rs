@@ -1,7 +1,7 @@
 //! The cells of GRUs: [`ResetAfter`], [`ResetBefore`].
 
 use super::{
-    cell::{Cell, Step, StepBack, Target, each, parts, parts_mut},
+    cell::{Cell, Formula, Step, StepBack, Target, each, each_by, parts, parts_mut},
     clear,
     products::Products,
 };
@@ -117,14 +117,15 @@ impl Cell for ResetBefore {
 }
 
 /// The gates, the last part of y, and the state after a step.
-#[inline(always)]
-fn next<T: Float, const FMA: bool>(
-    [xz, xr, xg, yz, yr, yg, before]: [T; 7],
-    _: [T; 5],
-) -> [T; 5] {
-    let (z, r) = ((xz + yz).sigmoid::<FMA>(), (xr + yr).sigmoid::<FMA>());
-    let g = (xg + r * yg).tanh::<FMA>();
-    [z, r, g, yg, z * before + (T::ONE - z) * g]
+struct Next<const FMA: bool>;
+
+impl<T: Float, const FMA: bool> Formula<T, 7, 5> for Next<FMA> {
+    #[inline(always)]
+    fn apply(&self, [xz, xr, xg, yz, yr, yg, before]: [T; 7], _: [T; 5]) -> [T; 5] {
+        let (z, r) = ((xz + yz).sigmoid::<FMA>(), (xr + yr).sigmoid::<FMA>());
+        let g = (xg + r * yg).tanh::<FMA>();
+        [z, r, g, yg, z * before + (T::ONE - z) * g]
+    }
 }
 
 vectorized! {
@@ -143,7 +144,7 @@ vectorized! {
             let ([xz, xr, xg], [yz, yr, yg]) = (parts(x, units), parts(y, units));
             let [z, r, g, last] = parts_mut(kept, units);
             let from = [xz, xr, xg, yz, yr, yg, before];
-            each(units, from, [z, r, g, last, h], next::<T, FMA>);
+            each_by(units, from, [z, r, g, last, h], &Next::<FMA>);
         }
     }
 }
@@ -177,10 +178,14 @@ vectorized! {
     }
 }
 
-#[inline(always)]
-fn gates<T: Float, const FMA: bool>(_: [T; 0], [z, r, state]: [T; 3]) -> [T; 3] {
-    let (z, r) = (z.sigmoid::<FMA>(), r.sigmoid::<FMA>());
-    [z, r, r * state]
+struct Gates<const FMA: bool>;
+
+impl<T: Float, const FMA: bool> Formula<T, 0, 3> for Gates<FMA> {
+    #[inline(always)]
+    fn apply(&self, _: [T; 0], [z, r, state]: [T; 3]) -> [T; 3] {
+        let (z, r) = (z.sigmoid::<FMA>(), r.sigmoid::<FMA>());
+        [z, r, r * state]
+    }
 }
 
 vectorized! {
@@ -193,16 +198,20 @@ vectorized! {
         let rows = kept.chunks_exact_mut(3 * units).zip(state.chunks_exact_mut(units));
         for (kept, state) in rows {
             let [z, r, _] = parts_mut(kept, units);
-            each(units, [], [z, r, state], gates::<T, FMA>);
+            each_by(units, [], [z, r, state], &Gates::<FMA>);
         }
     }
 }
 
 /// The candidate, and the state after a step.
-#[inline(always)]
-fn mixed<T: Float, const FMA: bool>([z, before]: [T; 2], [g, _]: [T; 2]) -> [T; 2] {
-    let g = g.tanh::<FMA>();
-    [g, z * before + (T::ONE - z) * g]
+struct Mixed<const FMA: bool>;
+
+impl<T: Float, const FMA: bool> Formula<T, 2, 2> for Mixed<FMA> {
+    #[inline(always)]
+    fn apply(&self, [z, before]: [T; 2], [g, _]: [T; 2]) -> [T; 2] {
+        let g = g.tanh::<FMA>();
+        [g, z * before + (T::ONE - z) * g]
+    }
 }
 
 vectorized! {
@@ -215,7 +224,7 @@ vectorized! {
         let rows = kept.chunks_exact_mut(3 * units).zip(before.chunks_exact(units));
         for ((kept, before), h) in rows.zip(h.chunks_exact_mut(units)) {
             let [z, _, g] = parts_mut(kept, units);
-            each(units, [z, before], [g, h], mixed::<T, FMA>);
+            each_by(units, [z, before], [g, h], &Mixed::<FMA>);
         }
     }
 }

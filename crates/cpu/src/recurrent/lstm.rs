@@ -1,7 +1,7 @@
 //! The cell of an LSTM: [`Lstm`].
 
 use super::{
-    cell::{Cell, Step, StepBack, Target, each, parts_mut},
+    cell::{Cell, Formula, Step, StepBack, Target, each_by, parts_mut},
     clear,
     products::Products,
 };
@@ -52,12 +52,16 @@ impl Cell for Lstm {
 }
 
 /// The gates, and the states after a step.
-#[inline(always)]
-fn next<T: Float, const FMA: bool>([before]: [T; 1], [i, f, g, o, ..]: [T; 6]) -> [T; 6] {
-    let (i, f) = (i.sigmoid::<FMA>(), f.sigmoid::<FMA>());
-    let (g, o) = (g.tanh::<FMA>(), o.sigmoid::<FMA>());
-    let c = f * before + i * g;
-    [i, f, g, o, c, o * c.tanh::<FMA>()]
+struct Next<const FMA: bool>;
+
+impl<T: Float, const FMA: bool> Formula<T, 1, 6> for Next<FMA> {
+    #[inline(always)]
+    fn apply(&self, [before]: [T; 1], [i, f, g, o, ..]: [T; 6]) -> [T; 6] {
+        let (i, f) = (i.sigmoid::<FMA>(), f.sigmoid::<FMA>());
+        let (g, o) = (g.tanh::<FMA>(), o.sigmoid::<FMA>());
+        let c = f * before + i * g;
+        [i, f, g, o, c, o * c.tanh::<FMA>()]
+    }
 }
 
 vectorized! {
@@ -73,27 +77,28 @@ vectorized! {
         let rows = rows.zip(c.chunks_exact_mut(units).zip(h.chunks_exact_mut(units)));
         for ((z, before), (c, h)) in rows {
             let [i, f, g, o] = parts_mut(z, units);
-            each(units, [before], [i, f, g, o, c, h], next::<T, FMA>);
+            each_by(units, [before], [i, f, g, o, c, h], &Next::<FMA>);
         }
     }
 }
 
 /// The gradients by z, and by `c` before a step.
-#[inline(always)]
-fn next_back<T: Float, const FMA: bool>(
-    [after, before, dh]: [T; 3],
-    [i, f, g, o, dc]: [T; 5],
-) -> [T; 5] {
-    let tanh_c = after.tanh::<FMA>();
-    // Through h' = o · tanh(c').
-    let by_c = dc + dh * o * (T::ONE - tanh_c * tanh_c);
-    [
-        by_c * g * i * (T::ONE - i),
-        by_c * before * f * (T::ONE - f),
-        by_c * i * (T::ONE - g * g),
-        dh * tanh_c * o * (T::ONE - o),
-        by_c * f,
-    ]
+struct NextBack<const FMA: bool>;
+
+impl<T: Float, const FMA: bool> Formula<T, 3, 5> for NextBack<FMA> {
+    #[inline(always)]
+    fn apply(&self, [after, before, dh]: [T; 3], [i, f, g, o, dc]: [T; 5]) -> [T; 5] {
+        let tanh_c = after.tanh::<FMA>();
+        // Through h' = o · tanh(c').
+        let by_c = dc + dh * o * (T::ONE - tanh_c * tanh_c);
+        [
+            by_c * g * i * (T::ONE - i),
+            by_c * before * f * (T::ONE - f),
+            by_c * i * (T::ONE - g * g),
+            dh * tanh_c * o * (T::ONE - o),
+            by_c * f,
+        ]
+    }
 }
 
 vectorized! {
@@ -112,7 +117,7 @@ vectorized! {
         for (((gates, after), (before, dh)), dc) in rows.zip(dc.chunks_exact_mut(units)) {
             let [i, f, g, o] = parts_mut(gates, units);
             let from = [after, before, dh];
-            each(units, from, [i, f, g, o, dc], next_back::<T, FMA>);
+            each_by(units, from, [i, f, g, o, dc], &NextBack::<FMA>);
         }
     }
 }

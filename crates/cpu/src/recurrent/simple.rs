@@ -1,7 +1,7 @@
 //! The cell of a simple recurrent layer: [`Simple`].
 
 use super::{
-    cell::{Cell, Step, StepBack, Target, each},
+    cell::{Cell, Formula, Step, StepBack, Target, each, each_by},
     clear,
     products::Products,
 };
@@ -42,14 +42,18 @@ impl Cell for Simple {
     }
 }
 
-#[inline(always)]
-fn tanh<T: Float, const FMA: bool>(_: [T; 0], [h]: [T; 1]) -> [T; 1] {
-    [h.tanh::<FMA>()]
+struct Tanh<const FMA: bool>;
+
+impl<T: Float, const FMA: bool> Formula<T, 0, 1> for Tanh<FMA> {
+    #[inline(always)]
+    fn apply(&self, _: [T; 0], [h]: [T; 1]) -> [T; 1] {
+        [h.tanh::<FMA>()]
+    }
 }
 
 vectorized! {
     fn forward<T: Float, const FMA: bool>(h: &mut [T]) {
-        each(h.len(), [], [h], tanh::<T, FMA>);
+        each_by(h.len(), [], [h], &Tanh::<FMA>);
     }
 }
 
