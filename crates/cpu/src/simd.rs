@@ -1,7 +1,10 @@
 //! Which vector instructions the kernels use: [`Simd`].
 #![expect(unsafe_code, reason = "a barrier for the compiler")]
 
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+use std::{
+    ops::{Add, AddAssign, Div, Mul, Neg, Sub},
+    sync::OnceLock,
+};
 
 use deckle_tensor::Element;
 
@@ -35,9 +38,19 @@ impl Simd {
     /// Every set, the smallest first.
     pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
 
-    /// The largest set that this machine has.
+    /// The largest set that this machine has, or `DECKLE_SIMD` in the environment names if that
+    /// is smaller: `avx512`, `avx2` or `portable`; any other value sets nothing.
     #[must_use]
     pub fn detect() -> Self {
+        static LARGEST: OnceLock<Simd> = OnceLock::new();
+        *LARGEST.get_or_init(|| {
+            let named = std::env::var("DECKLE_SIMD").ok();
+            let named = named.and_then(|name| Self::from_name(&name));
+            named.map_or(Self::of_machine(), |named| named.min(Self::of_machine()))
+        })
+    }
+
+    fn of_machine() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
             let avx2 =
