@@ -325,11 +325,10 @@ impl Gemm {
         } else {
             matrices
         };
+        // Some columns of the row are some rows of the column, which lie side by side.
         let turned = |_, column: usize, part: &mut [T]| {
             if let Some(epilogue) = epilogue {
-                for (i, element) in part.iter_mut().enumerate() {
-                    epilogue(column + i, 0, std::slice::from_mut(element));
-                }
+                epilogue(column, 0, part);
             }
         };
         let epilogue: Option<Epilogue<'_, T>> =
