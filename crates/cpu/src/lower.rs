@@ -61,8 +61,9 @@ fn read_outside(graph: &Graph, groups: &[Group], parts: &Parts) -> Vec<bool> {
     let group_of = groups_of_nodes(graph, groups);
     let mut outside = vec![false; graph.values.len()];
     for (number, node) in graph.nodes.iter().enumerate() {
-        for operand in &node.operands {
-            let joined = parts.get(&operand.id).is_some_and(|part| part.joins == number);
+        for (at, operand) in node.operands.iter().enumerate() {
+            let part = parts.get(&operand.id);
+            let joined = part.is_some_and(|part| part.joins == (number, at));
             if let Some(maker) = graph.maker(operand.id).filter(|_| !joined) {
                 outside[operand.id] |= group_of[maker] != group_of[number];
             }
@@ -101,8 +102,8 @@ fn groups_of_nodes(graph: &Graph, groups: &[Group]) -> Vec<usize> {
 type Parts = BTreeMap<Id, Part>;
 
 struct Part {
-    /// The node that concatenates.
-    joins: usize,
+    /// The node that concatenates, and which of its operands this is: a value may be several.
+    joins: (usize, usize),
     whole: Id,
     region: View,
 }
@@ -114,12 +115,13 @@ fn parts_of_joined(graph: &Graph, groups: &[Group]) -> Parts {
     for (number, node) in graph.nodes.iter().enumerate() {
         let Kind::Primitive(Primitive::Concat { axis }) = node.kind else { continue };
         let whole = node.results[0];
-        for (operand, region) in node.operands.iter().zip(regions(graph, node, axis)) {
+        let all = node.operands.iter().zip(regions(graph, node, axis));
+        for (at, (operand, region)) in all.enumerate() {
             let Some(maker) = graph.maker(operand.id) else { continue };
             let group = &groups[group_of[maker]];
             let by_pass = matches!(graph.nodes[maker].kind, Kind::Map(_)) && !group.tail;
             if by_pass && graph.is_whole(operand) && region.size() > 0 {
-                let part = Part { joins: number, whole, region };
+                let part = Part { joins: (number, at), whole, region };
                 parts.entry(operand.id).or_insert(part);
             }
         }
@@ -454,14 +456,10 @@ impl Lowering<'_> {
     fn concat(&mut self, number: usize, node: &Node, axis: usize) {
         let out = node.results[0];
         let mut tiles = Vec::new();
-        let mut seen = Vec::new();
-        for (operand, region) in node.operands.iter().zip(regions(self.graph, node, axis))
-        {
+        let all = node.operands.iter().zip(regions(self.graph, node, axis));
+        for (at, (operand, region)) in all.enumerate() {
             let part = self.parts.get(&operand.id);
-            let there = part.is_some_and(|part| part.joins == number)
-                && !seen.contains(&operand.id);
-            seen.push(operand.id);
-            if !there {
+            if part.is_none_or(|part| part.joins != (number, at)) {
                 tiles.push(self.copy(operand, out, &region));
             }
         }

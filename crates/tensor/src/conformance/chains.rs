@@ -5,7 +5,8 @@ use super::{
     data::{Domain, Draft, Feed},
 };
 use crate::{
-    Binary, Compare, Convolution, DType, Primitive, Reduction, Tensor, Unary, Value,
+    Binary, Compare, Convolution, DType, Primitive, Reduction, SliceAxis, Tensor, Unary,
+    Value,
 };
 
 const DOMAIN: Domain = Domain::Between(-2.0, 2.0);
@@ -57,6 +58,7 @@ pub(super) fn check(suite: &mut Suite<'_>) {
                 }
                 shared(suite, make("shared values"), dtype, &shape);
                 dead(suite, make("dead values"), dtype, &shape);
+                joined(suite, make("values joined twice"), dtype, &shape);
                 masks(suite, make("masks"), dtype, &shape);
                 moved(suite, make("views of chains"), dtype, &shape);
                 mixed(suite, make("several types"), dtype, &shape);
@@ -182,6 +184,22 @@ fn dead(suite: &mut Suite<'_>, mut draft: Draft, dtype: DType, shape: &[usize]) 
     let parts = draft.push_all(Primitive::Sort { axis: 1, descending: false }, &[x]);
     let y = draft.unary(Unary::Neg, parts[0]);
     suite.check(&draft.finish(&[y]));
+}
+
+/// A value that is more than one part of a concatenation, whole and turned around.
+fn joined(suite: &mut Suite<'_>, mut draft: Draft, dtype: DType, shape: &[usize]) {
+    let x = draft.input(dtype, shape, DOMAIN);
+    let y = draft.input(dtype, shape, DOMAIN);
+    let sum = draft.binary(Binary::Add, x, y);
+    let first = Primitive::Concat { axis: 1 };
+    let wide = draft.push(first, &[sum, x, sum]);
+    let backwards = SliceAxis { start: shape[1] - 1, len: shape[1], step: -1 };
+    let turned = Primitive::Slice(vec![SliceAxis::all(shape[0]), backwards]);
+    let flipped = draft.push(turned, &[sum]);
+    let long = draft.push(Primitive::Concat { axis: 0 }, &[flipped, sum, flipped, sum]);
+    let half = draft.number(dtype, 0.5);
+    let wide = draft.binary(Binary::Mul, wide, half);
+    suite.check(&draft.finish(&[wide, long]));
 }
 
 fn masks(suite: &mut Suite<'_>, mut draft: Draft, dtype: DType, shape: &[usize]) {
