@@ -81,6 +81,8 @@ impl Registry {
             .register::<layers::AveragePooling2D>("AveragePooling2D")
             .register::<layers::AveragePooling3D>("AveragePooling3D")
             .register::<layers::BatchNormalization>("BatchNormalization")
+            .register::<layers::CategoryEncoding>("CategoryEncoding")
+            .register::<layers::CenterCrop>("CenterCrop")
             .register::<layers::Concatenate>("Concatenate")
             .register::<layers::Conv1D>("Conv1D")
             .register::<layers::Conv1DTranspose>("Conv1DTranspose")
@@ -97,6 +99,7 @@ impl Registry {
             .register::<layers::Dense>("Dense")
             .register::<layers::DepthwiseConv1D>("DepthwiseConv1D")
             .register::<layers::DepthwiseConv2D>("DepthwiseConv2D")
+            .register::<layers::Discretization>("Discretization")
             .register::<layers::Dot>("Dot")
             .register::<layers::Dropout>("Dropout")
             .register::<layers::ELU>("ELU")
@@ -132,10 +135,15 @@ impl Registry {
             .register::<layers::PReLU>("PReLU")
             .register::<layers::Permute>("Permute")
             .register::<layers::RMSNormalization>("RMSNormalization")
+            .register::<layers::RandomBrightness>("RandomBrightness")
+            .register::<layers::RandomContrast>("RandomContrast")
+            .register::<layers::RandomFlip>("RandomFlip")
             .register::<layers::ReLU>("ReLU")
             .register::<layers::RepeatVector>("RepeatVector")
             .register::<layers::Rescaling>("Rescaling")
             .register::<layers::Reshape>("Reshape")
+            .register::<layers::Resizing>("Resizing")
+            .register::<layers::ReversibleEmbedding>("ReversibleEmbedding")
             .register::<layers::SeparableConv1D>("SeparableConv1D")
             .register::<layers::SeparableConv2D>("SeparableConv2D")
             .register::<layers::SimpleRNN>("SimpleRNN")
@@ -190,6 +198,19 @@ impl Registry {
         let make = Arc::clone(self.makers.get(class_name)?);
         let registry = self.clone();
         Some(Arc::new(move |config| make(config, &registry)))
+    }
+
+    /// The names of all classes, sorted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::Registry;
+    ///
+    /// assert_eq!(Registry::keras().classes().next(), Some("Activation"));
+    /// ```
+    pub fn classes(&self) -> impl Iterator<Item = &str> {
+        self.makers.keys().map(String::as_str)
     }
 
     /// Whether there is a class of that name.

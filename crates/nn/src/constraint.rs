@@ -104,6 +104,29 @@ impl Constraint {
         self
     }
 
+    /// Checks the settings.
+    pub(crate) fn check(&self) -> Result<()> {
+        let length = |value: f64| (0.0..f64::INFINITY).contains(&value);
+        let fits = match *self {
+            Self::NonNeg | Self::UnitNorm { .. } => true,
+            Self::MaxNorm { max_value, .. } => length(max_value),
+            Self::MinMaxNorm { min_value, max_value, rate, .. } => {
+                length(min_value)
+                    && length(max_value)
+                    && min_value <= max_value
+                    && (0.0..=1.0).contains(&rate)
+            }
+        };
+        if fits {
+            return Ok(());
+        }
+        let class = self.class_name();
+        let problem = format_args!("constraint {class} makes no sense").to_string();
+        let expected =
+            "finite lengths from 0, the least not above the most, a rate from 0 to 1";
+        Err(Error::invalid(problem, expected).got(format_args!("{self:?}")))
+    }
+
     /// What the constraint makes of a weight.
     ///
     /// # Errors

@@ -65,6 +65,12 @@ impl Weight {
         self.constraint.as_ref()
     }
 
+    /// Checks the settings of penalty and constraint.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.regularizer.as_ref().map_or(Ok(()), Regularizer::check)?;
+        self.constraint.as_ref().map_or(Ok(()), Constraint::check)
+    }
+
     /// What is added to the loss for it.
     #[must_use]
     pub const fn regularizer(&self) -> Option<&Regularizer> {
@@ -84,6 +90,7 @@ pub struct Init<'a> {
     scope: Vec<String>,
     dtype: DType,
     weights: Vec<Weight>,
+    memories: Vec<Variable>,
     blank: Option<Blank>,
 }
 
@@ -92,7 +99,8 @@ impl<'a> Init<'a> {
     #[must_use]
     pub fn new(group: &'a Group, seed: u64, path: &str, dtype: DType) -> Self {
         let (path, scope, weights) = (path.to_owned(), Vec::new(), Vec::new());
-        Self { group, seed, path, scope, dtype, weights, blank: None }
+        let memories = Vec::new();
+        Self { group, seed, path, scope, dtype, weights, memories, blank: None }
     }
 
     /// Makes weights of zeros, as long as there may be more of them.
@@ -165,6 +173,30 @@ impl<'a> Init<'a> {
         self.make(name, shape.as_ref(), initializer, false)
     }
 
+    /// A new variable of zeros that a layer remembers from batch to batch; no weight, so that no
+    /// file has it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be held.
+    pub fn memory(&mut self, name: &str, shape: impl AsRef<[usize]>) -> Result<Variable> {
+        let path = self.path_of(name);
+        let value = self.values(&path, 0, shape.as_ref(), &Initializer::Zeros)?;
+        let variable = self.group.variable(&path, &value)?;
+        self.memories.push(variable.clone());
+        Ok(variable)
+    }
+
+    /// A new variable that the layer updates itself, with that first value.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be held.
+    pub(crate) fn state_of(&mut self, name: &str, value: &Tensor) -> Result<Variable> {
+        let path = self.path_of(name);
+        self.hold(name, &path, value, false)
+    }
+
     fn make(
         &mut self,
         name: &str,
@@ -184,6 +216,7 @@ impl<'a> Init<'a> {
         shape: &[usize],
         initializer: &Initializer,
     ) -> Result<Tensor> {
+        initializer.check()?;
         match &self.blank {
             Some(blank) => blank.zeros(shape, self.dtype),
             None => initializer.values(shape, self.dtype, self.seed, stream(path, part)),
@@ -300,6 +333,11 @@ impl<'a> Init<'a> {
     #[must_use]
     pub const fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// All weights made, in order, and what is remembered.
+    pub(crate) fn into_parts(self) -> (Vec<Weight>, Vec<Variable>) {
+        (self.weights, self.memories)
     }
 
     /// All weights made, in order.

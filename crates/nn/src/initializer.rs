@@ -1,13 +1,20 @@
 //! The first values of weights: [`Initializer`].
 
-use deckle_tensor::{DType, Distribution, Tensor, random::Draw, shape_text};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+mod stft;
+
+use deckle_tensor::{
+    DType, Distribution, Tensor, random::Draw, resolve_axis, shape_text,
+};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _,
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
     Error, Result,
     keras::{keras_object, names_class, parse_keras_object},
 };
+pub use stft::{Part as StftPart, Scaling, Stft, Window};
 
 /// The distribution of a weight's first values.
 ///
@@ -98,6 +105,24 @@ pub enum Initializer {
         /// The factor; Keras's default is 1.
         gain: f64,
     },
+    /// The kernel of a short-time Fourier transform, see [`Stft`].
+    Stft(Stft),
+    /// Scaled by the lengths of these axes, instead of all but the last and the last.
+    OverAxes {
+        /// The axes of a kernel that are inputs.
+        input_axes: Vec<isize>,
+        /// The axes that are outputs.
+        output_axes: Vec<isize>,
+        /// How the numbers are drawn.
+        initializer: Box<Self>,
+    },
+    /// Random numbers of a seed of their own, not of the model's and the weight's.
+    Seeded {
+        /// The seed.
+        seed: u64,
+        /// How the numbers are drawn.
+        initializer: Box<Self>,
+    },
 }
 
 /// Which fan [`Initializer::VarianceScaling`] divides by.
@@ -126,7 +151,7 @@ pub enum Spread {
 }
 
 /// Every class, for messages.
-const CLASSES: [&str; 15] = [
+const CLASSES: [&str; 16] = [
     "Zeros",
     "Ones",
     "Constant",
@@ -142,6 +167,7 @@ const CLASSES: [&str; 15] = [
     "VarianceScaling",
     "Orthogonal",
     "Identity",
+    "STFT",
 ];
 
 impl Initializer {
@@ -181,6 +207,41 @@ impl Initializer {
         seed: u64,
         stream: u64,
     ) -> Result<Tensor> {
+        self.values_by(fans(shape), shape, dtype, (seed, stream))
+    }
+
+    /// The values for a kernel with that many inputs of each output, and outputs of each input.
+    fn values_by(
+        &self,
+        (fan_in, fan_out): (f64, f64),
+        shape: &[usize],
+        dtype: DType,
+        (seed, stream): (u64, u64),
+    ) -> Result<Tensor> {
+        self.check()?;
+        match self {
+            Self::Seeded { seed, initializer } => {
+                return initializer.values_by(
+                    (fan_in, fan_out),
+                    shape,
+                    dtype,
+                    (*seed, 0),
+                );
+            }
+            Self::OverAxes { input_axes, output_axes, initializer } => {
+                let size = |axes: &[isize]| -> Result<f64> {
+                    let lens = axes.iter().map(|&axis| {
+                        let at =
+                            resolve_axis("an initializer's axes", axis, shape.len())?;
+                        Ok(shape[at] as f64)
+                    });
+                    lens.product()
+                };
+                let fans = (size(input_axes)?, size(output_axes)?);
+                return initializer.values_by(fans, shape, dtype, (seed, stream));
+            }
+            _ => {}
+        }
         let size = shape.iter().try_fold(1usize, |size, &len| size.checked_mul(len));
         let fits = |size: &usize| Vec::<f64>::new().try_reserve_exact(*size).is_ok();
         let size = size.filter(fits).ok_or_else(|| self.needs("memory for it", shape))?;
@@ -191,7 +252,6 @@ impl Initializer {
                 .collect()
         };
         let scaled = |scale: f64, mode: Fan, distribution: Spread| {
-            let (fan_in, fan_out) = fans(shape);
             let fan = match mode {
                 Fan::FanIn => fan_in,
                 Fan::FanOut => fan_out,
@@ -214,6 +274,10 @@ impl Initializer {
             }
         };
         let values = match *self {
+            Self::Seeded { .. } | Self::OverAxes { .. } => Vec::new(),
+            Self::Stft(ref stft) => {
+                stft.values(shape).map_err(|expected| self.needs(&expected, shape))?
+            }
             Self::Zeros => vec![0.0; size],
             Self::Ones => vec![1.0; size],
             Self::Constant(value) => vec![value; size],
@@ -248,6 +312,64 @@ impl Initializer {
             }
         };
         Ok(Tensor::new(values, shape)?.cast(dtype))
+    }
+
+    /// The same initializer, with numbers of that seed wherever it is used; what is not random
+    /// stays as it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::Initializer;
+    /// use deckle_tensor::DType;
+    ///
+    /// let initializer = Initializer::GlorotUniform.seeded(7);
+    /// let values = |stream| initializer.values(&[2, 3], DType::F32, 1, stream);
+    /// assert_eq!(values(1)?, values(2)?);
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `seed`; Keras draws other numbers of it.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        match self {
+            Self::Zeros
+            | Self::Ones
+            | Self::Constant(_)
+            | Self::Identity { .. }
+            | Self::Stft(_) => self,
+            Self::Seeded { initializer, .. } => Self::Seeded { seed, initializer },
+            initializer => Self::Seeded { seed, initializer: Box::new(initializer) },
+        }
+    }
+
+    /// Checks the settings.
+    pub(crate) fn check(&self) -> Result<()> {
+        let wrong = match *self {
+            Self::Constant(value) => !value.is_finite(),
+            Self::RandomNormal { mean, stddev }
+            | Self::TruncatedNormal { mean, stddev } => {
+                !mean.is_finite() || !(0.0..f64::INFINITY).contains(&stddev)
+            }
+            Self::RandomUniform { minval, maxval } => {
+                !minval.is_finite() || !maxval.is_finite() || minval > maxval
+            }
+            Self::VarianceScaling { scale, .. } => !scale.is_finite() || scale <= 0.0,
+            Self::Orthogonal { gain } | Self::Identity { gain } => !gain.is_finite(),
+            Self::Seeded { ref initializer, .. }
+            | Self::OverAxes { ref initializer, .. } => return initializer.check(),
+            _ => false,
+        };
+        if !wrong {
+            return Ok(());
+        }
+        let class = self.class_name();
+        let problem = format_args!("initializer {class} makes no sense").to_string();
+        let expected = "finite numbers, no negative deviation, a scale above 0, minval not \
+                        above maxval";
+        Err(Error::invalid(problem, expected).got(format_args!("{self:?}")))
     }
 
     fn needs(&self, expected: &str, shape: &[usize]) -> Error {
@@ -297,7 +419,7 @@ impl Initializer {
 
     /// Keras's name of the class.
     #[must_use]
-    pub const fn class_name(&self) -> &'static str {
+    pub fn class_name(&self) -> &'static str {
         match self {
             Self::Zeros => "Zeros",
             Self::Ones => "Ones",
@@ -314,10 +436,38 @@ impl Initializer {
             Self::VarianceScaling { .. } => "VarianceScaling",
             Self::Orthogonal { .. } => "Orthogonal",
             Self::Identity { .. } => "Identity",
+            Self::Stft(_) => "STFT",
+            Self::Seeded { initializer, .. } | Self::OverAxes { initializer, .. } => {
+                initializer.class_name()
+            }
         }
     }
 
     fn from_keras(name: &str, config: &Map<String, Value>) -> Result<Self> {
+        let mut made = Self::unseeded(name, config)?;
+        let axes = |key: &str| match config.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(axes) => {
+                serde_json::from_value(axes.clone()).map(Some).map_err(|error| {
+                    Error::invalid(format_args!("initializer {name}: `{key}`"), "axes")
+                        .got(error)
+                })
+            }
+        };
+        if let (Some(input_axes), Some(output_axes)) =
+            (axes("input_axes")?, axes("output_axes")?)
+        {
+            let initializer = Box::new(made);
+            made = Self::OverAxes { input_axes, output_axes, initializer };
+        }
+        let seed = config.get("seed").and_then(Value::as_i64);
+        Ok(match seed {
+            Some(seed) => made.seeded(seed.cast_unsigned()),
+            None => made,
+        })
+    }
+
+    fn unseeded(name: &str, config: &Map<String, Value>) -> Result<Self> {
         let name = match name {
             "uniform" => "RandomUniform",
             "normal" => "RandomNormal",
@@ -325,6 +475,7 @@ impl Initializer {
             "one" => "Ones",
             "IdentityInitializer" => "Identity",
             "OrthogonalInitializer" => "Orthogonal",
+            "STFTInitializer" => "STFT",
             name => name,
         };
         let number = |key: &str, default: f64| match config.get(key) {
@@ -370,6 +521,12 @@ impl Initializer {
                 }
             }
             "Orthogonal" => Self::Orthogonal { gain: number("gain", 1.0)? },
+            "STFT" => {
+                let settings = Value::Object(config.clone());
+                Self::Stft(serde_json::from_value(settings).map_err(|error| {
+                    Error::invalid("initializer STFT", "its settings").got(error)
+                })?)
+            }
             _ => Self::Identity { gain: number("gain", 1.0)? },
         })
     }
@@ -390,6 +547,20 @@ fn fans(shape: &[usize]) -> (f64, f64) {
 impl Serialize for Initializer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let config = match self {
+            Self::Seeded { seed, initializer } => {
+                let mut object =
+                    serde_json::to_value(initializer).map_err(S::Error::custom)?;
+                object["config"]["seed"] = seed.cast_signed().into();
+                return object.serialize(serializer);
+            }
+            Self::OverAxes { input_axes, output_axes, initializer } => {
+                let mut object =
+                    serde_json::to_value(initializer).map_err(S::Error::custom)?;
+                object["config"]["input_axes"] = json!(input_axes);
+                object["config"]["output_axes"] = json!(output_axes);
+                return object.serialize(serializer);
+            }
+            Self::Stft(stft) => json!(stft),
             Self::Zeros | Self::Ones => json!({}),
             Self::Constant(value) => json!({ "value": value }),
             Self::RandomNormal { mean, stddev }

@@ -119,6 +119,19 @@ pub trait Layer: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether a call may have a tensor of that name besides its positional inputs.
+    ///
+    /// Layers of your own may have any.
+    fn takes_named(&self, name: &str) -> bool {
+        self.module().is_empty() || (name == "mask" && self.passes_mask())
+    }
+
+    /// Whether training counts something as constant that depends on weights or inputs, as the
+    /// vectors of spectral normalization; differences of the loss then are not its gradient.
+    fn has_constants(&self) -> bool {
+        false
+    }
+
     /// From which positional input on Keras takes the inputs as one list, for files.
     fn list_from(&self) -> Option<usize> {
         None

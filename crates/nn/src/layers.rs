@@ -20,6 +20,7 @@ mod dot;
 mod dropout;
 mod einsum_dense;
 mod embedding;
+mod encoding;
 mod flatten;
 mod gamma_beta;
 mod global_pooling;
@@ -28,6 +29,7 @@ mod group_query_attention;
 pub(crate) mod gru;
 pub(crate) mod heads;
 mod identity;
+mod interpolation;
 mod layer_normalization;
 pub(crate) mod lstm;
 mod margins;
@@ -40,11 +42,14 @@ mod operation;
 mod per_axis;
 mod permute;
 mod pooling;
+mod random_images;
 mod rectifiers;
 pub(crate) mod recurrent;
 mod repeat_vector;
 mod rescaling;
 mod reshape;
+mod resizing;
+mod reversible_embedding;
 mod rms_normalization;
 mod rnn;
 mod separable_conv;
@@ -67,7 +72,7 @@ pub use adaptive_pooling::{
 };
 pub use attention::{AdditiveAttention, Attention, ScoreMode};
 pub use axis_list::AxisList;
-pub use batch_normalization::BatchNormalization;
+pub use batch_normalization::{BatchNormalization, RenormClipping};
 pub use bidirectional::{Bidirectional, Merge};
 pub use cells::{GRUCell, LSTMCell, SimpleRNNCell};
 pub use concatenate::Concatenate;
@@ -84,6 +89,7 @@ pub use dot::{Dot, DotAxes};
 pub use dropout::Dropout;
 pub use einsum_dense::EinsumDense;
 pub use embedding::Embedding;
+pub use encoding::{CategoryEncoding, Discretization, OutputMode};
 pub use flatten::Flatten;
 pub use global_pooling::{
     GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D,
@@ -93,6 +99,7 @@ pub use group_normalization::GroupNormalization;
 pub use group_query_attention::GroupQueryAttention;
 pub use gru::GRU;
 pub use identity::Identity;
+pub use interpolation::Interpolation;
 pub use layer_normalization::LayerNormalization;
 pub use lstm::LSTM;
 pub use margins::Margins;
@@ -108,10 +115,13 @@ pub use pooling::{
     AveragePooling1D, AveragePooling2D, AveragePooling3D, MaxPooling1D, MaxPooling2D,
     MaxPooling3D, Pooling,
 };
+pub use random_images::{Flip, RandomBrightness, RandomContrast, RandomFlip};
 pub use rectifiers::{ELU, LeakyReLU, PReLU};
 pub use repeat_vector::RepeatVector;
 pub use rescaling::Rescaling;
 pub use reshape::Reshape;
+pub use resizing::{CenterCrop, Resizing};
+pub use reversible_embedding::ReversibleEmbedding;
 pub use rms_normalization::RMSNormalization;
 pub use rnn::RNN;
 pub use separable_conv::{SeparableConv, SeparableConv1D, SeparableConv2D};
@@ -123,9 +133,7 @@ pub use spectral_normalization::SpectralNormalization;
 pub use stacked_rnn_cells::StackedRNNCells;
 pub use time_distributed::TimeDistributed;
 pub use unit_normalization::UnitNormalization;
-pub use up_sampling::{
-    Interpolation, UpSampling, UpSampling1D, UpSampling2D, UpSampling3D,
-};
+pub use up_sampling::{UpSampling, UpSampling1D, UpSampling2D, UpSampling3D};
 pub use wrapped::Wrapped;
 pub use zero_padding::{ZeroPadding, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D};
 

@@ -121,13 +121,13 @@ pub use config::{FromConfig, Registry};
 pub use constraint::Constraint;
 pub use error::{Error, Result, did_you_mean};
 pub use init::{Init, Weight};
-pub use initializer::{Fan, Initializer, Spread};
+pub use initializer::{Fan, Initializer, Scaling, Spread, Stft, StftPart, Window};
 pub use layer::{AnyLayer, Built, Layer, LayerExt, LayerHandle, expect};
 pub use loss::{AnyLoss, Loss, Reduction, align, reduce};
 pub use model::{
     Arguments, Functional, LayerCall, Model, ModelLayer, Nest, Sequential, TensorRef,
     snake_case,
 };
-pub use regularizer::Regularizer;
+pub use regularizer::{Regularizer, Vectors};
 pub use summary::{Summary, keras_shape};
 pub use symbol::{InputLayer, Symbol};

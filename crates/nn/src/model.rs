@@ -14,7 +14,7 @@ use std::{
 };
 
 use deckle_autograd::{Group, Signature, Var, Variable};
-use deckle_tensor::{DType, Shape};
+use deckle_tensor::{DType, Shape, Tensor};
 
 use crate::{Call, Error, Inputs, Result, Symbol, Weight};
 pub use functional::{Functional, snake_case};
@@ -270,6 +270,54 @@ impl Model {
     #[must_use]
     pub fn variables(&self) -> Vec<Variable> {
         self.weights().map(|weight| weight.variable().clone()).collect()
+    }
+
+    /// What its layers remember from batch to batch, each once.
+    pub(crate) fn memories(&self) -> Vec<Variable> {
+        let mut all: Vec<Variable> = Vec::new();
+        for memory in self.layers().iter().flat_map(ModelLayer::memories) {
+            if !all.iter().any(|known| known.is_same(memory)) {
+                all.push(memory.clone());
+            }
+        }
+        all
+    }
+
+    /// The number of examples that every batch has to have: that of the inputs, if a layer
+    /// remembers something of each example; else none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{Sequential, layers::GRU};
+    ///
+    /// let model = |layer| Sequential::new([None, Some(3)]).batch_size(8).add(layer).build();
+    /// assert_eq!(model(GRU::new(2).stateful(true))?.fixed_batch(), Some(8));
+    /// assert_eq!(model(GRU::new(2))?.fixed_batch(), None);
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    #[must_use]
+    pub fn fixed_batch(&self) -> Option<usize> {
+        if self.layers().iter().all(|layer| layer.memories().is_empty()) {
+            return None;
+        }
+        self.inputs().find_map(|(_, shape, _)| shape.dims().first()?.known())
+    }
+
+    /// Makes stateful layers begin anew: with zeros.
+    ///
+    /// # Errors
+    ///
+    /// If a state cannot be written.
+    ///
+    /// # Keras
+    ///
+    /// `reset_state` of each layer.
+    pub fn reset_states(&self) -> Result<()> {
+        for memory in self.memories() {
+            memory.set(&Tensor::zeros(memory.dtype(), memory.shape()))?;
+        }
+        Ok(())
     }
 
     /// The number of numbers in all weights.

@@ -90,6 +90,28 @@ impl Symbol {
         Self::of_input(&LayerHandle::from(layer).named(name))
     }
 
+    /// An input of a model whose batches all have that many examples, as stateful layers need.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{LayerExt, Symbol, layers::LSTM};
+    ///
+    /// let x = Symbol::batch_input("x", 8, [None, Some(3)]);
+    /// let y = LSTM::new(2).stateful(true).apply(&x)?;
+    /// assert_eq!(y.shape().to_string(), "(8, 2)");
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `Input(batch_shape=...)`.
+    #[must_use]
+    pub fn batch_input(name: &str, batch: usize, shape: impl Into<KerasShape>) -> Self {
+        let layer = InputLayer::new(shape, DType::F32).batch_size(batch);
+        Self::of_input(&LayerHandle::from(layer).named(name))
+    }
+
     /// The output of an [`InputLayer`].
     pub(crate) fn of_input(layer: &LayerHandle) -> Self {
         let shapes = layer.layer().output_shape(&[]).unwrap_or_default();
@@ -113,6 +135,13 @@ impl Symbol {
         mut arguments: Option<Arguments>,
     ) -> Result<Vec<Self>> {
         place(layer.layer().input_names(), &mut inputs, &mut named, arguments.as_mut());
+        if let Some((name, _)) =
+            named.iter().find(|(name, _)| !layer.layer().takes_named(name))
+        {
+            let expected = "a tensor that the layer takes by that name";
+            let error = Error::invalid("cannot be called so", expected).got(name);
+            return Err(layer.locate(error));
+        }
         let given: Vec<_> =
             inputs.iter().map(|input| input.signature().clone()).collect();
         let outputs = layer
@@ -222,6 +251,15 @@ impl InputLayer {
             optional: None,
             dtype: Some(dtype),
         }
+    }
+
+    /// The same input for batches of that many examples.
+    #[must_use]
+    pub fn batch_size(mut self, batch: usize) -> Self {
+        if let Some(first) = self.batch_shape.first_mut() {
+            *first = Some(batch);
+        }
+        self
     }
 
     /// The same input with another element type.

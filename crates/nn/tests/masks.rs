@@ -5,8 +5,8 @@ use deckle_nn::{
     Activation, Call, LayerExt, LayerHandle, Model, Result, Symbol,
     layers::{
         self, Add, BatchNormalization, Concatenate, Conv1D, Dense, Dropout, Embedding,
-        Flatten, GlobalMaxPooling1D, LSTM, MaxPooling1D, Multiply, ReLU, Rescaling,
-        Reshape, Softmax,
+        Flatten, GlobalMaxPooling1D, GroupNormalization, LSTM, MaxPooling1D, Multiply,
+        ReLU, Rescaling, Reshape, Softmax,
     },
 };
 use deckle_tensor::{DType, Tensor};
@@ -58,7 +58,8 @@ fn layers_pass_masks_on_as_in_keras() {
     check(LSTM::new(2), None);
     check(Flatten::new(), None);
     check(Reshape::new([3, 2]), None);
-    check(Rescaling::new(2.0), None);
+    check(Rescaling::new(2.0), Some(&MASK));
+    check(GroupNormalization::new(1), Some(&MASK));
     check(Conv1D::new(2, 1), None);
     check(MaxPooling1D::new(1), None);
     check(GlobalMaxPooling1D::new(), None);
@@ -84,7 +85,7 @@ const EITHER: [bool; 6] = [true, false, true, true, true, false];
 fn joined_tensors_keep_what_any_of_them_keeps() -> Result<()> {
     let (a, x) = words("a")?;
     let (b, y) = words("b")?;
-    let plain = Rescaling::new(1.0).apply(&y)?;
+    let plain = Reshape::new([3, 2]).apply(&y)?;
     let outputs = [
         Add::new().join([&x, &y])?,
         Multiply::new().join([&x, &plain])?,
@@ -113,7 +114,7 @@ fn joined_tensors_keep_what_any_of_them_keeps() -> Result<()> {
 #[test]
 fn given_states_hide_the_inputs_mask() -> Result<()> {
     let (words, x) = words("words")?;
-    let plain = Rescaling::new(1.0).apply(&x)?;
+    let plain = Reshape::new([3, 2]).apply(&x)?;
     let states = LSTM::new(2).return_state(true).shared().call([&x], [])?;
     let states = || states[1..].iter().map(|state| ("initial_state", state));
     let layer = LSTM::new(2).return_sequences(true).shared();

@@ -36,7 +36,7 @@ struct Watched {
 impl Inspector {
     /// For batches like this one.
     pub(crate) fn new(parts: &Parts<'_>, batch: &Batch) -> Result<Self> {
-        let (fields, given) = inputs(batch);
+        let (fields, given) = inputs(parts.model, batch);
         let (outputs, updates) = parts.unguarded(Mode::Train, &given, batch)?;
         let results: Vec<_> =
             outputs.into_iter().chain(updates.into_iter().map(|(_, new)| new)).collect();

@@ -12,6 +12,29 @@ use deckle_tensor::{Dim, Shape, Spec, Tensor};
 
 use crate::{Error, Result, compile::settle};
 
+/// The axis of the examples, whose number only stateful layers fix.
+pub(crate) fn batch_axis(model: &Model) -> Dim {
+    model.fixed_batch().map_or_else(Dim::batch, Dim::Known)
+}
+
+/// Checks that stateful layers get as many examples as they remember.
+pub(crate) fn check_batch<'a>(
+    model: &Model,
+    mut inputs: impl Iterator<Item = &'a Tensor>,
+) -> Result<()> {
+    let Some(fixed) = model.fixed_batch() else { return Ok(()) };
+    let len = |tensor: &Tensor| tensor.shape().first().copied().unwrap_or(0);
+    match inputs.find(|tensor| len(tensor) != fixed) {
+        None => Ok(()),
+        Some(other) => Err(Error::invalid(
+            "stateful layers remember each example of a batch",
+            format_args!("batches of {fixed} examples"),
+        )
+        .got(len(other))
+        .help("set batch_size, and give a multiple of it; or build for other batches")),
+    }
+}
+
 /// Functions by the kinds of their inputs: element types and shapes but for the batch.
 type Kinds = Vec<(Vec<Spec>, Arc<Compiled>)>;
 
@@ -32,7 +55,8 @@ impl Predictor {
         Ok(Self { model: model.clone(), kinds: Arc::default(), batch_size: 32 })
     }
 
-    /// Sets how many examples are computed at once; 32 by default.
+    /// Sets how many examples are computed at once; 32 by default. A model with stateful layers
+    /// computes as many as it remembers.
     #[must_use]
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size;
@@ -80,15 +104,16 @@ impl Predictor {
                 Error::invalid("nothing to predict", "one example or more").got("none")
             );
         }
-        if self.batch_size == 0 {
+        let batch_size = self.model.fixed_batch().unwrap_or(self.batch_size);
+        if batch_size == 0 {
             return Err(Error::invalid("batch_size", "at least 1").got(0));
         }
-        if len <= self.batch_size {
+        if len <= batch_size {
             return run(0..len);
         }
-        let starts = (0..len).step_by(self.batch_size);
+        let starts = (0..len).step_by(batch_size);
         let batches: Vec<_> = starts
-            .map(|start| run(start..len.min(start + self.batch_size)))
+            .map(|start| run(start..len.min(start + batch_size)))
             .collect::<Result<_>>()?;
         let outputs = batches.first().map_or(0, Vec::len);
         let join = |i: usize| {
@@ -100,6 +125,7 @@ impl Predictor {
 
     /// The outputs for one batch.
     fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        check_batch(&self.model, inputs.iter())?;
         let fits = |field: &Spec, tensor: &Tensor| {
             field.dtype == tensor.dtype()
                 && tensor.shape().get(1..) == Some(&field.shape[..])
@@ -132,16 +158,19 @@ impl Predictor {
     }
 
     fn compile(&self, fields: &[Spec]) -> Result<Compiled> {
+        let batch = batch_axis(&self.model);
         let given: Vec<_> = fields
             .iter()
             .enumerate()
             .map(|(i, field)| {
                 let dims = field.shape.iter().map(|&len| Dim::Known(len));
-                let shape: Shape = std::iter::once(Dim::batch()).chain(dims).collect();
+                let shape: Shape = std::iter::once(batch.clone()).chain(dims).collect();
                 Var::input(&format!("x{i}"), shape, field.dtype)
             })
             .collect();
-        let outputs = self.model.call(&given, &mut Call::inference())?;
-        Ok(Function::new(&given, &outputs).compile(&self.model.group().device())?)
+        let mut call = Call::inference();
+        let outputs = self.model.call(&given, &mut call)?;
+        let function = Function::new(&given, &outputs).updates(call.updates().to_vec());
+        Ok(function.compile(&self.model.group().device())?)
     }
 }

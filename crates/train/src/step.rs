@@ -10,6 +10,7 @@ use deckle_tensor::{Buffer, DType, Dim, Shape, Spec, Tensor};
 
 use crate::{
     AnyMetric, Error, Result, compile::OutputPlan, error::LOSS, metric::mean_result,
+    predictor::batch_axis,
 };
 
 /// Which program a step runs.
@@ -149,12 +150,13 @@ pub(crate) struct Program {
 
 /// Element types and shapes of one example of each tensor of a batch, and an input of a graph
 /// for each.
-pub(crate) fn inputs(batch: &Batch) -> (Vec<Spec>, Vec<Var>) {
+pub(crate) fn inputs(model: &Model, batch: &Batch) -> (Vec<Spec>, Vec<Var>) {
+    let batch_axis = batch_axis(model);
     let field = |tensor: &Tensor| Spec::new(tensor.dtype(), &tensor.shape()[1..]);
     let fields: Vec<_> = tensors(batch).map(field).collect();
     let input = |(i, field): (usize, &Spec)| {
         let dims = field.shape.iter().map(|&len| Dim::Known(len));
-        let shape: Shape = std::iter::once(Dim::batch()).chain(dims).collect();
+        let shape: Shape = std::iter::once(batch_axis.clone()).chain(dims).collect();
         Var::input(&format!("batch[{i}]"), shape, field.dtype)
     };
     let given = fields.iter().enumerate().map(input).collect();
@@ -182,7 +184,7 @@ impl Kind {
 
     /// Builds and compiles the graph for batches like this one.
     pub(crate) fn new(mode: Mode, parts: &Parts<'_>, batch: &Batch) -> Result<Self> {
-        let (fields, given) = inputs(batch);
+        let (fields, given) = inputs(parts.model, batch);
         let (outputs, updates) = parts.graph(mode, &given, batch)?;
         let device = parts.model.group().device();
         let compiled =

@@ -15,6 +15,7 @@ use crate::{
     compile::{OutputPlan, settle},
     debug::Inspector,
     feed::Feed,
+    predictor::check_batch,
     save,
     step::{Kind, Mode, Parts, Program, Tracker, Trackers},
 };
@@ -244,6 +245,7 @@ impl Trainer {
         if let Some(at) = found {
             return Ok(at);
         }
+        check_batch(&self.model, batch.inputs.iter())?;
         let kind = match self.kinds.iter().position(|kind| kind.fits(mode, batch)) {
             Some(kind) => kind,
             None => {

@@ -480,7 +480,8 @@ impl<'a> Reader<'a> {
                 self.missing.push(format!("{place}: {error}"));
                 return Ok(None);
             }
-            self.missing.push(format!("{place}: {culprit} = {}", brief(&value)));
+            let (value, why) = (brief(&value), in_words(&error));
+            self.missing.push(format!("{place}: {culprit} = {value}: {why}"));
         };
         let known = made.config()?;
         for (key, value) in unknown_settings(&config, &known) {
@@ -504,6 +505,26 @@ impl<'a> Reader<'a> {
         }
         dtype
     }
+}
+
+/// What serde says of a value, without Rust's names of types.
+fn in_words(error: &str) -> String {
+    let mut text = error.replace('`', "");
+    for (ours, words) in [
+        ("expected usize", "expected a whole number from 0"),
+        ("expected u64", "expected a whole number from 0"),
+        ("expected isize", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a sequence", "expected a list"),
+        ("unknown variant", "unknown name"),
+        ("\n  expected:", ", expected"),
+        ("\n       got:", ", got"),
+        ("\n      help:", ", help:"),
+    ] {
+        text = text.replace(ours, words);
+    }
+    text.replace('\n', " ")
 }
 
 fn take_name(config: &mut Map<String, Value>) -> Option<String> {

@@ -214,7 +214,7 @@ fn all_that_is_missing_is_named_at_once() {
                 "kernel_constraint": {"class_name": "Frobenius", "config": {}},
                 "lora_rank": 4,
                 "bias_constraint": null,
-                "kernel_regularizer": {"class_name": "OrthogonalRegularizer", "config": {}},
+                "kernel_regularizer": {"class_name": "OrthogonalPenalty", "config": {}},
                 "dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}},
             },
         }),
@@ -222,7 +222,7 @@ fn all_that_is_missing_is_named_at_once() {
             "name": "c", "filters": 3, "kernel_size": [3, 3], "data_format": "channels_middle",
         }}),
         json!({"class_name": "BatchNormalization", "config": {
-            "name": "b", "renorm": true, "renorm_momentum": 0.5, "synchronized": false,
+            "name": "b", "renorm": true, "virtual_batch_size": 8, "axis": "last",
         }}),
     ]);
     assert_eq!(
@@ -230,14 +230,19 @@ fn all_that_is_missing_is_named_at_once() {
         "the model asks for what does not exist here
   missing: layer `f` (Lambda)
   missing: layer `a` (Dense): dtype mixed_float16
-  missing: layer `a` (Dense): activation = \"sofmax\"
-  missing: layer `a` (Dense): kernel_constraint = {\"class_name\":\"Frobenius\",\"config\":{}}
+  missing: layer `a` (Dense): activation = \"sofmax\": unknown activation sofmax, help: did you \
+         mean softmax?
+  missing: layer `a` (Dense): kernel_constraint = {\"class_name\":\"Frobenius\",\"config\":{}}: \
+         unknown constraint Frobenius
   missing: layer `a` (Dense): kernel_regularizer = \
-         {\"class_name\":\"OrthogonalRegularizer\",\"config\":{}}
+         {\"class_name\":\"OrthogonalPenalty\",\"config\":{}}: unknown regularizer \
+         OrthogonalPenalty, help: did you mean OrthogonalRegularizer?
   missing: layer `a` (Dense): lora_rank = 4
-  missing: layer `c` (Conv2D): data_format = \"channels_middle\"
-  missing: layer `b` (BatchNormalization): renorm = true
-  missing: layer `b` (BatchNormalization): renorm_momentum = 0.5"
+  missing: layer `c` (Conv2D): data_format = \"channels_middle\": unknown name channels_middle, \
+         expected channels_last or channels_first
+  missing: layer `b` (BatchNormalization): axis = \"last\": invalid type: string \"last\", \
+         expected a whole number
+  missing: layer `b` (BatchNormalization): virtual_batch_size = 8"
     );
 }
 

@@ -234,3 +234,41 @@ fn keras_names_are_understood() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn axes_may_say_what_inputs_and_outputs_are() {
+    let json = r#"{"class_name": "VarianceScaling", "config": {
+        "scale": 1.0, "mode": "fan_in", "distribution": "uniform", "seed": 3,
+        "input_axes": [0], "output_axes": [1, -1]}}"#;
+    let initializer: Initializer = serde_json::from_str(json).unwrap();
+    let back = serde_json::to_value(&initializer).unwrap();
+    assert_eq!(back["config"]["output_axes"], serde_json::json!([1, -1]));
+    assert_eq!(back["config"]["seed"], 3);
+    assert_eq!(serde_json::from_value::<Initializer>(back).unwrap(), initializer);
+    let values = initializer.values(&[4, 50, 20], DType::F64, 1, 2).unwrap();
+    // √(3 / 4), not √(3 / 200).
+    let most = values.to_vec::<f64>().unwrap().into_iter().fold(0.0, f64::max);
+    assert!((0.8..=0.75f64.sqrt()).contains(&most), "{most}");
+    assert_eq!(values, initializer.values(&[4, 50, 20], DType::F64, 9, 9).unwrap());
+}
+
+#[test]
+fn settings_that_make_no_sense_are_an_error() {
+    let wrong = [
+        Initializer::RandomNormal { mean: 0.0, stddev: -1.0 },
+        Initializer::RandomUniform { minval: 1.0, maxval: 0.0 },
+        Initializer::Constant(f64::NAN),
+        Initializer::Identity { gain: f64::INFINITY },
+        Initializer::TruncatedNormal { mean: f64::NAN, stddev: 1.0 }.seeded(3),
+    ];
+    for initializer in wrong {
+        let error = initializer.values(&[2, 2], DType::F32, 0, 0).unwrap_err();
+        assert!(error.to_string().contains("makes no sense"), "{error}");
+    }
+    let over = Initializer::OverAxes {
+        input_axes: vec![5],
+        output_axes: vec![0],
+        initializer: Box::new(Initializer::HeNormal),
+    };
+    assert!(over.values(&[2, 2], DType::F32, 0, 0).is_err());
+}

@@ -5,7 +5,10 @@ use deckle_tensor::{Part, Shape, keep};
 use serde::{Deserialize, Serialize};
 
 use super::{DataFormat, PerAxis, setters::setters};
-use crate::{Built, Call, Init, Inputs, Layer, Result, expect};
+use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
+
+/// Each window is a part of the graph.
+const MOST_WINDOWS: usize = 1 << 16;
 
 /// The [means](AdaptivePooling) of so many windows over time.
 pub type AdaptiveAveragePooling1D = AdaptivePooling<1, true>;
@@ -105,6 +108,12 @@ impl<const N: usize, const AVERAGE: bool> Layer for AdaptivePooling<N, AVERAGE> 
         for (axis, &windows) in self.output_size.0.iter().enumerate() {
             let at = axis.cast_signed() + 1;
             expect::positive("output_size", windows)?;
+            if windows > MOST_WINDOWS {
+                let expected = format!("{MOST_WINDOWS} or fewer");
+                return Err(
+                    Error::invalid("`output_size` makes no sense", expected).got(windows)
+                );
+            }
             expect::positive("the length of a spatial axis", expect::known(&shape, at)?)?;
             shape = shape.with(at, windows)?;
         }

@@ -250,6 +250,10 @@ macro_rules! attention_layer {
                 takes(argument, value)
             }
 
+            fn takes_named(&self, name: &str) -> bool {
+                name == "mask"
+            }
+
             fn list_from(&self) -> Option<usize> {
                 Some(0)
             }

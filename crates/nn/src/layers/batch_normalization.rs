@@ -1,13 +1,17 @@
 //! The layer that normalizes by the batch's statistics.
 
+mod renorm;
+
 use deckle_autograd::{Axis, Var, Variable};
 use deckle_tensor::{DType, Shape, keep, resolve_axis};
 use serde::{Deserialize, Serialize};
 
+use super::gamma_beta::check_epsilon;
 use crate::{
-    Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer, Regularizer,
-    Result, expect, keras::yes,
+    Built, Call, Constraint, Init, Initializer, Inputs, Layer, Regularizer, Result,
+    expect, keras::yes,
 };
+pub use renorm::RenormClipping;
 
 /// Normalizes each feature: `y = gamma · (x - mean) / √(variance + epsilon) + beta`.
 ///
@@ -17,16 +21,22 @@ use crate::{
 /// layer is not trainable, the moving ones are used and stay as they are. Half precision is
 /// computed in `F32`.
 ///
+/// With renormalization, training normalizes as inference does but for limits: what the batch's
+/// statistics give is multiplied by `r = √(variance + epsilon) / renorm_stddev` and moved by
+/// `d = (mean - renorm_mean) / renorm_stddev`, both clipped and without gradients.
+///
 /// # Shapes
 ///
 /// | tensor                                                   | shape                     |
 /// |----------------------------------------------------------|---------------------------|
 /// | input, output                                            | `(batch, ..., features)`  |
 /// | `gamma`, `beta`, `moving_mean`, `moving_variance`        | `(features,)`             |
+/// | `moving_stddev`, `renorm_mean`, `renorm_stddev`          | so too, if there are such |
 ///
 /// # Errors
 ///
-/// Building fails if there is no such axis, or its length is unknown.
+/// Building fails if there is no such axis, its length is unknown, a momentum is no number from 0
+/// to 1, `epsilon` is below 0, or a limit of renormalization makes no sense.
 ///
 /// # Examples
 ///
@@ -44,12 +54,13 @@ use crate::{
 ///
 /// # Keras
 ///
-/// `keras.layers.BatchNormalization`, without renormalization.
+/// `keras.layers.BatchNormalization`; `synchronized`, the statistics of several devices, makes no
+/// difference to one.
 ///
 /// # References
 ///
 /// Ioffe and Szegedy, *Batch normalization: accelerating deep network training by reducing
-/// internal covariate shift* (2015).
+/// internal covariate shift* (2015). Ioffe, *Batch renormalization* (2017).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatchNormalization {
     #[serde(default = "super::last_axis")]
@@ -78,6 +89,14 @@ pub struct BatchNormalization {
     gamma_regularizer: Option<Regularizer>,
     #[serde(default)]
     gamma_constraint: Option<Constraint>,
+    #[serde(default)]
+    synchronized: bool,
+    #[serde(default)]
+    renorm: bool,
+    #[serde(default)]
+    renorm_clipping: Option<RenormClipping>,
+    #[serde(default = "default_momentum")]
+    renorm_momentum: f64,
 }
 
 fn default_momentum() -> f64 {
@@ -112,7 +131,33 @@ impl BatchNormalization {
             beta_constraint: None,
             gamma_regularizer: None,
             gamma_constraint: None,
+            synchronized: false,
+            renorm: false,
+            renorm_clipping: None,
+            renorm_momentum: default_momentum(),
         }
+    }
+
+    /// Sets whether training renormalizes; false by default.
+    #[must_use]
+    pub fn renorm(mut self, renorm: bool) -> Self {
+        self.renorm = renorm;
+        self
+    }
+
+    /// Sets how far renormalization may go; anywhere by default.
+    #[must_use]
+    pub fn renorm_clipping(mut self, clipping: RenormClipping) -> Self {
+        self.renorm_clipping = Some(clipping);
+        self
+    }
+
+    /// Sets what the statistics of renormalization keep of themselves at each step; 0.99 by
+    /// default.
+    #[must_use]
+    pub fn renorm_momentum(mut self, momentum: f64) -> Self {
+        self.renorm_momentum = momentum;
+        self
     }
 
     /// Sets the axis of the features; the last by default.
@@ -216,10 +261,9 @@ impl Layer for BatchNormalization {
         let input = expect::one_input(inputs)?;
         expect::known(input, self.axis)?;
         expect::rate("momentum", self.momentum)?;
-        if self.epsilon.is_nan() || self.epsilon < 0.0 {
-            return Err(Error::invalid("`epsilon` makes no sense", "a number from 0")
-                .got(self.epsilon));
-        }
+        expect::rate("renorm_momentum", self.renorm_momentum)?;
+        self.renorm_clipping.unwrap_or_default().check()?;
+        check_epsilon(self.epsilon)?;
         Ok(vec![input.clone()])
     }
 
@@ -239,23 +283,35 @@ impl Layer for BatchNormalization {
             init.constrain(&made, self.beta_constraint.as_ref());
             beta = Some(made);
         }
+        let moving_mean =
+            init.state("moving_mean", shape, &self.moving_mean_initializer)?;
+        let moving_variance =
+            init.state("moving_variance", shape, &self.moving_variance_initializer)?;
+        let mut renorm = None;
+        if self.renorm {
+            let (mean, stddev) = (moving_mean.value()?, moving_variance.value()?.sqrt()?);
+            renorm = Some(Renorm {
+                momentum: self.renorm_momentum,
+                clipping: self.renorm_clipping.unwrap_or_default(),
+                moving_stddev: init.state_of("moving_stddev", &stddev)?,
+                mean: init.state_of("renorm_mean", &mean)?,
+                stddev: init.state_of("renorm_stddev", &stddev)?,
+            });
+        }
         Ok(Box::new(BuiltBatchNormalization {
             axis: resolve_axis("batch_normalization", self.axis, inputs[0].rank())?,
             momentum: self.momentum,
             epsilon: self.epsilon,
             gamma,
             beta,
-            moving_mean: init.state(
-                "moving_mean",
-                shape,
-                &self.moving_mean_initializer,
-            )?,
-            moving_variance: init.state(
-                "moving_variance",
-                shape,
-                &self.moving_variance_initializer,
-            )?,
+            moving_mean,
+            moving_variance,
+            renorm,
         }))
+    }
+
+    fn has_constants(&self) -> bool {
+        self.renorm
     }
 
     fn passes_mask(&self) -> bool {
@@ -272,6 +328,17 @@ struct BuiltBatchNormalization {
     beta: Option<Variable>,
     moving_mean: Variable,
     moving_variance: Variable,
+    renorm: Option<Renorm>,
+}
+
+/// The state of renormalization.
+#[derive(Debug)]
+struct Renorm {
+    momentum: f64,
+    clipping: RenormClipping,
+    moving_stddev: Variable,
+    mean: Variable,
+    stddev: Variable,
 }
 
 impl BuiltBatchNormalization {
@@ -293,15 +360,44 @@ impl BuiltBatchNormalization {
         Ok((mean, variance))
     }
 
-    /// The new value of a moving statistic.
-    fn moved(&self, moving: &Variable, batch: &Var, call: &mut Call<'_>) -> Result<()> {
-        let before = call.read(moving);
-        let batch = batch.reshape([moving.shape()[0]])?.cast(moving.dtype())?;
-        let kept = before.mul(self.momentum)?;
-        let value = kept.add(&batch.mul(1.0 - self.momentum)?)?;
-        call.update(moving, &value.stop_gradient()?);
-        Ok(())
+    /// What multiplies and what is added to batch-normalized numbers, in place of `gamma` and
+    /// `beta`; updates all statistics. `along` lays vectors along the features.
+    fn renormalized(
+        &self,
+        renorm: &Renorm,
+        (mean, variance): (&Var, &Var),
+        along: impl Fn(&Var) -> Result<Var>,
+        call: &mut Call<'_>,
+    ) -> Result<(Var, Var)> {
+        let stddev = variance.add(self.epsilon)?.sqrt()?;
+        let smallest = self.epsilon.sqrt();
+        let known = along(&call.read(&renorm.stddev))?.maximum(smallest)?;
+        let r = stddev.div(&known)?;
+        let d = mean.sub(&along(&call.read(&renorm.mean))?)?.div(&known)?;
+        let (r, d) = renorm.clipping.clip(&r, &d)?;
+        moved(&renorm.mean, mean, renorm.momentum, call)?;
+        moved(&renorm.stddev, &stddev, renorm.momentum, call)?;
+        moved(&self.moving_mean, mean, self.momentum, call)?;
+        let deviation = moved(&renorm.moving_stddev, &stddev, self.momentum, call)?;
+        let variance = deviation.square()?.sub(self.epsilon)?.relu()?;
+        call.update(&self.moving_variance, &variance.stop_gradient()?);
+        Ok((r.stop_gradient()?, d.stop_gradient()?))
     }
+}
+
+/// Gives a moving statistic its new value, and returns that.
+fn moved(
+    moving: &Variable,
+    batch: &Var,
+    momentum: f64,
+    call: &mut Call<'_>,
+) -> Result<Var> {
+    let before = call.read(moving);
+    let batch = batch.reshape([moving.shape()[0]])?.cast(moving.dtype())?;
+    let value = before.mul(momentum)?.add(&batch.mul(1.0 - momentum)?)?;
+    let value = value.stop_gradient()?;
+    call.update(moving, &value);
+    Ok(value)
 }
 
 impl Built for BuiltBatchNormalization {
@@ -317,20 +413,36 @@ impl Built for BuiltBatchNormalization {
             axes[self.axis] = Axis::Of(0);
             Ok(vector.cast(wide)?.reshape(axes)?)
         };
+        let mut corrections = None;
         let (mean, variance) = if call.updates_state() {
             let (mean, variance) = self.moments(&x, mask.as_ref())?;
-            self.moved(&self.moving_mean, &mean, call)?;
-            self.moved(&self.moving_variance, &variance, call)?;
+            if let Some(renorm) = &self.renorm {
+                let statistics = (&mean, &variance);
+                corrections = Some(self.renormalized(renorm, statistics, along, call)?);
+            } else {
+                moved(&self.moving_mean, &mean, self.momentum, call)?;
+                moved(&self.moving_variance, &variance, self.momentum, call)?;
+            }
             (mean, variance)
         } else {
             let (mean, variance) = (&self.moving_mean, &self.moving_variance);
             (along(&call.read(mean))?, along(&call.read(variance))?)
         };
         let mut factor = variance.add(self.epsilon)?.rsqrt()?;
+        let mut shift = None;
+        if let Some((r, d)) = corrections {
+            factor = factor.mul(&r)?;
+            shift = Some(d);
+        }
         if let Some(gamma) = &self.gamma {
-            factor = factor.mul(&along(&call.read(gamma))?)?;
+            let gamma = along(&call.read(gamma))?;
+            factor = factor.mul(&gamma)?;
+            shift = shift.map(|shift| shift.mul(&gamma)).transpose()?;
         }
         let mut y = x.sub(&mean)?.mul(&factor)?;
+        if let Some(shift) = shift {
+            y = y.add(&shift)?;
+        }
         if let Some(beta) = &self.beta {
             y = y.add(&along(&call.read(beta))?)?;
         }
@@ -350,7 +462,14 @@ mod tests {
     fn keeps_the_promises_of_a_layer() -> Result<()> {
         check_layer(&BatchNormalization::new(), [[3, 2]])?;
         check_layer(&BatchNormalization::new().axis(1).center(false), [[3, 2, 4]])?;
-        check_layer(&BatchNormalization::new().scale(false).epsilon(0.1), [[2, 3, 2, 2]])
+        check_layer(
+            &BatchNormalization::new().scale(false).epsilon(0.1),
+            [[2, 3, 2, 2]],
+        )?;
+        let clipping = RenormClipping { rmax: Some(2.0), rmin: None, dmax: Some(0.5) };
+        check_layer(&BatchNormalization::new().renorm(true), [[3, 2]])?;
+        let layer = BatchNormalization::new().renorm(true).renorm_momentum(0.5);
+        check_layer(&layer.renorm_clipping(clipping).scale(false), [[3, 4, 2]])
     }
 
     /// One step of training on inputs, which returns the outputs.

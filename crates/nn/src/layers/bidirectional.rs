@@ -237,6 +237,10 @@ impl Layer for Bidirectional {
         }))
     }
 
+    fn takes_named(&self, name: &str) -> bool {
+        matches!(name, "mask" | "initial_state")
+    }
+
     fn list_from(&self) -> Option<usize> {
         Some(1)
     }

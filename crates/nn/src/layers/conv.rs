@@ -261,13 +261,7 @@ impl<const N: usize> Conv<N> {
     fn check(&self, channels: usize) -> Result<()> {
         expect::positive("filters", self.filters)?;
         expect::positive("groups", self.groups)?;
-        for (name, values) in [
-            ("kernel_size", &self.kernel_size),
-            ("strides", &self.strides),
-            ("dilation_rate", &self.dilation_rate),
-        ] {
-            expect::positive(name, values.0.iter().copied().min().unwrap_or(1))?;
-        }
+        check_windows(&self.kernel_size, &self.strides, &self.dilation_rate)?;
         let wrong = |problem: &str, expected: &str| Error::invalid(problem, expected);
         if !self.filters.is_multiple_of(self.groups)
             || !channels.is_multiple_of(self.groups)
@@ -281,16 +275,6 @@ impl<const N: usize> Conv<N> {
                 self.groups, self.filters
             )));
         }
-        if self.strides.0.iter().any(|&n| n > 1)
-            && self.dilation_rate.0.iter().any(|&n| n > 1)
-        {
-            let (strides, dilation) = (self.strides.0, self.dilation_rate.0);
-            return Err(wrong(
-                "strides and dilation exclude each other",
-                "one of both to be 1",
-            )
-            .got(format_args!("strides {strides:?} and dilation_rate {dilation:?}")));
-        }
         if self.padding == Padding::Causal && N != 1 {
             return Err(wrong(
                 "`padding` makes no sense",
@@ -300,6 +284,50 @@ impl<const N: usize> Conv<N> {
         }
         Ok(())
     }
+}
+
+/// Checks that windows, gaps included, and steps have a length that can be counted, and that they
+/// do not have both steps and gaps.
+pub(super) fn check_windows<const N: usize>(
+    kernel_size: &PerAxis<N>,
+    strides: &PerAxis<N>,
+    dilation_rate: &PerAxis<N>,
+) -> Result<()> {
+    check_lens(kernel_size, strides, dilation_rate)?;
+    if strides.0.iter().any(|&n| n > 1) && dilation_rate.0.iter().any(|&n| n > 1) {
+        let (strides, dilation) = (strides.0, dilation_rate.0);
+        return Err(Error::invalid(
+            "strides and dilation exclude each other",
+            "one of both to be 1",
+        )
+        .got(format_args!("strides {strides:?} and dilation_rate {dilation:?}")));
+    }
+    Ok(())
+}
+
+/// Checks that windows, gaps included, and steps have a length that can be counted.
+pub(super) fn check_lens<const N: usize>(
+    kernel_size: &PerAxis<N>,
+    strides: &PerAxis<N>,
+    dilation_rate: &PerAxis<N>,
+) -> Result<()> {
+    for (name, values) in [
+        ("kernel_size", kernel_size),
+        ("strides", strides),
+        ("dilation_rate", dilation_rate),
+    ] {
+        expect::positive(name, values.0.iter().copied().min().unwrap_or(1))?;
+    }
+    for axis in 0..N {
+        let (cells, gaps) = (kernel_size.0[axis], dilation_rate.0[axis]);
+        let longest = cells.checked_mul(gaps).map(|window| window.max(strides.0[axis]));
+        if longest.is_none_or(|len| i32::try_from(len).is_err()) {
+            let expected = "a smaller kernel, stride or dilation";
+            return Err(Error::invalid("the window is too long", expected)
+                .got(format_args!("{cells} cells, {gaps} apart")));
+        }
+    }
+    Ok(())
 }
 
 impl<const N: usize> Layer for Conv<N> {

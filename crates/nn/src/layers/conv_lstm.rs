@@ -57,7 +57,7 @@ pub type ConvLSTM3D = ConvLSTM<3>;
 ///
 /// # Keras
 ///
-/// `keras.layers.ConvLSTM1D`, `ConvLSTM2D`, `ConvLSTM3D`, but for `stateful`.
+/// `keras.layers.ConvLSTM1D`, `ConvLSTM2D`, `ConvLSTM3D`.
 ///
 /// # References
 ///
@@ -194,6 +194,9 @@ impl<const N: usize> ConvLSTM<N> {
         /// Sets whether the output of a masked step is 0, not that of the step before; false by
         /// default.
         zero_output_for_mask: bool;
+        /// Sets whether a batch begins with the states that the one before ended with, in
+        /// inference too, see [`LSTM::stateful`](super::LSTM::stateful); false by default.
+        stateful: bool;
         /// Sets the penalty on the outputs, divided by the batch size; none by default.
         activity_regularizer: into Option<Regularizer>;
     }
@@ -269,16 +272,29 @@ impl<const N: usize> Layer for ConvLSTM<N> {
         // What is wrong with one step is said of it, not of its states.
         let step: Shape = x.dims()[..1].iter().chain(&x.dims()[2..]).cloned().collect();
         self.cell.state(&step)?;
-        self.rnn().output_shape(inputs)
+        self.rnn().output_shape(inputs).map_err(of_the_layer)
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
         let activity = self.activity_regularizer.clone();
-        Ok(Box::new(BuiltConvLSTM(self.rnn().build(inputs, init)?, activity)))
+        let built = self.rnn().build(inputs, init).map_err(of_the_layer)?;
+        Ok(Box::new(BuiltConvLSTM(built, activity)))
+    }
+
+    fn takes_named(&self, name: &str) -> bool {
+        matches!(name, "mask" | "initial_state")
     }
 
     fn list_from(&self) -> Option<usize> {
         Some(1)
+    }
+}
+
+/// An error without the name of the cell, which is no layer of its own.
+fn of_the_layer(error: Error) -> Error {
+    match error {
+        Error::Layer { error, .. } => *error,
+        error => error,
     }
 }
 
@@ -288,7 +304,7 @@ struct BuiltConvLSTM(Box<dyn Built>, Option<Regularizer>);
 
 impl Built for BuiltConvLSTM {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let outputs = self.0.call(inputs, call)?;
+        let outputs = self.0.call(inputs, call).map_err(of_the_layer)?;
         if let Some(regularizer) = &self.1 {
             for output in &outputs {
                 regularizer.add_activity(output, call)?;
@@ -310,6 +326,11 @@ impl<const N: usize> ConvLSTMCell<N> {
                     Error::invalid(problem, "a number from 0 to below 1").got(rate)
                 );
             }
+        }
+        if self.padding == Padding::Causal {
+            return Err(
+                Error::invalid("`padding` makes no sense", "Valid or Same").got("Causal")
+            );
         }
         let convolution = Conv::new(self.filters, self.kernel_size)
             .strides(self.strides)

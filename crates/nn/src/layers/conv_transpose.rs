@@ -4,7 +4,7 @@ use deckle_autograd::{Padding as Edges, Result as GraphResult, Var, Variable};
 use deckle_tensor::{Dim, Part, Shape};
 use serde::{Deserialize, Serialize};
 
-use super::{DataFormat, Padding, PerAxis, setters::setters};
+use super::{DataFormat, Padding, PerAxis, conv::check_windows, setters::setters};
 use crate::{
     Activation, Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer,
     Regularizer, Result, expect, keras::yes,
@@ -183,33 +183,7 @@ impl<const N: usize> ConvTranspose<N> {
 
     fn check(&self) -> Result<()> {
         expect::positive("filters", self.filters)?;
-        for (name, values) in [
-            ("kernel_size", &self.kernel_size),
-            ("strides", &self.strides),
-            ("dilation_rate", &self.dilation_rate),
-        ] {
-            expect::positive(name, values.0.iter().copied().min().unwrap_or(1))?;
-        }
-        for axis in 0..N {
-            let (cells, gaps) = (self.kernel_size.0[axis], self.dilation_rate.0[axis]);
-            let longest =
-                cells.checked_mul(gaps).map(|window| window.max(self.strides.0[axis]));
-            if longest.is_none_or(|len| i32::try_from(len).is_err()) {
-                let expected = "a smaller kernel, stride or dilation";
-                return Err(Error::invalid("the window is too long", expected)
-                    .got(format_args!("{cells} cells, {gaps} apart")));
-            }
-        }
-        if self.strides.0.iter().any(|&n| n > 1)
-            && self.dilation_rate.0.iter().any(|&n| n > 1)
-        {
-            let (strides, dilation) = (self.strides.0, self.dilation_rate.0);
-            return Err(Error::invalid(
-                "strides and dilation exclude each other",
-                "one of both to be 1",
-            )
-            .got(format_args!("strides {strides:?} and dilation_rate {dilation:?}")));
-        }
+        check_windows(&self.kernel_size, &self.strides, &self.dilation_rate)?;
         if self.padding == Padding::Causal {
             return Err(
                 Error::invalid("`padding` makes no sense", "Valid or Same").got("Causal")

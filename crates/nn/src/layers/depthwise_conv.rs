@@ -4,7 +4,7 @@ use deckle_autograd::{Axis, Var, Variable};
 use deckle_tensor::Shape;
 use serde::{Deserialize, Serialize};
 
-use super::{DataFormat, Padding, PerAxis, setters::setters};
+use super::{DataFormat, Padding, PerAxis, conv::check_lens, setters::setters};
 use crate::{
     Activation, Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer,
     Regularizer, Result, expect, keras::yes,
@@ -32,8 +32,8 @@ pub type DepthwiseConv2D = DepthwiseConv<2>;
 ///
 /// # Errors
 ///
-/// Building fails if the input has another rank or unknown channels, both a stride and a dilation
-/// are above 1, the padding is `Causal`, or the window is longer than the input.
+/// Building fails if the input has another rank or unknown channels, the padding is `Causal`, or
+/// the window is longer than the input.
 ///
 /// # Examples
 ///
@@ -101,23 +101,7 @@ impl<const N: usize> Run<'_, N> {
     pub(super) fn shape(&self, input: &Shape) -> Result<Shape> {
         let channels = expect::known(input, -1)?;
         expect::positive("depth_multiplier", self.depth_multiplier)?;
-        for (name, values) in [
-            ("kernel_size", self.kernel_size),
-            ("strides", self.strides),
-            ("dilation_rate", self.dilation_rate),
-        ] {
-            expect::positive(name, values.0.iter().copied().min().unwrap_or(1))?;
-        }
-        if self.strides.0.iter().any(|&n| n > 1)
-            && self.dilation_rate.0.iter().any(|&n| n > 1)
-        {
-            let (strides, dilation) = (self.strides.0, self.dilation_rate.0);
-            return Err(Error::invalid(
-                "strides and dilation exclude each other",
-                "one of both to be 1",
-            )
-            .got(format_args!("strides {strides:?} and dilation_rate {dilation:?}")));
-        }
+        check_lens(self.kernel_size, self.strides, self.dilation_rate)?;
         if self.padding == Padding::Causal {
             return Err(
                 Error::invalid("`padding` makes no sense", "Valid or Same").got("Causal")

@@ -122,13 +122,7 @@ impl Layer for Embedding {
     }
 
     fn build(&self, _inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        let shape = [self.input_dim, self.output_dim];
-        let embeddings =
-            init.variable("embeddings", shape, &self.embeddings_initializer)?;
-        init.regularize(&embeddings, self.embeddings_regularizer.as_ref());
-        init.constrain(&embeddings, self.embeddings_constraint.as_ref());
-        let (mask_zero, activity) = (self.mask_zero, self.activity_regularizer.clone());
-        Ok(Box::new(BuiltEmbedding { embeddings, mask_zero, activity }))
+        Ok(Box::new(self.built(init)?))
     }
 
     /// Numbers of words may come as floating point, which low precision would change.
@@ -137,11 +131,42 @@ impl Layer for Embedding {
     }
 }
 
+impl Embedding {
+    pub(super) const fn input_dim(&self) -> usize {
+        self.input_dim
+    }
+
+    pub(super) const fn output_dim(&self) -> usize {
+        self.output_dim
+    }
+
+    pub(super) const fn initializer(&self) -> &Initializer {
+        &self.embeddings_initializer
+    }
+
+    /// The layer with its table.
+    pub(super) fn built(&self, init: &mut Init<'_>) -> Result<BuiltEmbedding> {
+        let shape = [self.input_dim, self.output_dim];
+        let embeddings =
+            init.variable("embeddings", shape, &self.embeddings_initializer)?;
+        init.regularize(&embeddings, self.embeddings_regularizer.as_ref());
+        init.constrain(&embeddings, self.embeddings_constraint.as_ref());
+        let (mask_zero, activity) = (self.mask_zero, self.activity_regularizer.clone());
+        Ok(BuiltEmbedding { embeddings, mask_zero, activity })
+    }
+}
+
 #[derive(Debug)]
-struct BuiltEmbedding {
+pub(super) struct BuiltEmbedding {
     embeddings: Variable,
     mask_zero: bool,
     activity: Option<Regularizer>,
+}
+
+impl BuiltEmbedding {
+    pub(super) const fn table(&self) -> &Variable {
+        &self.embeddings
+    }
 }
 
 impl Built for BuiltEmbedding {

@@ -108,6 +108,10 @@ impl<const N: usize, const AVERAGE: bool> Layer for GlobalPooling<N, AVERAGE> {
         Ok(vec![self.data_format.shape_of_last(&shape)])
     }
 
+    fn takes_named(&self, name: &str) -> bool {
+        AVERAGE && N == 1 && name == "mask"
+    }
+
     fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
         Ok(Box::new(self.clone()))
     }

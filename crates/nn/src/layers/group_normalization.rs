@@ -190,6 +190,10 @@ impl Layer for GroupNormalization {
             beta: beta.make(&[channels], init)?,
         }))
     }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug)]

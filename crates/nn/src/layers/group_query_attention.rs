@@ -243,6 +243,10 @@ impl Layer for GroupQueryAttention {
         "GroupedQueryAttention"
     }
 
+    fn takes_named(&self, name: &str) -> bool {
+        matches!(name, "attention_mask" | "query_mask" | "value_mask" | "key_mask")
+    }
+
     fn input_names(&self) -> &'static [&'static str] {
         &["query", "value", "key"]
     }
@@ -312,7 +316,14 @@ impl Built for BuiltGroupQueryAttention {
         }
         let output = self.output_dense.apply(&found, activity, call)?;
         let scores = scores.filter(|_| returns_scores);
-        Ok(std::iter::once(output).chain(scores).collect())
+        let outputs: Vec<_> = std::iter::once(output).chain(scores).collect();
+        // As in Keras, not only the projections pay it, but the layer too.
+        if let Some(regularizer) = activity {
+            for output in &outputs {
+                regularizer.add_activity(output, call)?;
+            }
+        }
+        Ok(outputs)
     }
 }
 

@@ -53,7 +53,7 @@ use composite::Gru;
 ///
 /// # Keras
 ///
-/// `keras.layers.GRU`, but for `stateful`. As there, a layer that is given states does not use
+/// `keras.layers.GRU`. As there, a layer that is given states does not use
 /// the mask that belongs to its input: give it by name, as `mask`.
 ///
 /// # References
@@ -113,10 +113,14 @@ impl Layer for GRU {
         let recurrent = &self.recurrent;
         let width = recurrent.units.saturating_mul(GATES);
         let shape = if self.reset_after { vec![2, width] } else { vec![width] };
-        let cell = recurrent.cell(inputs, GATES, init, |init| {
+        let cell = recurrent.cell(inputs, (GATES, 1), init, |init| {
             init.variable("bias", shape, &recurrent.bias_initializer)
         })?;
         Ok(Box::new(BuiltGRU { config: self.clone(), cell }))
+    }
+
+    fn takes_named(&self, name: &str) -> bool {
+        matches!(name, "mask" | "initial_state")
     }
 
     fn list_from(&self) -> Option<usize> {

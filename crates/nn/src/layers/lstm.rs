@@ -55,7 +55,7 @@ use composite::Lstm;
 ///
 /// # Keras
 ///
-/// `keras.layers.LSTM`, but for `stateful`: same names, defaults, weight layout, and masks of
+/// `keras.layers.LSTM`: same names, defaults, weight layout, and masks of
 /// dropout (drawn once per batch; one for each gate if states are dropped). As there, a layer
 /// that is given states does not use the mask that belongs to its input: give it by name, as
 /// `mask`.
@@ -126,8 +126,13 @@ impl Layer for LSTM {
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        let cell = self.recurrent.cell(inputs, GATES, init, |init| self.bias(init))?;
+        let cell =
+            self.recurrent.cell(inputs, (GATES, 2), init, |init| self.bias(init))?;
         Ok(Box::new(BuiltLSTM { config: self.clone(), cell }))
+    }
+
+    fn takes_named(&self, name: &str) -> bool {
+        matches!(name, "mask" | "initial_state")
     }
 
     fn list_from(&self) -> Option<usize> {

@@ -296,6 +296,10 @@ impl Layer for MultiHeadAttention {
             && matches!(argument, "use_causal_mask" | "return_attention_scores")
     }
 
+    fn takes_named(&self, name: &str) -> bool {
+        matches!(name, "attention_mask" | "query_mask" | "value_mask" | "key_mask")
+    }
+
     fn input_names(&self) -> &'static [&'static str] {
         &["query", "value", "key"]
     }

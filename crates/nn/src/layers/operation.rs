@@ -157,6 +157,10 @@ impl Layer for Operation {
         false
     }
 
+    fn takes_named(&self, _name: &str) -> bool {
+        true
+    }
+
     fn takes_constant(&self, _argument: &str, _value: &Value) -> bool {
         true
     }

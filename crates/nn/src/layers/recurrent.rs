@@ -93,6 +93,19 @@ macro_rules! recurrent_setters {
                 self
             }
 
+            /// Sets whether a batch begins with the states that the one before ended with, in
+            /// inference too; false by default.
+            ///
+            /// All batches have to be of one size, which the model's input gives:
+            /// [`Sequential::batch_size`](crate::Sequential::batch_size),
+            /// [`Symbol::batch_input`](crate::Symbol::batch_input).
+            /// [`Model::reset_states`](crate::Model::reset_states) begins anew.
+            #[must_use]
+            pub fn stateful(mut self, stateful: bool) -> Self {
+                self.recurrent.stateful = stateful;
+                self
+            }
+
             /// Sets whether the output of a masked step is 0, not that of the step before; false
             /// by default.
             #[must_use]
@@ -241,6 +254,8 @@ pub(super) struct Cell {
     pub(super) kernel: Variable,
     pub(super) recurrent_kernel: Variable,
     pub(super) bias: Option<Variable>,
+    /// Of a stateful layer: the states after the batch before.
+    memories: Vec<Variable>,
 }
 
 /// What a loop over the steps works with; time comes before the batch.
@@ -256,6 +271,8 @@ pub(super) struct Steps {
     pub(super) state_dropout: Vec<Var>,
     /// The mask that belongs to the output: (batch, time).
     given_mask: Option<Var>,
+    /// What is to have the states after the last step.
+    memories: Vec<Variable>,
 }
 
 impl Recurrent {
@@ -303,21 +320,15 @@ impl Recurrent {
                 .got(value));
             }
         }
-        if self.stateful {
-            return Err(Error::invalid(
-                "`stateful` is not supported",
-                "states that start anew with each batch",
-            )
-            .help(
-                "return the states with return_state, and give them as initial_state",
-            ));
-        }
         let Some((x, initial)) = inputs.split_first() else {
             return Err(Error::invalid("cannot take no input", "one input").got("none"));
         };
         let help = "add an axis for time or features, e.g. with an Embedding or Reshape";
         expect::exactly(x, 3, "(batch, time, features)", help)?;
         expect::known(x, -1)?;
+        if self.stateful {
+            batch_of(x)?;
+        }
         let state = Shape::from([x.dims()[0].clone(), self.units.into()]);
         let fits = initial.is_empty() || initial.len() == states;
         if !fits || initial.iter().any(|given| !given.may_equal(&state)) {
@@ -339,7 +350,7 @@ impl Recurrent {
     pub(super) fn cell(
         &self,
         inputs: &[Shape],
-        gates: usize,
+        (gates, states): (usize, usize),
         init: &mut Init<'_>,
         bias: impl FnOnce(&mut Init<'_>) -> Result<Variable>,
     ) -> Result<Cell> {
@@ -359,7 +370,14 @@ impl Recurrent {
                 init.regularize(bias, self.bias_regularizer.as_ref());
                 init.constrain(bias, self.bias_constraint.as_ref());
             }
-            Ok(Cell { kernel, recurrent_kernel, bias })
+            let mut memories = Vec::new();
+            if self.stateful {
+                let shape = [batch_of(&inputs[0])?, units];
+                for number in 0..states {
+                    memories.push(init.memory(&format!("state_{number}"), shape)?);
+                }
+            }
+            Ok(Cell { kernel, recurrent_kernel, bias, memories })
         })
     }
 
@@ -378,7 +396,7 @@ impl Recurrent {
         let given_mask =
             inputs.named("mask").next().or_else(|| call.mask(given)).cloned();
         let mut x = given.cast(call.dtype())?;
-        // With states, Keras passes the input's own mask on, but does not use it.
+        // With states given, Keras passes the input's own mask on, but does not use it.
         let has_states =
             !initial.is_empty() || inputs.named("initial_state").next().is_some();
         let mut mask = match inputs.named("mask").next() {
@@ -391,6 +409,9 @@ impl Recurrent {
         }
         let mut initial: Vec<Var> =
             initial.iter().chain(inputs.named("initial_state")).cloned().collect();
+        if initial.is_empty() {
+            initial = cell.memories.iter().map(|memory| call.read(memory)).collect();
+        }
         if initial.is_empty() {
             let shape = [x.shape().dims()[0].clone(), self.units.into()];
             initial = vec![zeros(&x, shape)?; states];
@@ -431,7 +452,8 @@ impl Recurrent {
             }
         }
         let mask = mask.map(|mask| mask.swap_axes(0, 1)).transpose()?;
-        Ok(Steps { projection, mask, states: initial, state_dropout, given_mask })
+        let (states, memories) = (initial, cell.memories.clone());
+        Ok(Steps { projection, mask, states, state_dropout, given_mask, memories })
     }
 
     /// The layer's outputs, from the first state after each step and all after the last.
@@ -442,6 +464,7 @@ impl Recurrent {
         states: Vec<Var>,
         call: &mut Call<'_>,
     ) -> Result<Vec<Var>> {
+        remember(&steps.memories, &states, call)?;
         let zeroed = steps.mask.as_ref().filter(|_| self.zero_output_for_mask);
         let output = match (self.return_sequences, zeroed) {
             (true, None) => sequence.swap_axes(0, 1)?,
@@ -524,6 +547,27 @@ fn masked_scan(
         let first = next[0].clone();
         Ok((next, vec![first]))
     })
+}
+
+/// The number of examples of every batch, which a stateful layer has to know.
+pub(super) fn batch_of(input: &Shape) -> Result<usize> {
+    input.dims()[0].known().ok_or_else(|| {
+        Error::invalid("a stateful layer needs batches of one size", "a known batch axis")
+            .got(input)
+            .help("give the model's input that size: Sequential::batch_size, or Symbol::batch_input")
+    })
+}
+
+/// Keeps the states for the next batch.
+pub(super) fn remember(
+    memories: &[Variable],
+    states: &[Var],
+    call: &mut Call<'_>,
+) -> Result<()> {
+    for (memory, state) in memories.iter().zip(states) {
+        call.update(memory, &state.cast(memory.dtype())?.stop_gradient()?);
+    }
+    Ok(())
 }
 
 /// Zeros of that shape; where a length is unknown, it is that of the same axis of `like`.

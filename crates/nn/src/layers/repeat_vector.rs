@@ -4,7 +4,7 @@ use deckle_autograd::Var;
 use deckle_tensor::{Dim, Shape};
 use serde::{Deserialize, Serialize};
 
-use crate::{Built, Call, Init, Inputs, Layer, Result, expect};
+use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 
 /// Repeats each example as the steps of a sequence.
 ///
@@ -52,6 +52,11 @@ impl Layer for RepeatVector {
         let input =
             expect::exactly(expect::one_input(inputs)?, 2, "(batch, features)", help)?;
         expect::positive("n", self.n)?;
+        if i32::try_from(self.n).is_err() {
+            return Err(
+                Error::invalid("`n` makes no sense", "a number below 2^31").got(self.n)
+            );
+        }
         let dims = input.dims();
         Ok(vec![[dims[0].clone(), Dim::Known(self.n), dims[1].clone()].into()])
     }

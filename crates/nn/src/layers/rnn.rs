@@ -2,13 +2,14 @@
 
 use std::{any::Any, cell::RefCell};
 
-use deckle_autograd::{Axis, Error as GraphError, Var, scan};
+use deckle_autograd::{Axis, Error as GraphError, Var, Variable, scan};
 use deckle_tensor::{Dim, Shape};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
     GRU, GRUCell, LSTM, LSTMCell, SimpleRNN, SimpleRNNCell, StackedRNNCells,
+    recurrent::{batch_of, remember},
     setters::setters,
     wrapped::{BuiltWrapped, Wrapped},
 };
@@ -51,7 +52,7 @@ use crate::{
 ///
 /// # Keras
 ///
-/// `keras.layers.RNN`, but for `stateful`. As there, a layer that is given states does not use
+/// `keras.layers.RNN`. As there, a layer that is given states does not use
 /// the mask that belongs to its input: give it by name, as `mask`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RNN {
@@ -98,6 +99,9 @@ impl RNN {
         /// Sets whether the output of a masked step is 0, not that of the step before; false by
         /// default.
         zero_output_for_mask: bool;
+        /// Sets whether a batch begins with the states that the one before ended with, in
+        /// inference too, see [`LSTM::stateful`]; false by default.
+        stateful: bool;
     }
 
     /// The layer that computes the same as this with its cell, and all steps' products of the
@@ -127,17 +131,13 @@ impl RNN {
             ("return_state", self.return_state),
             ("go_backwards", self.go_backwards),
             ("zero_output_for_mask", self.zero_output_for_mask),
+            ("stateful", self.stateful),
         ] {
             config[name] = value.into();
         }
         make(config).map(Some).map_err(|error| {
             Error::invalid("cannot run this cell", "the settings of its layer").got(error)
         })
-    }
-
-    pub(super) fn stateful(mut self, stateful: bool) -> Self {
-        self.stateful = stateful;
-        self
     }
 }
 
@@ -196,20 +196,14 @@ impl Layer for RNN {
     }
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
-        if self.stateful {
-            return Err(Error::invalid(
-                "`stateful` is not supported",
-                "states that start anew with each batch",
-            )
-            .help(
-                "return the states with return_state, and give them as initial_state",
-            ));
-        }
         let Some((x, given)) = inputs.split_first() else {
             return Err(Error::invalid("cannot take no input", "one input").got("none"));
         };
         let help = "add an axis for time or features, e.g. with an Embedding or Reshape";
         expect::at_least(x, 3, "(batch, time, ...)", help)?;
+        if self.stateful {
+            batch_of(x)?;
+        }
         let states = states_of(&self.cell, &step(x))?;
         let is_open =
             |state: &&Shape| state.dims()[1..].iter().any(|dim| dim.known().is_none());
@@ -260,7 +254,21 @@ impl Layer for RNN {
             None => states.len(),
         };
         let first = states.len().saturating_sub(last);
-        Ok(Box::new(BuiltRNN { config: self.clone(), cell, states, output, first }))
+        let mut memories = Vec::new();
+        for (number, state) in states.iter().enumerate().filter(|_| self.stateful) {
+            let lens = state.dims().iter().map(Dim::known);
+            let lens: Option<Vec<_>> = lens.collect();
+            let lens = lens.ok_or_else(|| {
+                Error::invalid("cannot keep this state", "known lengths").got(state)
+            })?;
+            memories.push(init.memory(&format!("state_{number}"), lens)?);
+        }
+        let config = self.clone();
+        Ok(Box::new(BuiltRNN { config, cell, states, output, first, memories }))
+    }
+
+    fn takes_named(&self, name: &str) -> bool {
+        matches!(name, "mask" | "initial_state")
     }
 
     fn list_from(&self) -> Option<usize> {
@@ -277,6 +285,8 @@ struct BuiltRNN {
     output: Shape,
     /// Which state is the output of a masked first step: the first one of the last cell.
     first: usize,
+    /// If it is stateful: the states after the batch before.
+    memories: Vec<Variable>,
 }
 
 /// Zeros of that shape, for as many examples as `x` has; other axes have known lengths.
@@ -315,6 +325,9 @@ impl Built for BuiltRNN {
             steps_mask = steps_mask.map(|mask| mask.flip(1)).transpose()?;
         }
         if states.is_empty() {
+            states = self.memories.iter().map(|memory| call.read(memory)).collect();
+        }
+        if states.is_empty() {
             let made = self.states.iter().map(|shape| zeros(&x, shape, call));
             states = made.collect::<Result<_>>()?;
         }
@@ -326,6 +339,7 @@ impl Built for BuiltRNN {
         }
         let (sequence, last, states) =
             self.run(&x.swap_axes(0, 1)?, steps_mask.as_ref(), &states, call)?;
+        remember(&self.memories, &states, call)?;
         let output =
             if config.return_sequences { sequence.swap_axes(0, 1)? } else { last };
         if let (true, Some(mask)) = (config.return_sequences, named.or(own)) {

@@ -33,8 +33,8 @@ pub type SeparableConv2D = SeparableConv<2>;
 ///
 /// # Errors
 ///
-/// Building fails if the input has another rank or unknown channels, both a stride and a dilation
-/// are above 1, the padding is `Causal`, or the window is longer than the input.
+/// Building fails if the input has another rank or unknown channels, the padding is `Causal`, or
+/// the window is longer than the input.
 ///
 /// # Examples
 ///

@@ -45,7 +45,7 @@ use composite::Simple;
 ///
 /// # Keras
 ///
-/// `keras.layers.SimpleRNN`, but for `stateful`. As there, a layer that is given states does
+/// `keras.layers.SimpleRNN`. As there, a layer that is given states does
 /// not use the mask that belongs to its input: give it by name, as `mask`.
 ///
 /// # References
@@ -78,10 +78,14 @@ impl Layer for SimpleRNN {
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
         let recurrent = self.recurrent.clone();
-        let cell = recurrent.cell(inputs, 1, init, |init| {
+        let cell = recurrent.cell(inputs, (1, 1), init, |init| {
             init.variable("bias", [recurrent.units], &recurrent.bias_initializer)
         })?;
         Ok(Box::new(BuiltSimpleRNN { recurrent, cell }))
+    }
+
+    fn takes_named(&self, name: &str) -> bool {
+        matches!(name, "mask" | "initial_state")
     }
 
     fn list_from(&self) -> Option<usize> {

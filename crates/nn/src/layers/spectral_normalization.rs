@@ -30,7 +30,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// Building fails if the layer has no kernel and no embeddings, or `power_iterations` is 0.
+/// Building fails if the layer has no kernel and no embeddings, or `power_iterations` is 0 or
+/// above 1000.
 ///
 /// # Examples
 ///
@@ -56,6 +57,9 @@ pub struct SpectralNormalization {
     #[serde(default = "one")]
     power_iterations: usize,
 }
+
+/// Each step is part of the graph.
+const MOST_ITERATIONS: usize = 1000;
 
 fn one() -> usize {
     1
@@ -92,6 +96,11 @@ impl Layer for SpectralNormalization {
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
         expect::positive("power_iterations", self.power_iterations)?;
+        if self.power_iterations > MOST_ITERATIONS {
+            let expected = format!("{MOST_ITERATIONS} or fewer");
+            return Err(Error::invalid("`power_iterations` makes no sense", expected)
+                .got(self.power_iterations));
+        }
         self.layer.output_shape(inputs)
     }
 
@@ -112,8 +121,8 @@ impl Layer for SpectralNormalization {
         Ok(Box::new(BuiltSpectralNormalization { layer, kernel, u, iterations }))
     }
 
-    fn passes_mask(&self) -> bool {
-        self.layer.layer().passes_mask()
+    fn has_constants(&self) -> bool {
+        true
     }
 }
 
@@ -175,8 +184,13 @@ mod tests {
         layers::{Conv1D, Dense, Embedding, ReLU},
     };
 
-    /// In training, the vectors of the power method count as constants, which differences of
-    /// the loss do not know: gradients are checked for a frozen layer.
+    #[test]
+    fn keeps_the_promises_of_a_layer() -> Result<()> {
+        check_layer(&SpectralNormalization::new(Dense::new(2)), [[2, 3]])?;
+        let layer = SpectralNormalization::new(Conv1D::new(2, 2));
+        check_layer(&layer.power_iterations(3), [[1, 3, 2]])
+    }
+
     #[test]
     fn a_training_step_divides_by_the_largest_singular_value() -> Result<()> {
         let dense = Dense::new(2).use_bias(false).kernel_initializer(Initializer::Ones);

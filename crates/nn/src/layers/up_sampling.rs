@@ -1,12 +1,12 @@
 //! Longer spatial axes: `UpSampling1D`, `UpSampling2D`, `UpSampling3D`.
 
-use std::f64::consts::PI;
-
-use deckle_autograd::{Axis, Var};
-use deckle_tensor::{Dim, Shape, Tensor};
+use deckle_autograd::Var;
+use deckle_tensor::{Dim, Shape};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
-use super::{DataFormat, PerAxis, setters::setters};
+use super::{
+    DataFormat, Interpolation, PerAxis, interpolation::LONGEST, setters::setters,
+};
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 
 /// [Repeats](UpSampling) each step.
@@ -15,86 +15,6 @@ pub type UpSampling1D = UpSampling<1>;
 pub type UpSampling2D = UpSampling<2>;
 /// [Repeats](UpSampling) the cells of volumes.
 pub type UpSampling3D = UpSampling<3>;
-
-/// What lies between the pixels of an image that is enlarged.
-///
-/// Pixels are squares: the first of twice as many lies a quarter of a pixel before the first.
-///
-/// # Keras
-///
-/// `interpolation` of `keras.layers.UpSampling2D`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Interpolation {
-    /// What the nearest pixel is.
-    #[default]
-    Nearest,
-    /// Lines between pixels.
-    Bilinear,
-    /// Keys's cubic curves through four pixels.
-    Bicubic,
-    /// Lanczos's kernel over six pixels.
-    Lanczos3,
-    /// Lanczos's kernel over ten pixels.
-    Lanczos5,
-}
-
-impl Interpolation {
-    /// How far a pixel reaches.
-    fn reach(self) -> f64 {
-        match self {
-            Self::Nearest => 0.5,
-            Self::Bilinear => 1.0,
-            Self::Bicubic => 2.0,
-            Self::Lanczos3 => 3.0,
-            Self::Lanczos5 => 5.0,
-        }
-    }
-
-    /// How much a pixel at that distance counts.
-    fn weight(self, distance: f64) -> f64 {
-        let x = distance.abs();
-        match self {
-            Self::Nearest => f64::from(u8::from(x <= 0.5)),
-            Self::Bilinear => (1.0 - x).max(0.0),
-            Self::Bicubic if x < 1.0 => ((1.5 * x - 2.5) * x) * x + 1.0,
-            Self::Bicubic if x < 2.0 => ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0,
-            Self::Bicubic => 0.0,
-            Self::Lanczos3 | Self::Lanczos5 => {
-                let reach = self.reach();
-                if x > reach {
-                    0.0
-                } else if x <= 1e-3 {
-                    1.0
-                } else {
-                    reach * (PI * x).sin() * (PI * x / reach).sin() / (PI * PI * x * x)
-                }
-            }
-        }
-    }
-
-    /// For each pixel of an axis that becomes `factor` times as long: where the pixels are that
-    /// it is made of, and how much each counts; one list for each of these pixels.
-    fn taps(self, len: usize, factor: usize) -> Vec<(Vec<i32>, Vec<f64>)> {
-        let count = (2.0 * self.reach()) as usize;
-        let mut taps = vec![(Vec::new(), Vec::new()); count];
-        for i in 0..len * factor {
-            let place = (i as f64 + 0.5) / factor as f64 - 0.5;
-            let first = (place - self.reach()).floor() as i64 + 1;
-            let inside = |at: i64| (0..len as i64).contains(&at);
-            let weights: Vec<_> = (first..first + count as i64)
-                .map(|at| if inside(at) { self.weight(place - at as f64) } else { 0.0 })
-                .collect();
-            let sum: f64 = weights.iter().sum();
-            for (tap, weight) in weights.iter().enumerate() {
-                let at = (first + tap as i64).clamp(0, len as i64 - 1);
-                taps[tap].0.push(at as i32);
-                taps[tap].1.push(weight / sum);
-            }
-        }
-        taps
-    }
-}
 
 /// Makes each spatial axis several times as long.
 ///
@@ -198,7 +118,7 @@ impl<const N: usize> Layer for UpSampling<N> {
             if self.interpolation != Interpolation::Nearest {
                 let known = expect::known(&shape, at)?;
                 expect::positive("the length of an image", known)?;
-                if known.checked_mul(factor).is_none_or(|n| i32::try_from(n).is_err()) {
+                if known.checked_mul(factor).is_none_or(|n| n > LONGEST) {
                     return Err(Error::invalid("`size` makes no sense", "a smaller one")
                         .got(factor));
                 }
@@ -228,18 +148,7 @@ impl<const N: usize> Built for UpSampling<N> {
                 continue;
             }
             let len = expect::known(x.shape(), at.cast_signed())?;
-            let mut place = vec![Axis::from(1); x.rank()];
-            place[at] = Axis::Rest;
-            let mut sum: Option<Var> = None;
-            for (places, weights) in self.interpolation.taps(len, factor) {
-                let count = [places.len()];
-                let places = Var::constant(&Tensor::new(places, count)?);
-                let weights = Tensor::new(weights, count)?.cast(x.dtype());
-                let weights = Var::constant(&weights).reshape(place.clone())?;
-                let part = x.gather(at.cast_signed(), &places)?.mul(&weights)?;
-                sum = Some(sum.map_or(Ok(part.clone()), |sum| sum.add(&part))?);
-            }
-            x = sum.unwrap_or(x);
+            x = self.interpolation.resize(&x, at, len * factor, false)?;
         }
         Ok(vec![x])
     }
@@ -268,7 +177,7 @@ mod tests {
     #[test]
     fn weights_of_a_pixel_are_1_together() {
         for interpolation in [Interpolation::Bilinear, Interpolation::Lanczos5] {
-            let taps = interpolation.taps(3, 4);
+            let taps = interpolation.taps(3, 12, false);
             for i in 0..12 {
                 let sum: f64 = taps.iter().map(|(_, weights)| weights[i]).sum();
                 assert!((sum - 1.0).abs() < 1e-12);

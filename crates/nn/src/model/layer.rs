@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deckle_autograd::Var;
+use deckle_autograd::{Var, Variable};
 use deckle_tensor::{DType, Shape};
 
 use super::{Model, Nested};
@@ -17,6 +17,7 @@ pub struct ModelLayer {
     name: String,
     built: Arc<dyn Built>,
     weights: Vec<Weight>,
+    memories: Vec<Variable>,
     input_shapes: Vec<Shape>,
     output_shapes: Vec<Shape>,
 }
@@ -45,6 +46,12 @@ impl ModelLayer {
     #[must_use]
     pub fn weights(&self) -> &[Weight] {
         &self.weights
+    }
+
+    /// What it remembers from batch to batch, as the states of a stateful recurrent layer.
+    #[must_use]
+    pub fn memories(&self) -> &[Variable] {
+        &self.memories
     }
 
     /// The shapes that it was built for.
@@ -88,6 +95,7 @@ impl ModelLayer {
             handle: LayerHandle::from(model),
             built: Arc::new(Nested(model.clone())),
             weights: weights_of(model),
+            memories: model.memories(),
             ..self.clone()
         }
     }
@@ -118,13 +126,18 @@ impl ModelLayer {
             .layer()
             .build(&input_shapes, &mut init)
             .map_err(|error| error.in_layer(&name, handle.layer().class_name()))?;
-        let weights = match handle.model() {
-            Some(model) => weights_of(model),
-            None => init.into_weights(),
+        let (weights, memories) = match handle.model() {
+            Some(model) => (weights_of(model), model.memories()),
+            None => init.into_parts(),
         };
+        for weight in &weights {
+            weight
+                .check()
+                .map_err(|error| error.in_layer(&name, handle.layer().class_name()))?;
+        }
         let output_shapes = call.outputs.iter().map(|output| output.shape.clone());
         let (built, output_shapes) = (Arc::from(built), output_shapes.collect());
-        Ok(Self { handle, name, built, weights, input_shapes, output_shapes })
+        Ok(Self { handle, name, built, weights, memories, input_shapes, output_shapes })
     }
 
     pub(super) fn call(&self, given: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
@@ -169,10 +182,10 @@ impl ModelLayer {
             let given = inputs.named("mask").next();
             let first = inputs.positional().first();
             let mask = given.or_else(|| call.mask(first?)).cloned();
-            for output in &outputs {
-                if let (Some(mask), None) = (&mask, call.mask(output)) {
-                    call.set_mask(output, mask);
-                }
+            if let (Some(output), Some(mask)) = (outputs.first(), &mask)
+                && call.mask(output).is_none()
+            {
+                call.set_mask(output, mask);
             }
         }
         Ok(outputs)

@@ -179,6 +179,10 @@ impl Layer for Nested {
     fn casts_inputs(&self) -> bool {
         false
     }
+
+    fn takes_named(&self, name: &str) -> bool {
+        name == "mask"
+    }
 }
 
 impl Built for Nested {

@@ -73,6 +73,17 @@ impl Sequential {
         self
     }
 
+    /// Sets how many examples all batches have, which stateful layers need; any number by default.
+    #[must_use]
+    pub fn batch_size(mut self, batch: usize) -> Self {
+        if let Some(input) = self.input.as_input() {
+            let made = LayerHandle::from(input.clone().batch_size(batch));
+            let name = self.input.name();
+            self.input = name.map_or_else(|| made.clone(), |name| made.named(name));
+        }
+        self
+    }
+
     /// Sets the model's name; `sequential` by default.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
