@@ -272,8 +272,10 @@ impl Model {
         self.weights().map(|weight| weight.variable().clone()).collect()
     }
 
-    /// What its layers remember from batch to batch, each once.
-    pub(crate) fn memories(&self) -> Vec<Variable> {
+    /// What its layers remember from batch to batch, each once: no weights, and in no file of a
+    /// model.
+    #[must_use]
+    pub fn memories(&self) -> Vec<Variable> {
         let mut all: Vec<Variable> = Vec::new();
         for memory in self.layers().iter().flat_map(ModelLayer::memories) {
             if !all.iter().any(|known| known.is_same(memory)) {

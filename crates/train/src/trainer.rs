@@ -316,6 +316,7 @@ impl Trainer {
         let tracked = self.trackers.all.iter().flat_map(Tracker::variables);
         checkpoint::unique(
             (self.model.variables().into_iter())
+                .chain(self.model.memories())
                 .chain(self.optimizer.variables())
                 .chain(tracked.cloned())
                 .chain([self.seed.clone(), self.step.clone()]),
