@@ -127,9 +127,11 @@ impl Arrays {
 
     /// Sets the weight of each example in the loss, or in all losses; without it, all weigh 1.
     ///
+    /// Weights `(examples, steps)` weigh each step of sequences.
+    ///
     /// # Errors
     ///
-    /// If `weights` is not `(examples,)` of a floating-point type.
+    /// If `weights` is not `(examples, ...)` of a floating-point type.
     pub fn sample_weight(self, weights: &Tensor) -> Result<Self> {
         self.weighted(std::slice::from_ref(weights))
     }
@@ -138,7 +140,7 @@ impl Arrays {
     ///
     /// # Errors
     ///
-    /// If there is not one tensor for each target, or one is not `(examples,)` of a
+    /// If there is not one tensor for each target, or one is not `(examples, ...)` of a
     /// floating-point type.
     ///
     /// # Examples
@@ -168,13 +170,13 @@ impl Arrays {
 
     fn weighted(mut self, weights: &[Tensor]) -> Result<Self> {
         for weights in weights {
-            if weights.rank() != 1 || !weights.dtype().is_float() {
+            if weights.rank() == 0 || !weights.dtype().is_float() {
                 return Err(Error::invalid(
                     "sample_weight",
-                    format_args!("float32 ({},)", self.len),
+                    format_args!("float32 ({}, ...)", self.len),
                 )
                 .got(weights.spec())
-                .help("give one weight for each example"));
+                .help("give one weight for each example, or for each of its steps"));
             }
             if weights.shape()[0] != self.len {
                 return Err(Error::Counts {
@@ -186,7 +188,7 @@ impl Arrays {
             }
         }
         self.example.weights =
-            weights.iter().map(|weights| Spec::scalar(weights.dtype())).collect();
+            weights.iter().map(|w| Spec::new(w.dtype(), &w.shape()[1..])).collect();
         self.weights = weights.iter().map(Tensor::contiguous).collect();
         Ok(self)
     }
@@ -227,7 +229,7 @@ impl Arrays {
         &self.targets
     }
 
-    /// The weights of the examples, each `(examples,)`: none, one for all targets, or one for
+    /// The weights of the examples, each `(examples, ...)`: none, one for all targets, or one for
     /// each.
     #[must_use]
     pub fn weights(&self) -> &[Tensor] {
@@ -542,10 +544,13 @@ mod tests {
              help: the first axis of every array counts the examples"
         );
         assert_eq!(
-            data.clone().sample_weight(&f32s(&[4, 1])).unwrap_err().to_string(),
-            "`sample_weight`: cannot take this input\n  expected: float32 (4,)\n       \
-             got: float32 (4, 1)\n      help: give one weight for each example"
+            data.clone().sample_weight(&f32s(&[])).unwrap_err().to_string(),
+            "`sample_weight`: cannot take this input\n  expected: float32 (4, ...)\n       \
+             got: float32 ()\n      help: give one weight for each example, or for each of its \
+             steps"
         );
+        let steps = data.clone().sample_weight(&f32s(&[4, 3])).unwrap();
+        assert_eq!(steps.example().weights[0].shape(), [3]);
         assert_eq!(
             data.subset(&[1, 4]).unwrap_err().to_string(),
             "data set: index out of range\n  expected: 0 <= index < 4\n       got: 4"
