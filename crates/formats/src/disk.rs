@@ -68,6 +68,8 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// A new file in the folder of `target`; the first name that is free.
 fn create_beside(target: &Path) -> std::io::Result<(PathBuf, File)> {
     let name = target.file_name().ok_or(ErrorKind::InvalidFilename)?;
+    // A name may have 255 bytes.
+    let name = if name.len() <= 240 { name } else { "deckle".as_ref() };
     for number in 0..1000 {
         let mut temporary = std::ffi::OsString::from(".");
         temporary.push(name);
