@@ -231,19 +231,6 @@ impl<'a> Call<'a> {
         Ok(Var::random_like(like, distribution, stream, seed, step, shared)?)
     }
 
-    /// Runs `action`, with all layers in it frozen if they are not to be trainable.
-    pub(crate) fn frozen_unless<T>(
-        &mut self,
-        trainable: bool,
-        action: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
-        let outer = self.layer.trainable;
-        self.layer.trainable &= trainable;
-        let result = action(self);
-        self.layer.trainable = outer;
-        result
-    }
-
     /// Runs `action`, in which the variable reads as that value.
     pub(crate) fn with_value<T>(
         &mut self,

@@ -2,16 +2,18 @@
 //! [`Model::config`].
 
 mod read;
+mod shared;
 mod write;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use deckle_autograd::Device;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-#[cfg(any(doc, test))]
-use crate::Model;
-use crate::{AnyLayer, Layer, layers};
+use crate::{AnyLayer, Layer, Model, init::Blank, layers};
+use read::Reader;
+pub(crate) use read::is_model;
 
 /// The classes of layers that a file may name.
 ///
@@ -33,6 +35,8 @@ use crate::{AnyLayer, Layer, layers};
 #[derive(Clone)]
 pub struct Registry {
     makers: Arc<BTreeMap<String, Maker>>,
+    /// How many elements weights of models in layers may have, if that is limited.
+    blank: Option<Blank>,
 }
 
 /// Makes a layer of its configuration, in which other layers may be.
@@ -57,7 +61,7 @@ impl Registry {
     /// A registry without any class.
     #[must_use]
     pub fn empty() -> Self {
-        Self { makers: Arc::default() }
+        Self { makers: Arc::default(), blank: None }
     }
 
     /// A registry of all layers in [`layers`], under Keras's names.
@@ -193,6 +197,12 @@ impl Registry {
         self
     }
 
+    /// The model in a layer's configuration; its weights are zeros if those of the model around
+    /// it are.
+    pub(crate) fn model(&self, object: &Value) -> crate::Result<Model> {
+        Reader::new(self, &Device::reference(), 0, self.blank.clone()).whole(object)
+    }
+
     /// What makes layers of that class.
     pub(crate) fn maker(&self, class_name: &str) -> Option<Make> {
         let make = Arc::clone(self.makers.get(class_name)?);
@@ -227,7 +237,7 @@ impl fmt::Debug for Registry {
 }
 
 /// Whether a class is one of Keras's operations, whose number comes with the tensors in a file.
-fn is_operation(module: &str) -> bool {
+pub(crate) fn is_operation(module: &str) -> bool {
     ["keras.src.ops", "keras.ops"].iter().any(|start| module.starts_with(start))
 }
 

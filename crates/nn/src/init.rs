@@ -8,7 +8,7 @@ use std::sync::{
 use deckle_autograd::{Group, Variable};
 use deckle_tensor::{DType, Tensor, shape_text};
 
-use crate::{Constraint, Error, Initializer, Regularizer, Result, stream};
+use crate::{Constraint, Error, Initializer, Model, Regularizer, Result, stream};
 
 /// A variable of a layer.
 #[derive(Clone, Debug)]
@@ -314,6 +314,37 @@ impl<'a> Init<'a> {
         let mut all = self.weights.iter_mut();
         if let Some(weight) = all.find(|weight| weight.variable.is_same(variable)) {
             weight.also_in = Some(self.scope.clone());
+        }
+    }
+
+    /// The seed of a model that is a part of that name.
+    pub(crate) fn seed_of(&self, part: &str) -> u64 {
+        stream(&self.path_of(part), self.seed)
+    }
+
+    /// Takes over the weights of a model that is the part that is made.
+    pub(crate) fn adopt(&mut self, model: &Model) {
+        if self.scope.iter().all(|step| step != "layers") {
+            self.memories.extend(model.memories());
+        }
+        for (layer, group) in model.layers().iter().zip(model.file_groups()) {
+            let Some(group) = group else { continue };
+            self.scope.extend(["layers".to_owned(), group]);
+            match layer.model() {
+                Some(model) => self.adopt(model),
+                None => {
+                    let scope = &self.scope;
+                    let within =
+                        |of: &[String]| scope.iter().chain(of).cloned().collect();
+                    self.weights.extend(layer.weights().iter().map(|weight| Weight {
+                        scope: within(&weight.scope),
+                        also_in: weight.also_in.as_deref().map(within),
+                        trainable: weight.trainable && layer.is_open(),
+                        ..weight.clone()
+                    }));
+                }
+            }
+            self.scope.truncate(self.scope.len() - 2);
         }
     }
 

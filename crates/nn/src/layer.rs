@@ -4,19 +4,19 @@ use std::{
     any::Any,
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use deckle_autograd::{Signature, Var};
+use deckle_autograd::{Signature, Var, Variable};
 use deckle_tensor::{DType, Shape};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     Arguments, Call, Error, Init, InputLayer, Inputs, Model, Nest, Result, Symbol,
-    model::Nested, snake_case,
+    Weight, model::Nested, snake_case,
 };
 
 /// The configuration of a layer: plain data, from which [`Layer::build`] makes weights.
@@ -199,20 +199,37 @@ struct Placed {
     dtype: DType,
     /// How often it was called; the numbers of its calls in files.
     calls: Arc<AtomicUsize>,
+    /// What all models share that it is a layer of; without it, each makes weights of its own.
+    made: Option<Made>,
 }
+
+/// A layer's weights and states, from the first model that is built with it.
+pub(crate) type Made = Arc<OnceLock<(Arc<dyn Built>, Vec<Weight>, Vec<Variable>)>>;
 
 impl LayerHandle {
     /// The layer with that configuration.
     pub fn new(layer: Arc<dyn AnyLayer>) -> Self {
         let (name, trainable, dtype) = (None, true, DType::F32);
-        Self(Arc::new(Placed { layer, name, trainable, dtype, calls: Arc::default() }))
+        let (calls, made) = (Arc::default(), None);
+        Self(Arc::new(Placed { layer, name, trainable, dtype, calls, made }))
     }
 
     fn with(&self, change: impl FnOnce(&mut Placed)) -> Self {
         let mut placed = (*self.0).clone();
         placed.calls = Arc::default();
+        placed.made = None;
         change(&mut placed);
         Self(Arc::new(placed))
+    }
+
+    /// The layer with weights that it shares with all that are given `made`.
+    pub(crate) fn sharing(&self, made: Made) -> Self {
+        self.with(|placed| placed.made = Some(made))
+    }
+
+    /// The weights that it shares between models.
+    pub(crate) fn made(&self) -> Option<&Made> {
+        self.0.made.as_ref()
     }
 
     /// A layer of the same configuration with that name.
@@ -422,6 +439,7 @@ impl From<&Model> for LayerHandle {
             trainable: model.is_trainable(),
             dtype: DType::F32,
             calls: model.call_counter(),
+            made: None,
         }))
     }
 }

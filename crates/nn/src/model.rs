@@ -1,5 +1,6 @@
 //! Models: layers with weights, joined to a graph: [`Model`], [`Functional`], [`Sequential`].
 
+mod cut;
 mod edit;
 mod functional;
 mod layer;
@@ -9,6 +10,7 @@ mod order;
 mod sequential;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, atomic::AtomicUsize},
 };
@@ -63,6 +65,13 @@ pub struct LayerCall {
     pub number: usize,
     /// Shapes and element types of its outputs.
     pub outputs: Vec<Signature>,
+}
+
+impl LayerCall {
+    /// All tensors that it is given.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &TensorRef> {
+        self.inputs.iter().chain(self.named.iter().map(|(_, tensor)| tensor))
+    }
 }
 
 /// A tensor of a model: an output of a call.
@@ -195,6 +204,34 @@ impl Model {
         }
     }
 
+    /// The group under `layers` that Keras's weights files have each layer's weights in: its
+    /// class in snake case, numbered; nothing for a layer that they leave out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{Sequential, layers::Dense};
+    ///
+    /// let model = Sequential::new([4]).add(Dense::new(3)).add(Dense::new(1)).build()?;
+    /// let groups = model.file_groups();
+    /// assert_eq!(groups, [None, Some("dense".to_owned()), Some("dense_1".to_owned())]);
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    #[must_use]
+    pub fn file_groups(&self) -> Vec<Option<String>> {
+        let mut counts = BTreeMap::new();
+        let layers = self.layers().iter().map(|layer| {
+            if self.is_sequential() && layer.is_input() {
+                return None;
+            }
+            let class = snake_case(layer.handle().layer().own_class_name());
+            let count = counts.entry(class.clone()).or_insert(0usize);
+            *count += 1;
+            Some(if *count == 1 { class } else { format!("{class}_{}", *count - 1) })
+        });
+        layers.collect()
+    }
+
     /// The tensors that are its inputs.
     #[must_use]
     pub fn input_refs(&self) -> &[TensorRef] {
@@ -248,22 +285,27 @@ impl Model {
 
     /// All weights and states, by layer, each once; those of models in it included.
     pub fn weights(&self) -> impl Iterator<Item = &Weight> {
-        let all = self.layers().iter().flat_map(|layer| {
-            layer.weights().iter().map(|weight| (layer.handle().is_trainable(), weight))
-        });
-        unique(all.collect()).into_iter().map(|(_, weight)| weight)
+        self.open_weights().into_iter().map(|(_, weight)| weight)
     }
 
-    /// The weights that training changes: those that are frozen nowhere in the model.
+    /// The weights that training changes: those of no frozen layer, unless the model itself is
+    /// frozen.
+    ///
+    /// Whether a model in the model is frozen says nothing: what counts are its layers, which
+    /// are frozen with it, and may have been opened since.
     pub fn trainable_weights(&self) -> impl Iterator<Item = &Weight> {
+        let open = if self.is_trainable() { self.open_weights() } else { Vec::new() };
+        open.into_iter().filter(|(is_open, _)| *is_open).map(|(_, weight)| weight)
+    }
+
+    /// Every weight, and whether it is frozen in no layer.
+    fn open_weights(&self) -> Vec<(bool, &Weight)> {
         let all = self.layers().iter().flat_map(|layer| {
-            layer.weights().iter().map(|weight| {
-                let trainable = self.is_trainable() && layer.handle().is_trainable();
-                (trainable && weight.is_trainable(), weight)
-            })
+            let is_open = layer.is_open();
+            (layer.weights().iter())
+                .map(move |weight| (is_open && weight.is_trainable(), weight))
         });
-        let trained = unique(all.collect()).into_iter().filter(|(trained, _)| *trained);
-        trained.map(|(_, weight)| weight)
+        unique(all.collect())
     }
 
     /// All variables, by layer.
@@ -373,8 +415,7 @@ impl Model {
     /// If there are more or fewer inputs than the model has, one is of another shape, or a
     /// layer fails, which is named.
     pub fn call(&self, inputs: &[Var], call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let made =
-            call.frozen_unless(self.is_trainable(), |call| self.run(inputs, call))?;
+        let made = self.run(inputs, call)?;
         let outputs = self.0.outputs.iter();
         Ok(outputs.map(|tensor| made[tensor.call][tensor.output].clone()).collect())
     }
@@ -412,9 +453,9 @@ impl Model {
     }
 }
 
-/// Every weight once, and whether it is trained everywhere.
+/// Every weight once, and whether it is open everywhere.
 fn unique(all: Vec<(bool, &Weight)>) -> Vec<(bool, &Weight)> {
-    let mut places = std::collections::BTreeMap::new();
+    let mut places = BTreeMap::new();
     let mut unique: Vec<(bool, &Weight)> = Vec::with_capacity(all.len());
     for (trained, weight) in all {
         let place = *places.entry(weight.variable().key()).or_insert(unique.len());

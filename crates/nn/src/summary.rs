@@ -4,7 +4,7 @@ use std::fmt;
 
 use deckle_tensor::Shape;
 
-use crate::{Model, ModelLayer, Weight};
+use crate::{Model, ModelLayer, Weight, config::is_operation};
 
 /// A model's layers, their outputs' shapes and numbers of weights, as Keras's table.
 ///
@@ -36,6 +36,8 @@ use crate::{Model, ModelLayer, Weight};
 pub struct Summary {
     name: String,
     has_connections: bool,
+    expand_nested: bool,
+    show_trainable: bool,
     rows: Vec<Row>,
     trainable: Size,
     fixed: Size,
@@ -44,11 +46,47 @@ pub struct Summary {
 /// A row's cells, which may have several lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
+    /// In how many models of the model its layer is.
+    depth: usize,
     layer: String,
     class: &'static str,
     shapes: Vec<String>,
     params: usize,
     connections: Vec<String>,
+    /// Nothing for a layer without weights.
+    is_trainable: Option<bool>,
+}
+
+impl Row {
+    fn new(layer: &ModelLayer, depth: usize, connections: Vec<String>) -> Self {
+        let is_trainable =
+            layer.model().map_or(layer.handle().is_trainable(), Model::is_trainable);
+        Self {
+            depth,
+            layer: layer.name().to_owned(),
+            class: layer.class_name(),
+            shapes: layer.output_shapes().iter().map(keras_shape).collect(),
+            params: layer.count_params(),
+            connections,
+            is_trainable: (!layer.weights().is_empty()).then_some(is_trainable),
+        }
+    }
+
+    /// The rows of the layers in a model, which Keras does not connect.
+    fn inside(model: &Model, depth: usize, rows: &mut Vec<Self>) {
+        for layer in model.layers() {
+            let is_left_out = match layer.is_input() {
+                true => model.is_sequential(),
+                false => is_operation(layer.handle().layer().module()),
+            };
+            if !is_left_out {
+                rows.push(Self::new(layer, depth, vec!["-".to_owned()]));
+                if let Some(model) = layer.model() {
+                    Self::inside(model, depth + 1, rows);
+                }
+            }
+        }
+    }
 }
 
 /// A number of weights and their bytes.
@@ -64,15 +102,15 @@ impl Model {
     pub fn summary(&self) -> Summary {
         let has_connections = !self.is_chain();
         let layers = self.layers().iter().enumerate();
-        let rows = layers
-            .filter(|(_, layer)| !(self.is_sequential() && layer.is_input()))
-            .map(|(at, layer)| Row {
-                layer: layer.name().to_owned(),
-                class: layer.class_name(),
-                shapes: layer.output_shapes().iter().map(keras_shape).collect(),
-                params: layer.count_params(),
-                connections: self.connections(at, layer),
-            });
+        let mut rows = Vec::new();
+        for (at, layer) in
+            layers.filter(|(_, layer)| !(self.is_sequential() && layer.is_input()))
+        {
+            rows.push(Row::new(layer, 0, self.connections(at, layer)));
+            if let Some(model) = layer.model() {
+                Row::inside(model, 1, &mut rows);
+            }
+        }
         let sum = |weights: &mut dyn Iterator<Item = &Weight>| {
             weights.fold(Size::default(), |sum, weight| {
                 let spec = weight.variable().spec();
@@ -88,7 +126,9 @@ impl Model {
         Summary {
             name: self.name().to_owned(),
             has_connections,
-            rows: rows.collect(),
+            expand_nested: false,
+            show_trainable: false,
+            rows,
             trainable,
             fixed,
         }
@@ -125,6 +165,93 @@ impl Model {
                 format!("{made}[{}][{}]", self.call_number(*tensor), tensor.output)
             })
             .collect()
+    }
+}
+
+impl Summary {
+    /// Sets whether the layers of models that are layers have rows of their own; they do not by
+    /// default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{Sequential, layers::Dense};
+    ///
+    /// let encoder = Sequential::new([4]).add(Dense::new(3)).name("encoder").build()?;
+    /// let model = Sequential::new([4]).add(&encoder).add(Dense::new(1)).build()?;
+    /// let summary = model.summary().expand_nested(true).to_string();
+    /// assert!(summary.contains("│    └ dense (Dense)"));
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    #[must_use]
+    pub fn expand_nested(mut self, expand: bool) -> Self {
+        self.expand_nested = expand;
+        self
+    }
+
+    /// Sets whether a column says which layers are trained (`Y`) or frozen (`N`); it does not
+    /// by default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{LayerExt, Sequential, layers::Dense};
+    ///
+    /// let model = Sequential::new([4]).add(Dense::new(3).trainable(false)).build()?;
+    /// let summary = model.summary().show_trainable(true).to_string();
+    /// assert!(summary.contains("│     N     │"));
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    #[must_use]
+    pub fn show_trainable(mut self, show: bool) -> Self {
+        self.show_trainable = show;
+        self
+    }
+
+    /// The columns' headers and the widths that Keras gives them on a terminal of 80 columns.
+    fn columns(&self) -> Vec<(Column, usize)> {
+        let widths: &[usize] = match (self.has_connections, self.show_trainable) {
+            (false, false) => &[31, 22, 13],
+            (true, false) => &[19, 17, 10, 17],
+            (false, true) => &[27, 21, 10, 5],
+            (true, true) => &[17, 15, 9, 14, 5],
+        };
+        let columns = [Column::Layer, Column::Shape, Column::Params]
+            .into_iter()
+            .chain(self.has_connections.then_some(Column::Connections))
+            .chain(self.show_trainable.then_some(Column::Trainable));
+        columns.zip(widths.iter().copied()).collect()
+    }
+}
+
+/// What a column shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Layer,
+    Shape,
+    Params,
+    Connections,
+    Trainable,
+}
+
+impl Column {
+    const fn header(self) -> &'static str {
+        match self {
+            Self::Layer => "Layer (type)",
+            Self::Shape => "Output Shape",
+            Self::Params => "Param #",
+            Self::Connections => "Connected to",
+            Self::Trainable => "Trainable",
+        }
+    }
+
+    /// The spaces before and after a text in a cell with that much left.
+    fn spaces(self, left: usize) -> (usize, usize) {
+        match self {
+            Self::Params => (left, 0),
+            Self::Trainable => (left / 2, left - left / 2),
+            _ => (0, left),
+        }
     }
 }
 
@@ -175,14 +302,8 @@ impl fmt::Display for Size {
 }
 
 impl Row {
-    /// The lines of each cell, for a first column of that width.
-    fn cells(&self, width: usize) -> [Vec<String>; 4] {
-        let one = format!("{} ({})", self.layer, self.class);
-        let layer = if one.chars().count() <= width {
-            vec![one]
-        } else {
-            vec![self.layer.clone(), format!("({})", self.class)]
-        };
+    /// The lines of a cell.
+    fn cell(&self, column: Column, width: usize) -> Vec<String> {
         let listed = |parts: &[String], open: &str, close: &str| -> Vec<String> {
             let last = parts.len().saturating_sub(1);
             let line = |(i, part): (usize, &String)| {
@@ -192,57 +313,74 @@ impl Row {
             };
             parts.iter().enumerate().map(line).collect()
         };
-        let shapes = match &self.shapes[..] {
-            [one] => vec![one.clone()],
-            several => listed(several, "[", "]"),
-        };
-        [layer, shapes, vec![grouped(self.params)], listed(&self.connections, "", "")]
+        match column {
+            Column::Layer => {
+                let mark = if self.depth == 0 { "" } else { "└ " };
+                let name = format!("{}{mark}{}", "   ".repeat(self.depth), self.layer);
+                let one = format!("{name} ({})", self.class);
+                if one.chars().count() <= width {
+                    vec![one]
+                } else {
+                    vec![name, format!("({})", self.class)]
+                }
+            }
+            Column::Shape => match &self.shapes[..] {
+                [one] => vec![one.clone()],
+                several => listed(several, "[", "]"),
+            },
+            Column::Params => vec![grouped(self.params)],
+            Column::Connections => listed(&self.connections, "", ""),
+            Column::Trainable => {
+                let text = match self.is_trainable {
+                    None => "-",
+                    Some(true) => "Y",
+                    Some(false) => "N",
+                };
+                vec![text.to_owned()]
+            }
+        }
     }
 }
 
-const HEADER: [&str; 4] = ["Layer (type)", "Output Shape", "Param #", "Connected to"];
-
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What Keras's columns hold on a terminal of 80 columns.
-        let mut widths = match self.has_connections {
-            false => vec![31, 22, 13],
-            true => vec![19, 17, 10, 17],
-        };
-        let columns = widths.len();
-        let rows: Vec<_> = self.rows.iter().map(|row| row.cells(widths[0])).collect();
-        for cells in &rows {
-            for (width, cell) in widths.iter_mut().zip(cells) {
-                let longest = cell.iter().map(|line| line.chars().count()).max();
-                *width = longest.unwrap_or(0).max(*width);
-            }
+        let mut columns = self.columns();
+        let rows: Vec<Vec<_>> = (self.rows.iter())
+            .filter(|row| self.expand_nested || row.depth == 0)
+            .map(|row| {
+                columns.iter().map(|&(column, width)| row.cell(column, width)).collect()
+            })
+            .collect();
+        for (at, (column, width)) in columns.iter_mut().enumerate() {
+            let cells = rows.iter().flat_map(|cells| &cells[at]);
+            let longest = cells.map(|line| line.chars().count()).max();
+            let header = column.header().chars().count();
+            *width = (*width).max(longest.unwrap_or(0)).max(header);
         }
         let rule = |f: &mut fmt::Formatter<'_>, [left, line, cross, right]: [&str; 4]| {
             let lines: Vec<_> =
-                widths.iter().map(|width| line.repeat(width + 2)).collect();
+                columns.iter().map(|(_, width)| line.repeat(width + 2)).collect();
             writeln!(f, "{left}{}{right}", lines.join(cross))
         };
         let line = |f: &mut fmt::Formatter<'_>, bar: &str, cells: &[&str]| {
-            for (i, (width, cell)) in widths.iter().zip(cells).enumerate() {
-                let space = " ".repeat(width - cell.chars().count());
-                match i {
-                    2 => write!(f, "{bar} {space}{cell} ")?,
-                    _ => write!(f, "{bar} {cell}{space} ")?,
-                }
+            for ((column, width), cell) in columns.iter().zip(cells) {
+                let (before, after) = column.spaces(width - cell.chars().count());
+                write!(f, "{bar} {}{cell}{} ", " ".repeat(before), " ".repeat(after))?;
             }
             writeln!(f, "{bar}")
         };
         writeln!(f, "Model: \"{}\"", self.name)?;
         rule(f, ["┏", "━", "┳", "┓"])?;
-        line(f, "┃", &HEADER[..columns])?;
+        let headers: Vec<_> = columns.iter().map(|(column, _)| column.header()).collect();
+        line(f, "┃", &headers)?;
         rule(f, ["┡", "━", "╇", "┩"])?;
         for (i, cells) in rows.iter().enumerate() {
             if i > 0 {
                 rule(f, ["├", "─", "┼", "┤"])?;
             }
-            let height = cells[..columns].iter().map(Vec::len).max().unwrap_or(1);
+            let height = cells.iter().map(Vec::len).max().unwrap_or(1);
             for at in 0..height {
-                let texts: Vec<_> = (cells[..columns].iter())
+                let texts: Vec<_> = (cells.iter())
                     .map(|cell| cell.get(at).map_or("", String::as_str))
                     .collect();
                 line(f, "│", &texts)?;
@@ -264,7 +402,10 @@ mod tests {
     use super::*;
     use crate::{
         LayerExt, Result, Sequential, Symbol,
-        layers::{Add, BatchNormalization, Dense, Embedding, Flatten, LSTM, Rescaling},
+        layers::{
+            Add, BatchNormalization, Dense, Embedding, Flatten, LSTM, Operation,
+            Rescaling,
+        },
     };
 
     /// What Keras 3.15.1 prints.
@@ -337,6 +478,76 @@ Model: \"functional\"
  Non-trainable params: 16 (64.00 B)
 ";
         assert_eq!(model.summary().to_string(), expected);
+        Ok(())
+    }
+
+    /// What Keras 3.15.1 prints, in columns that are wide enough.
+    #[test]
+    fn models_in_models_are_expanded_as_in_keras() -> Result<()> {
+        let inner = Sequential::new([4])
+            .add(Dense::new(3).named("in_a").trainable(false))
+            .add(BatchNormalization::new().named("norm"))
+            .name("inner")
+            .build()?;
+        let x = Symbol::input("x", [4]);
+        let y = Operation::new("Tanh")?.apply(&inner.apply(&x)?)?;
+        let middle = Model::new([&x], [&Dense::new(4).named("mid_dense").apply(&y)?])?;
+        let chain = Sequential::new([4])
+            .add(&middle.named("middle"))
+            .add(Dense::new(2).named("head"))
+            .name("chain")
+            .build()?;
+        let expected = "\
+Model: \"chain\"
+┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
+┃ Layer (type)                    ┃ Output Shape           ┃       Param # ┃
+┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━┩
+│ middle (Functional)             │ (None, 4)              │            43 │
+├─────────────────────────────────┼────────────────────────┼───────────────┤
+│    └ x (InputLayer)             │ (None, 4)              │             0 │
+├─────────────────────────────────┼────────────────────────┼───────────────┤
+│    └ inner (Sequential)         │ (None, 3)              │            27 │
+├─────────────────────────────────┼────────────────────────┼───────────────┤
+│       └ in_a (Dense)            │ (None, 3)              │            15 │
+├─────────────────────────────────┼────────────────────────┼───────────────┤
+│       └ norm                    │ (None, 3)              │            12 │
+│ (BatchNormalization)            │                        │               │
+├─────────────────────────────────┼────────────────────────┼───────────────┤
+│    └ mid_dense (Dense)          │ (None, 4)              │            16 │
+├─────────────────────────────────┼────────────────────────┼───────────────┤
+│ head (Dense)                    │ (None, 2)              │            10 │
+└─────────────────────────────────┴────────────────────────┴───────────────┘
+ Total params: 53 (212.00 B)
+ Trainable params: 32 (128.00 B)
+ Non-trainable params: 21 (84.00 B)
+";
+        let summary = chain.summary().expand_nested(true);
+        assert_eq!(summary.to_string(), expected);
+        let expected = "\
+Model: \"chain\"
+┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━━┓
+┃ Layer (type)                ┃ Output Shape          ┃    Param # ┃ Trainable ┃
+┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━━━┩
+│ middle (Functional)         │ (None, 4)             │         43 │     Y     │
+├─────────────────────────────┼───────────────────────┼────────────┼───────────┤
+│    └ x (InputLayer)         │ (None, 4)             │          0 │     -     │
+├─────────────────────────────┼───────────────────────┼────────────┼───────────┤
+│    └ inner (Sequential)     │ (None, 3)             │         27 │     Y     │
+├─────────────────────────────┼───────────────────────┼────────────┼───────────┤
+│       └ in_a (Dense)        │ (None, 3)             │         15 │     N     │
+├─────────────────────────────┼───────────────────────┼────────────┼───────────┤
+│       └ norm                │ (None, 3)             │         12 │     Y     │
+│ (BatchNormalization)        │                       │            │           │
+├─────────────────────────────┼───────────────────────┼────────────┼───────────┤
+│    └ mid_dense (Dense)      │ (None, 4)             │         16 │     Y     │
+├─────────────────────────────┼───────────────────────┼────────────┼───────────┤
+│ head (Dense)                │ (None, 2)             │         10 │     Y     │
+└─────────────────────────────┴───────────────────────┴────────────┴───────────┘
+ Total params: 53 (212.00 B)
+ Trainable params: 32 (128.00 B)
+ Non-trainable params: 21 (84.00 B)
+";
+        assert_eq!(summary.show_trainable(true).to_string(), expected);
         Ok(())
     }
 

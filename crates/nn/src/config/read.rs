@@ -8,12 +8,13 @@ use deckle_autograd::Device;
 use deckle_tensor::DType;
 use serde_json::{Map, Value};
 
-use super::{Registry, is_operation};
+use super::{Registry, is_operation, shared::Found};
 use crate::{
     AnyLayer, Arguments, Error, Functional, InputLayer, LayerHandle, Model, Nest, Result,
     Sequential,
     init::Blank,
     keras::{is_harmless, is_nothing, unknown_settings},
+    layer::Made,
     layers::{KerasShape, Operation, Wrapped},
     stream,
 };
@@ -85,7 +86,7 @@ impl Model {
 }
 
 /// Whether a class is that of a model.
-fn is_model(class: &str) -> bool {
+pub(crate) fn is_model(class: &str) -> bool {
     matches!(class, "Sequential" | "Functional" | "Model")
 }
 
@@ -128,28 +129,34 @@ fn list<'a>(value: Option<&'a Value>, what: &str) -> Result<&'a [Value]> {
 }
 
 /// Reads layers; remembers all that does not exist here.
-struct Reader<'a> {
-    registry: &'a Registry,
+pub(super) struct Reader<'a> {
+    registry: Registry,
     device: &'a Device,
     seed: u64,
     blank: Option<Blank>,
     /// The models around the layer that is read, as `encoder/`.
     path: String,
     missing: Vec<String>,
+    /// The layers so far, if some are in several models.
+    found: Option<Found>,
 }
 
 impl<'a> Reader<'a> {
-    const fn new(
-        registry: &'a Registry,
+    pub(super) fn new(
+        registry: &Registry,
         device: &'a Device,
         seed: u64,
         blank: Option<Blank>,
     ) -> Self {
-        Self { registry, device, seed, blank, path: String::new(), missing: Vec::new() }
+        let mut registry = registry.clone();
+        registry.blank.clone_from(&blank);
+        let (path, missing) = (String::new(), Vec::new());
+        Self { registry, device, seed, blank, path, missing, found: None }
     }
 
     /// The outermost model.
-    fn whole(mut self, config: &Value) -> Result<Model> {
+    pub(super) fn whole(mut self, config: &Value) -> Result<Model> {
+        self.found = Found::of(config);
         let class = text(config, "class_name")?;
         if !is_model(class) {
             let missing = vec![format!("class `{class}` of a model")];
@@ -170,12 +177,12 @@ impl<'a> Reader<'a> {
             let Some(made) = self.sequential(settings)? else { return Ok(None) };
             let made = made.name(name).seed(self.seed).device(self.device);
             let made = made.blank(self.blank.clone());
-            return made.trainable(trainable).build().map(Some);
+            return made.flagged(trainable).build().map(Some);
         }
         let Some(made) = self.functional(settings)? else { return Ok(None) };
         let made = made.name(name).seed(self.seed).device(self.device);
         let made = made.blank(self.blank.clone());
-        made.trainable(trainable).build().map(Some)
+        made.flagged(trainable).build().map(Some)
     }
 
     /// The model in another one; its random numbers are its own.
@@ -427,6 +434,25 @@ impl<'a> Reader<'a> {
 
     /// The layer, unless something about it is missing.
     fn layer(&mut self, layer: &Value) -> Result<Option<LayerHandle>> {
+        if let Some(known) = self.found.as_mut().and_then(|found| found.again(layer)) {
+            return Ok(Some(known));
+        }
+        let made = self.new_layer(layer)?;
+        Ok(match (&mut self.found, made) {
+            (Some(found), Some(made)) => {
+                let made = match made.model() {
+                    Some(_) => made,
+                    None => made.sharing(Made::default()),
+                };
+                found.add(layer, &made);
+                Some(made)
+            }
+            (_, made) => made,
+        })
+    }
+
+    /// A layer that was not read before.
+    fn new_layer(&mut self, layer: &Value) -> Result<Option<LayerHandle>> {
         let class = text(layer, "class_name")?;
         if is_model(class) {
             return self.nested(layer);

@@ -5,7 +5,7 @@ use std::any::Any;
 use deckle_tensor::{DType, Dim, Shape};
 use serde_json::{Map, Value, json};
 
-use super::is_operation;
+use super::{is_operation, shared::Numbers};
 use crate::{
     InputLayer, LayerCall, Model, ModelLayer, Nest, Result, TensorRef,
     keras::keras_object, layers::Operation,
@@ -30,16 +30,21 @@ impl Model {
     /// # Ok::<(), deckle_nn::Error>(())
     /// ```
     pub fn config(&self) -> Result<Value> {
+        self.object(&Numbers::of(self))
+    }
+
+    /// The configuration, in which layers of several models have numbers.
+    fn object(&self, numbers: &Numbers<'_>) -> Result<Value> {
         if self.is_sequential() {
-            self.sequential_config()
+            self.sequential_config(numbers)
         } else {
-            self.functional_config()
+            self.functional_config(numbers)
         }
     }
 
-    fn sequential_config(&self) -> Result<Value> {
-        let layers: Vec<_> =
-            self.layers().iter().map(layer_object).collect::<Result<_>>()?;
+    fn sequential_config(&self, numbers: &Numbers<'_>) -> Result<Value> {
+        let layers = self.layers().iter().map(|layer| layer_object(layer, numbers));
+        let layers: Vec<_> = layers.collect::<Result<_>>()?;
         let shape = self.inputs().next().map(|(_, shape, _)| keras_shape(shape));
         let config = json!({
             "name": self.name(),
@@ -53,7 +58,7 @@ impl Model {
         Ok(object)
     }
 
-    fn functional_config(&self) -> Result<Value> {
+    fn functional_config(&self, numbers: &Numbers<'_>) -> Result<Value> {
         let mut calls: Vec<Vec<&LayerCall>> = vec![Vec::new(); self.layers().len()];
         for call in self.calls() {
             if !self.layers()[call.layer].is_input() {
@@ -63,7 +68,7 @@ impl Model {
         calls.iter_mut().for_each(|calls| calls.sort_by_key(|call| call.number));
         let mut layers = Vec::new();
         for (at, layer) in self.layers().iter().enumerate() {
-            let mut object = layer_object(layer)?;
+            let mut object = layer_object(layer, numbers)?;
             let nodes = calls[at].iter().map(|call| self.node(layer, call));
             object["name"] = layer.name().into();
             object["inbound_nodes"] = nodes.collect::<Result<Vec<_>>>()?.into();
@@ -156,10 +161,11 @@ impl Model {
 }
 
 /// A layer's class and configuration, with its name, trainability and element type.
-fn layer_object(layer: &ModelLayer) -> Result<Value> {
+fn layer_object(layer: &ModelLayer, numbers: &Numbers<'_>) -> Result<Value> {
     if let Some(model) = layer.model() {
-        let mut object = model.config()?;
+        let mut object = model.object(numbers)?;
         object["config"]["name"] = layer.name().into();
+        numbers.write(layer, &mut object);
         return Ok(object);
     }
     let (handle, config) = (layer.handle(), layer.handle().layer());
@@ -203,6 +209,7 @@ fn layer_object(layer: &ModelLayer) -> Result<Value> {
             ([], _) => json!({ "input_shape": null }),
         };
     }
+    numbers.write(layer, &mut object);
     Ok(object)
 }
 

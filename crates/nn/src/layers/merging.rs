@@ -64,7 +64,12 @@ macro_rules! merging {
             }
 
             fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-                Ok(Box::new(BuiltMerge($join)))
+                let masked = match stringify!($class) {
+                    "Multiply" => Masked::One,
+                    "Maximum" | "Minimum" => Masked::Other,
+                    _ => Masked::Itself,
+                };
+                Ok(Box::new(BuiltMerge { join: $join, masked }))
             }
 
             fn list_from(&self) -> Option<usize> {
@@ -83,7 +88,8 @@ merging! {
     Subtract, "[1.0f32, 2.0]", "[3.0f32, 5.0]" => "[-2.0, -3.0]", Some(2),
     |inputs| fold(inputs, |a, b| a.sub(b));
 
-    /// The product of its inputs.
+    /// The product of its inputs. A masked step counts as 1, and is 0 in the output if all
+    /// inputs have a mask.
     Multiply, "[1.0f32, 2.0]", "[3.0f32, 5.0]" => "[3.0, 10.0]", None,
     |inputs| fold(inputs, |a, b| a.mul(b));
 
@@ -91,11 +97,11 @@ merging! {
     Average, "[1.0f32, 2.0]", "[3.0f32, 5.0]" => "[2.0, 3.5]", None,
     |inputs| fold(inputs, |a, b| a.add(b))?.div(inputs.len());
 
-    /// The largest of its inputs, element by element.
+    /// The largest of its inputs, element by element. A masked step of an input does not count.
     Maximum, "[1.0f32, 9.0]", "[3.0f32, 5.0]" => "[3.0, 9.0]", None,
     |inputs| fold(inputs, |a, b| a.maximum(b));
 
-    /// The least of its inputs, element by element.
+    /// The least of its inputs, element by element. A masked step of an input does not count.
     Minimum, "[1.0f32, 9.0]", "[3.0f32, 5.0]" => "[1.0, 5.0]", None,
     |inputs| fold(inputs, |a, b| a.minimum(b));
 }
@@ -137,8 +143,50 @@ fn merged_shape(inputs: &[Shape], number: Option<usize>) -> Result<Vec<Shape>> {
     Ok(vec![joined])
 }
 
-/// The function that joins inputs of one rank.
-struct BuiltMerge(fn(&[Var]) -> GraphResult<Var>);
+/// What joins inputs of one rank.
+struct BuiltMerge {
+    join: fn(&[Var]) -> GraphResult<Var>,
+    masked: Masked,
+}
+
+/// What a step of an input counts as that its mask leaves out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Masked {
+    Itself,
+    /// 1, and what all masks leave out is 0 in the output.
+    One,
+    /// What the other inputs are there.
+    Other,
+}
+
+/// A mask with new axes at its end, up to the rank of `like`.
+fn mask_like(mask: &Var, like: &Var) -> GraphResult<Var> {
+    (mask.rank()..like.rank()).try_fold(mask.clone(), |mask, _| mask.expand_dims(-1))
+}
+
+/// Joins the inputs one after another; a step that is left out on one side is the other's.
+fn join_kept(
+    join: fn(&[Var]) -> GraphResult<Var>,
+    inputs: &[Var],
+    masks: &[Option<Var>],
+) -> GraphResult<Var> {
+    let (mut y, mut kept) = (inputs[0].clone(), masks[0].clone());
+    for (input, mask) in inputs.iter().zip(masks).skip(1) {
+        let mut x = input.clone();
+        if let Some(mask) = mask {
+            x = mask_like(mask, &x)?.select(&x, &y)?;
+        }
+        if let Some(kept) = &kept {
+            y = mask_like(kept, &y)?.select(&y, &x)?;
+        }
+        kept = match (kept, mask) {
+            (Some(a), Some(b)) => Some(a.or(b)?),
+            _ => None,
+        };
+        y = join(&[y, x])?;
+    }
+    Ok(y)
+}
 
 impl std::fmt::Debug for BuiltMerge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -156,15 +204,30 @@ impl Built for BuiltMerge {
                 *input = input.expand_dims(1)?;
             }
         }
-        let mut y = (self.0)(&widened)?;
+        let masks: Vec<Option<Var>> =
+            given.iter().map(|input| call.mask(input).cloned()).collect();
+        if self.masked == Masked::One {
+            for (input, mask) in widened.iter_mut().zip(&masks) {
+                if let Some(mask) = mask {
+                    *input = mask_like(mask, input)?.select(&*input, 1.0)?;
+                }
+            }
+        }
+        let mut y = match self.masked {
+            Masked::Other => join_kept(self.join, &widened, &masks)?,
+            _ => (self.join)(&widened)?,
+        };
         if given.len() == 1 {
             // A tensor of its own, to which the mask belongs.
             y = y.mul(1.0)?;
         }
-        let masks: Option<Vec<Var>> =
-            given.iter().map(|input| call.mask(input).cloned()).collect();
+        let masks: Option<Vec<Var>> = masks.into_iter().collect();
         if let Some(masks) = masks {
-            call.set_mask(&y, &fold(&masks, |a, b| a.or(b))?);
+            let mask = fold(&masks, |a, b| a.or(b))?;
+            if self.masked == Masked::One {
+                y = mask_like(&mask, &y)?.select(&y, 0.0)?;
+            }
+            call.set_mask(&y, &mask);
         }
         Ok(vec![y])
     }

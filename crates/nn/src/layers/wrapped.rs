@@ -1,6 +1,12 @@
 //! A layer in the configuration of another one: [`Wrapped`].
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use deckle_autograd::Var;
 use deckle_tensor::Shape;
@@ -12,8 +18,9 @@ use serde::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    AnyLayer, Built, Call, Error, Init, Inputs, Layer, LayerHandle, Registry, Result,
-    config::Make,
+    AnyLayer, Built, Call, Error, Init, Inputs, Layer, LayerHandle, Model, Registry,
+    Result,
+    config::{Make, is_model},
     keras::{keras_object, unknown_settings},
 };
 
@@ -27,6 +34,8 @@ pub struct Wrapped {
     handle: LayerHandle,
     /// Makes a layer of the same class from another configuration.
     make: Make,
+    /// If it is a model: whether its weights belong to a layer already.
+    is_taken: Arc<AtomicBool>,
 }
 
 impl<L> From<L> for Wrapped
@@ -37,11 +46,31 @@ where
         let make = |config| -> serde_json::Result<Arc<dyn AnyLayer>> {
             Ok(Arc::new(serde_json::from_value::<L>(config)?))
         };
-        Self { handle: layer.into(), make: Arc::new(make) }
+        Self::new(layer.into(), Arc::new(make))
+    }
+}
+
+/// The model with its weights; a second layer of the same settings has new ones.
+impl From<&Model> for Wrapped {
+    fn from(model: &Model) -> Self {
+        let make = |_: Value| -> serde_json::Result<Arc<dyn AnyLayer>> {
+            Err(serde::de::Error::custom("a model has no settings of its own"))
+        };
+        Self::new(model.into(), Arc::new(make))
+    }
+}
+
+impl From<Model> for Wrapped {
+    fn from(model: Model) -> Self {
+        (&model).into()
     }
 }
 
 impl Wrapped {
+    fn new(handle: LayerHandle, make: Make) -> Self {
+        Self { handle, make, is_taken: Arc::default() }
+    }
+
     /// The layer, with its name and whether its weights are trained.
     #[must_use]
     pub fn handle(&self) -> &LayerHandle {
@@ -83,7 +112,7 @@ impl Wrapped {
             .dtype(self.handle.element_type());
         let name = self.handle.name();
         let handle = name.map_or_else(|| handle.clone(), |name| handle.named(name));
-        Ok(Self { handle, make: Arc::clone(&self.make) })
+        Ok(Self::new(handle, Arc::clone(&self.make)))
     }
 
     /// Reads what Keras writes of a layer in another one.
@@ -96,6 +125,17 @@ impl Wrapped {
         let class = text("class_name").ok_or_else(|| -> serde_json::Error {
             serde::de::Error::custom(format_args!("{object} is not a layer"))
         })?;
+        if is_model(class) {
+            let model = registry.model(object).map_err(|error| -> serde_json::Error {
+                match error {
+                    Error::Unsupported { missing } => {
+                        serde::de::Error::custom(missing.join(", "))
+                    }
+                    error => serde::de::Error::custom(error),
+                }
+            })?;
+            return Ok(Self::from(&model));
+        }
         let config = object.get("config").and_then(Value::as_object);
         let mut config = config.cloned().unwrap_or_default();
         let name = config.shift_remove("name");
@@ -125,7 +165,7 @@ impl Wrapped {
         if let Some(name) = name {
             handle = handle.named(name);
         }
-        Ok(Self { handle, make })
+        Ok(Self::new(handle, make))
     }
 
     /// Whether a setting holds layers.
@@ -133,8 +173,9 @@ impl Wrapped {
         match value {
             Value::Array(parts) => parts.iter().any(Self::is_in),
             value => {
-                let module = value.get("module").and_then(Value::as_str);
-                module.is_some_and(|module| module.contains("layers"))
+                let text = |key: &str| value.get(key).and_then(Value::as_str);
+                text("module").is_some_and(|module| module.contains("layers"))
+                    || text("class_name").is_some_and(is_model)
             }
         }
     }
@@ -146,6 +187,19 @@ impl Wrapped {
         inputs: &[Shape],
         init: &mut Init<'_>,
     ) -> Result<BuiltWrapped> {
+        if let Some(model) = self.handle.model() {
+            let is_taken = self.is_taken.swap(true, Ordering::Relaxed);
+            let model = match is_taken {
+                true => model.with_new_weights(init.seed_of(scope))?,
+                false => model.clone(),
+            };
+            let handle = LayerHandle::from(&model);
+            let built = init.scoped(scope, |init| {
+                init.adopt(&model);
+                handle.layer().build(inputs, init)
+            })?;
+            return Ok(BuiltWrapped { handle, built, scope: scope.to_owned() });
+        }
         let handle = self.handle.clone();
         let made = init.weights_made();
         let built = init
@@ -185,6 +239,9 @@ impl PartialEq for Wrapped {
 
 impl Serialize for Wrapped {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(model) = self.handle.model() {
+            return model.config().map_err(SerializeError::custom)?.serialize(serializer);
+        }
         let layer = self.layer();
         let own = layer.config().map_err(SerializeError::custom)?;
         let mut config = Map::new();
@@ -226,9 +283,8 @@ impl BuiltWrapped {
     /// Calls the layer as a part of the one that is being called, in whose type it computes.
     pub(super) fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let (handle, dtype) = (&self.handle, call.dtype());
-        call.within(&self.scope, handle.is_trainable(), dtype, |call| {
-            self.built.call(inputs, call)
-        })
-        .map_err(|error| handle.locate(error))
+        let is_open = handle.model().is_some() || handle.is_trainable();
+        call.within(&self.scope, is_open, dtype, |call| self.built.call(inputs, call))
+            .map_err(|error| handle.locate(error))
     }
 }

@@ -5,10 +5,17 @@ use std::{collections::BTreeMap, sync::Arc};
 use deckle_tensor::{Tensor, shape_text};
 
 use super::{Functional, Model, ModelLayer, Nest, State, TensorRef};
-use crate::{Error, LayerHandle, Result, Symbol, Weight, stream};
+use crate::{Error, LayerHandle, Result, Symbol, Weight, layer::Made, stream};
+
+/// What has new weights already.
+#[derive(Default)]
+struct Renewed<'a> {
+    layers: Vec<(&'a ModelLayer, Made)>,
+    models: BTreeMap<(usize, &'a str), Model>,
+}
 
 impl Model {
-    fn with(&self, change: impl FnOnce(&mut State)) -> Self {
+    pub(super) fn with(&self, change: impl FnOnce(&mut State)) -> Self {
         let mut state = (*self.0).clone();
         state.applied = Arc::default();
         change(&mut state);
@@ -184,65 +191,6 @@ impl Model {
         Ok(())
     }
 
-    /// The model from the inputs up to what these layers make in their first calls, with the
-    /// same weights; inputs that these do not need are left out.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such layer.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use deckle_nn::{LayerExt, Sequential, layers::Dense};
-    ///
-    /// let model = Sequential::new([4])
-    ///     .add(Dense::new(3).named("features"))
-    ///     .add(Dense::new(1))
-    ///     .build()?;
-    /// let features = model.sub_model(["features"])?;
-    /// let outputs: Vec<_> = features.outputs().map(|(_, shape)| shape.to_string()).collect();
-    /// assert_eq!(outputs, ["(batch, 3)"]);
-    /// assert_eq!(features.count_params(), 15);
-    /// # Ok::<(), deckle_nn::Error>(())
-    /// ```
-    ///
-    /// # Keras
-    ///
-    /// `keras.Model(model.inputs, model.get_layer(name).output)`.
-    pub fn sub_model<'a>(
-        &self,
-        layers: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self> {
-        let mut outputs = Vec::new();
-        for name in layers {
-            let at = self.layers().iter().position(|layer| layer.name() == name);
-            let Some(at) = at else {
-                let known: Vec<_> = self.layers().iter().map(ModelLayer::name).collect();
-                return Err(Error::unknown("layer", name, &known));
-            };
-            let calls = self.calls().iter().enumerate();
-            for (call, made) in calls.filter(|(_, c)| c.layer == at && c.number == 0) {
-                let count = made.outputs.len();
-                outputs.extend((0..count).map(|output| TensorRef { call, output }));
-            }
-        }
-        if outputs.is_empty() {
-            return Err(Error::invalid("a model needs an output", "one layer or more")
-                .got("none"));
-        }
-        let mut needed: Vec<usize> = outputs.iter().map(|tensor| tensor.call).collect();
-        let mut is_needed = vec![false; self.calls().len()];
-        while let Some(at) = needed.pop() {
-            if !std::mem::replace(&mut is_needed[at], true) {
-                let call = &self.calls()[at];
-                let named = call.named.iter().map(|(_, tensor)| tensor);
-                needed.extend(call.inputs.iter().chain(named).map(|tensor| tensor.call));
-            }
-        }
-        Ok(self.with(|state| state.keep(&is_needed, &outputs)))
-    }
-
     /// A model of the same layers with new weights, which descend from `seed`.
     ///
     /// # Errors
@@ -265,18 +213,34 @@ impl Model {
     ///
     /// `keras.models.clone_model`.
     pub fn with_new_weights(&self, seed: u64) -> Result<Self> {
-        let new = |layer: &ModelLayer| -> Result<LayerHandle> {
-            match layer.model() {
+        self.renewed(seed, &mut Renewed::default())
+    }
+
+    /// A model with new weights, which are shared as those of the old ones are.
+    fn renewed<'a>(&'a self, seed: u64, known: &mut Renewed<'a>) -> Result<Self> {
+        let mut handles = Vec::new();
+        for layer in self.layers() {
+            let handle = match layer.model() {
                 Some(model) => {
-                    let seed = stream(layer.name(), seed);
-                    Ok(LayerHandle::from(
-                        &model.with_new_weights(seed)?.named(layer.name()),
-                    ))
+                    let key = (model.key(), layer.name());
+                    if !known.models.contains_key(&key) {
+                        let seed = stream(layer.name(), seed);
+                        let made = model.renewed(seed, known)?.named(layer.name());
+                        known.models.insert(key, made);
+                    }
+                    LayerHandle::from(&known.models[&key])
                 }
-                None => Ok(layer.handle().named(layer.name())),
+                None => layer.handle().named(layer.name()),
+            };
+            if layer.weights().is_empty() || layer.model().is_some() {
+                handles.push(handle);
+                continue;
             }
-        };
-        let handles: Vec<_> = self.layers().iter().map(new).collect::<Result<_>>()?;
+            let same = known.layers.iter().find(|(old, _)| old.has_weights_of(layer));
+            let made = same.map_or_else(Made::default, |(_, made)| Arc::clone(made));
+            known.layers.push((layer, Arc::clone(&made)));
+            handles.push(handle.sharing(made));
+        }
         let mut made: Vec<Vec<Symbol>> = Vec::new();
         for call in self.calls() {
             let handle = &handles[call.layer];
@@ -299,7 +263,7 @@ impl Model {
         let mut model = Functional::nested(&inputs, &outputs)
             .layer_order(handles)
             .seed(seed)
-            .trainable(self.is_trainable());
+            .flagged(self.is_trainable());
         model.name = self.own_name().map(str::to_owned);
         model.is_sequential = self.is_sequential();
         model.build()
@@ -318,45 +282,6 @@ impl Model {
                 };
             }
         })
-    }
-}
-
-impl State {
-    /// Leaves out the calls that are not needed, and their layers.
-    fn keep(&mut self, is_needed: &[bool], outputs: &[TensorRef]) {
-        let mut places = BTreeMap::new();
-        let mut calls = Vec::new();
-        for (at, call) in self.calls.iter().enumerate().filter(|(at, _)| is_needed[*at]) {
-            places.insert(at, calls.len());
-            calls.push(call.clone());
-        }
-        let moved = |tensor: &TensorRef| {
-            let call = places.get(&tensor.call).copied();
-            call.map(|call| TensorRef { call, ..*tensor })
-        };
-        let mut layers = BTreeMap::new();
-        let kept = self.layers.iter().enumerate();
-        let kept = kept.filter(|(at, _)| calls.iter().any(|call| call.layer == *at));
-        let kept: Vec<_> = kept
-            .map(|(at, layer)| {
-                layers.insert(at, layers.len());
-                layer.clone()
-            })
-            .collect();
-        for call in &mut calls {
-            call.layer = layers[&call.layer];
-            call.inputs = call.inputs.iter().filter_map(moved).collect();
-            let named = call.named.iter();
-            call.named =
-                named.filter_map(|(n, t)| Some((n.clone(), moved(t)?))).collect();
-        }
-        super::functional::number_calls(&mut calls);
-        self.inputs = self.inputs.iter().filter_map(moved).collect();
-        self.outputs = outputs.iter().filter_map(moved).collect();
-        self.input_nest = Nest::of_all(0..self.inputs.len());
-        self.output_nest = Nest::of_all(0..self.outputs.len());
-        (self.layers, self.calls) = (kept, calls);
-        (self.name, self.is_sequential) = (None, false);
     }
 }
 

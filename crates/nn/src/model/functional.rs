@@ -33,6 +33,8 @@ pub struct Functional {
     pub(super) blank: Option<Blank>,
     pub(super) is_sequential: bool,
     pub(super) is_trainable: bool,
+    /// Whether the layers are to be frozen with the model.
+    pub(super) freezes: bool,
     input_nest: Nest<usize>,
     output_nest: Nest<usize>,
     /// The order of the layers, if it is not to follow from the graph.
@@ -84,6 +86,7 @@ impl Functional {
             input_nest: numbered(inputs),
             output_nest: numbered(outputs),
             is_trainable: true,
+            freezes: false,
             name: None,
             seed: 0,
             device: Device::reference(),
@@ -122,9 +125,15 @@ impl Functional {
     }
 
     /// Sets whether training changes the weights, but for those of frozen layers; it does by
-    /// default.
+    /// default. A frozen model's layers are frozen.
     #[must_use]
     pub fn trainable(mut self, trainable: bool) -> Self {
+        (self.is_trainable, self.freezes) = (trainable, !trainable);
+        self
+    }
+
+    /// Sets what the model says of itself, whatever its layers are.
+    pub(crate) fn flagged(mut self, trainable: bool) -> Self {
         self.is_trainable = trainable;
         self
     }
@@ -196,7 +205,7 @@ impl Functional {
             applied: Arc::default(),
         }));
         model.trace()?;
-        Ok(model)
+        Ok(if self.freezes { model.trainable(false) } else { model })
     }
 
     /// The layers in the order that was asked for, those that it leaves out last.

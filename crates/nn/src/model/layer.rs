@@ -1,6 +1,6 @@
 //! The layers of a model: [`ModelLayer`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use deckle_autograd::{Var, Variable};
 use deckle_tensor::{DType, Shape};
@@ -84,6 +84,47 @@ impl ModelLayer {
         self.handle.model()
     }
 
+    /// The layer with its weights, to be applied in other models, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{Model, Sequential, Symbol, layers::Dense};
+    ///
+    /// let model = Sequential::new([4]).add(Dense::new(3)).add(Dense::new(1)).build()?;
+    /// let x = Symbol::input("x", [4]);
+    /// let features = Model::new([&x], [&model.layer("dense")?.shared().apply(&x)?])?;
+    /// model.weight("dense/bias")?.variable().set(&[1.0f32, 2.0, 3.0].into())?;
+    /// assert_eq!(features.get_weights()?[1], [1.0f32, 2.0, 3.0].into());
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `model.get_layer(name)`, to be called on other tensors.
+    #[must_use]
+    pub fn shared(&self) -> LayerHandle {
+        if self.model().is_some() || self.is_input() || self.handle.made().is_some() {
+            return self.handle.clone();
+        }
+        let made = (Arc::clone(&self.built), self.weights.clone(), self.memories.clone());
+        let made = OnceLock::from(made);
+        self.handle.named(&self.name).sharing(Arc::new(made))
+    }
+
+    /// Whether it is not frozen; the layers of a model are on their own.
+    pub(crate) fn is_open(&self) -> bool {
+        self.model().is_some() || self.handle.is_trainable()
+    }
+
+    /// Whether both have the same weights, and not none.
+    pub(crate) fn has_weights_of(&self, other: &Self) -> bool {
+        !self.weights.is_empty()
+            && self.weights.len() == other.weights.len()
+            && (self.weights.iter().zip(&other.weights))
+                .all(|(a, b)| a.variable().is_same(b.variable()))
+    }
+
     /// The same layer as another handle on its configuration, with the same weights.
     pub(super) fn with_handle(&self, handle: LayerHandle) -> Self {
         Self { handle, ..self.clone() }
@@ -98,6 +139,11 @@ impl ModelLayer {
             memories: model.memories(),
             ..self.clone()
         }
+    }
+
+    /// The same layer, built for inputs of these shapes.
+    pub(super) fn with_shapes(self, inputs: Vec<Shape>, outputs: Vec<Shape>) -> Self {
+        Self { input_shapes: inputs, output_shapes: outputs, ..self }
     }
 
     /// Says that an error happened in this layer.
@@ -121,22 +167,31 @@ impl ModelLayer {
     ) -> Result<Self> {
         let input_shapes: Vec<_> =
             call.inputs.iter().map(|input| input.shape().clone()).collect();
-        let mut init = init(&name, handle.element_type());
-        let built = handle
-            .layer()
-            .build(&input_shapes, &mut init)
-            .map_err(|error| error.in_layer(&name, handle.layer().class_name()))?;
-        let (weights, memories) = match handle.model() {
-            Some(model) => (weights_of(model), model.memories()),
-            None => init.into_parts(),
+        let output_shapes =
+            call.outputs.iter().map(|output| output.shape.clone()).collect();
+        let made = handle.made().and_then(|made| made.get()).cloned();
+        let (built, weights, memories) = match made {
+            Some(made) => made,
+            None => {
+                let mut init = init(&name, handle.element_type());
+                let locate =
+                    |error: Error| error.in_layer(&name, handle.layer().class_name());
+                let built =
+                    handle.layer().build(&input_shapes, &mut init).map_err(locate)?;
+                let (weights, memories) = match handle.model() {
+                    Some(model) => (weights_of(model), model.memories()),
+                    None => init.into_parts(),
+                };
+                for weight in &weights {
+                    weight.check().map_err(locate)?;
+                }
+                let made = (Arc::from(built), weights, memories);
+                match handle.made() {
+                    Some(shared) => shared.get_or_init(|| made).clone(),
+                    None => made,
+                }
+            }
         };
-        for weight in &weights {
-            weight
-                .check()
-                .map_err(|error| error.in_layer(&name, handle.layer().class_name()))?;
-        }
-        let output_shapes = call.outputs.iter().map(|output| output.shape.clone());
-        let (built, output_shapes) = (Arc::from(built), output_shapes.collect());
         Ok(Self { handle, name, built, weights, memories, input_shapes, output_shapes })
     }
 
@@ -155,11 +210,10 @@ impl ModelLayer {
             Ok(output)
         })?;
         let mut path = String::new();
-        let mut outputs =
-            call.within(&self.name, handle.is_trainable(), dtype, |call| {
-                call.path().clone_into(&mut path);
-                self.built.call(&inputs, call)
-            })?;
+        let mut outputs = call.within(&self.name, self.is_open(), dtype, |call| {
+            call.path().clone_into(&mut path);
+            self.built.call(&inputs, call)
+        })?;
         if self.model().is_some() {
             return Ok(outputs);
         }
@@ -192,11 +246,8 @@ impl ModelLayer {
     }
 }
 
-/// A model's weights, of which those that it does not train are not to be trained.
+/// A model's weights, of which those of frozen layers are not to be trained.
 fn weights_of(model: &Model) -> Vec<Weight> {
-    let trained: Vec<_> =
-        model.trainable_weights().map(|weight| weight.variable().clone()).collect();
-    let is_trained =
-        |weight: &Weight| trained.iter().any(|known| known.is_same(weight.variable()));
-    model.weights().map(|weight| weight.trained(is_trained(weight))).collect()
+    let all = model.open_weights().into_iter();
+    all.map(|(is_open, weight)| weight.trained(is_open)).collect()
 }

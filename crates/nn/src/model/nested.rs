@@ -78,7 +78,7 @@ impl Model {
     }
 
     /// Shapes and element types of the outputs for inputs of these.
-    fn signatures(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
+    pub(super) fn signatures(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         self.check_count(inputs.len())?;
         let mut made: Vec<Vec<Signature>> = vec![Vec::new(); self.calls().len()];
         let mut is_known = true;

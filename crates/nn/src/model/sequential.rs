@@ -36,6 +36,7 @@ pub struct Sequential {
     device: Device,
     blank: Option<Blank>,
     is_trainable: bool,
+    freezes: bool,
 }
 
 impl Sequential {
@@ -62,6 +63,7 @@ impl Sequential {
             device: Device::reference(),
             blank: None,
             is_trainable: true,
+            freezes: false,
         }
     }
 
@@ -114,6 +116,12 @@ impl Sequential {
     /// Sets whether training changes the weights, see [`Functional::trainable`].
     #[must_use]
     pub fn trainable(mut self, trainable: bool) -> Self {
+        (self.is_trainable, self.freezes) = (trainable, !trainable);
+        self
+    }
+
+    /// Sets what the model says of itself, whatever its layers are.
+    pub(crate) fn flagged(mut self, trainable: bool) -> Self {
         self.is_trainable = trainable;
         self
     }
@@ -144,7 +152,7 @@ impl Sequential {
         functional.device = self.device.clone();
         functional.blank = self.blank.clone();
         functional.is_sequential = true;
-        functional.is_trainable = self.is_trainable;
+        (functional.is_trainable, functional.freezes) = (self.is_trainable, self.freezes);
         functional.layer_order(all).build()
     }
 }

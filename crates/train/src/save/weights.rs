@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deckle_autograd::Variable;
 use deckle_formats::{Attribute, Group, Safetensors};
-use deckle_nn::{Model, Weight, snake_case};
+use deckle_nn::{Model, Weight};
 use deckle_tensor::{DType, Tensor, shape_text};
 
 use crate::{Error, Result};
@@ -107,15 +107,8 @@ fn walk<'a>(model: &'a Model, prefix: &str, path: &str, places: &mut Vec<Place<'
         weights: Vec::new(),
         layer: path.trim_end_matches('/').to_owned(),
     });
-    let mut counts = BTreeMap::new();
-    for layer in model.layers() {
-        if model.is_sequential() && layer.is_input() {
-            continue;
-        }
-        let class = snake_case(layer.handle().layer().own_class_name());
-        let count = counts.entry(class.clone()).or_insert(0usize);
-        let name = if *count == 0 { class } else { format!("{class}_{count}") };
-        *count += 1;
+    for (layer, name) in model.layers().iter().zip(model.file_groups()) {
+        let Some(name) = name else { continue };
         let group = format!("{prefix}layers/{name}");
         let layer_path = format!("{path}{}", layer.name());
         if let Some(model) = layer.model() {
