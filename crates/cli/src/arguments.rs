@@ -25,10 +25,19 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Print a model's layers, shapes and numbers of weights.
-    #[command(after_help = "Example:\n  deckle summary model.keras")]
+    #[command(
+        after_help = "Examples:\n  deckle summary model.keras\n  deckle summary model.keras \
+                      --expand-nested --show-trainable"
+    )]
     Summary {
         /// The model, a `.keras` or legacy `.h5` file.
         model: PathBuf,
+        /// Show the layers of models that are layers, too.
+        #[arg(long)]
+        expand_nested: bool,
+        /// Show which layers are trained (Y) and which are frozen (N).
+        #[arg(long)]
+        show_trainable: bool,
     },
     /// Compute a model's outputs for arrays.
     #[command(

@@ -19,9 +19,10 @@ use crate::arguments::{self, Arguments, Command};
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
-        Command::Summary { model } => {
+        Command::Summary { model, expand_nested, show_trainable } => {
             let model = train::load_model(model, &Registry::keras())?;
-            print(&model.summary().to_string())
+            let summary = model.summary().expand_nested(*expand_nested);
+            print(&summary.show_trainable(*show_trainable).to_string())
         }
         Command::Predict(arguments) => predict(arguments),
         Command::Fit(arguments) => fit(arguments),
@@ -113,19 +114,21 @@ fn fit(arguments: &arguments::Fit) -> Result<()> {
         fit = fit.callback(backup);
     }
     let history = trainer.fit(&data, fit)?;
+    // What one of these cannot write, the others may.
+    let saved = arguments.output.as_ref().map(|path| trainer.save(path)).transpose();
+    let history_path = arguments.history.as_ref();
+    let written =
+        history_path.map(|path| json::write(path, &history.to_json())).transpose();
     if let Some(board) = &mut board {
         board.write_history(&history)?;
         let last = arguments.epochs.saturating_sub(1);
         board.write_weights(last, trainer.model(), true)?;
     }
-    if let Some(path) = &arguments.output {
-        trainer.save(path)?;
-    }
-    if let Some(path) = &arguments.history {
-        json::write(path, &history.to_json())?;
-    }
     let last = |name: &str| (name.to_owned(), Value::from(history.last(name)));
-    print(&history.names().map(last).collect::<Value>().to_string())
+    let printed = print(&history.names().map(last).collect::<Value>().to_string());
+    saved?;
+    written?;
+    printed
 }
 
 fn evaluate(arguments: &arguments::Evaluate) -> Result<()> {

@@ -50,26 +50,51 @@ fn cases_beside_the_checkout_hold_too() {
 }
 
 /// Load, save, load, save: the second file has the first one's bytes.
-#[test]
-fn what_is_written_again_has_the_same_bytes() {
-    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("again");
+fn written_again(ending: &str) {
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("again{ending}"));
     fs::create_dir_all(&scratch).unwrap();
-    let convert = |from: &Path, to: &Path| {
+    let convert = |from: &Path, to: &Path, model: Option<&Path>| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deckle"));
-        let output = command.arg("convert").args([from, to]).output().unwrap();
+        command.arg("convert").args([from, to]);
+        if let Some(model) = model {
+            command.arg("--model").arg(model);
+        }
+        let output = command.output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {error}", from.display());
     };
+    let has_model = [".keras", ".h5"].contains(&ending);
     let mut different = BTreeSet::new();
     for case in cases(&committed()).unwrap() {
-        let (first, second) = (scratch.join("first.keras"), scratch.join("second.keras"));
+        let first = scratch.join(format!("first{ending}"));
+        let second = scratch.join(format!("second{ending}"));
         let model = case.join("model.keras");
         let model = if model.exists() { model } else { case.join("model.h5") };
-        convert(&model, &first);
-        convert(&first, &second);
+        convert(&model, &first, None);
+        convert(&first, &second, (!has_model).then_some(&model));
         if fs::read(&first).unwrap() != fs::read(&second).unwrap() {
             different.insert(name(&case));
         }
     }
     assert_eq!(different, BTreeSet::new());
+}
+
+#[test]
+fn archives_written_again_have_the_same_bytes() {
+    written_again(".keras");
+}
+
+#[test]
+fn legacy_files_written_again_have_the_same_bytes() {
+    written_again(".h5");
+}
+
+#[test]
+fn weights_written_again_have_the_same_bytes() {
+    written_again(".weights.h5");
+}
+
+#[test]
+fn safetensors_written_again_have_the_same_bytes() {
+    written_again(".safetensors");
 }
