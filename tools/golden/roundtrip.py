@@ -1,11 +1,15 @@
 """Gives real Keras the files that Deckle writes: called by `roundtrip.sh`.
 
-    python roundtrip.py DECKLE FOLDER ...
+    python roundtrip.py DECKLE [--formats] FOLDER ...
 
 A case to predict: the model that `deckle convert` writes predicts in Keras what the case says. A case to train: the
 model that `deckle fit` writes does so too, and Keras trains it on for two epochs with the losses of its own
-training from the start, to the case's tolerance. Nothing is asked of cases that need what Deckle does not have. Of a model of Keras 2, only predictions
-are compared.
+training from the start, to the case's tolerance. Nothing is asked of cases that need what Deckle does not have, nor of
+those whose own file Keras cannot load or use (JSON has no tuples, which some operations need). Of a model of Keras 2,
+only predictions are compared.
+
+With `--formats`, nothing is trained: what Deckle writes as `.h5` and `.weights.h5` is read by Keras, and what Keras
+writes so by Deckle.
 """
 
 import json
@@ -27,6 +31,10 @@ FIT = ("batch_size", "epochs", "initial_epoch", "validation_split", "validation_
 
 class Missing(Exception):
     pass
+
+
+class Unusable(Exception):
+    """Keras cannot use its own file."""
 
 
 def run(*command):
@@ -65,6 +73,58 @@ def predictions(model, x):
     return [np.asarray(leaf) for leaf in keras.tree.flatten(model.predict(x, verbose=0))]
 
 
+def by_keras(use):
+    """What Keras does with its own file, which may be what it cannot."""
+    try:
+        return use()
+    except Exception as error:
+        raise Unusable(f"{type(error).__name__}: {str(error)[:100]}".replace("\n", " ")) from None
+
+
+def check_formats(deckle, case, scratch):
+    about = json.loads((case / "case.json").read_text())
+    data = dict(np.load(case / "data.npz"))
+    source, tolerance = case / "model.keras", about["tolerance"]
+    if not source.exists():
+        raise Unusable("a file of Keras 2")
+    theirs = by_keras(lambda: keras.models.load_model(source, compile=False))
+    x = given(data, "x", lambda: [tensor.name for tensor in theirs.inputs])
+    expected = numbered(data, "y")
+    by_keras(lambda: predictions(theirs, x))
+
+    def same(what, got):
+        for i, (one, wanted) in enumerate(zip(got, expected, strict=True)):
+            compare(f"{what}, prediction {i}", one, wanted, tolerance)
+
+    def deckle_predicts(what, path):
+        run(deckle, "predict", path, "--input", case / "data.npz", "--output", scratch / "out.npz")
+        same(what, numbered(dict(np.load(scratch / "out.npz")), "y"))
+
+    bare = scratch / "bare.keras"
+    theirs.save(bare)
+    for name in ("again.keras", "ours.h5", "ours.weights.h5", "ours.safetensors"):
+        run(deckle, "convert", bare, scratch / name)
+    theirs.save_weights(scratch / "theirs.weights.h5")
+    for name in ("ours.h5", "theirs.weights.h5", "ours.weights.h5", "ours.safetensors"):
+        model = [] if name == "ours.h5" else ["--model", source]
+        run(deckle, "convert", scratch / name, scratch / "back.keras", *model)
+        if name == "ours.h5" and (scratch / "back.keras").read_bytes() != (scratch / "again.keras").read_bytes():
+            raise AssertionError("what comes back from .h5 has other bytes")
+        deckle_predicts(f"back from {name}", scratch / "back.keras")
+    for variable in theirs.variables:
+        if "float" in str(variable.dtype):
+            variable.assign(np.full(variable.shape, 0.123, str(variable.dtype)))
+    theirs.load_weights(scratch / "ours.weights.h5")
+    same("Keras with our .weights.h5", predictions(theirs, x))
+    try:
+        theirs.save(scratch / "theirs.h5")
+        by_keras(lambda: predictions(keras.models.load_model(scratch / "theirs.h5", compile=False), x))
+    except Exception:  # not every model has a legacy form
+        return
+    deckle_predicts("Keras's .h5", scratch / "theirs.h5")
+    same("Keras with our .h5", predictions(keras.models.load_model(scratch / "ours.h5", compile=False), x))
+
+
 def check(deckle, case, scratch):
     about = json.loads((case / "case.json").read_text())
     data = dict(np.load(case / "data.npz"))
@@ -73,8 +133,10 @@ def check(deckle, case, scratch):
     is_keras2 = not source.exists()
     if is_keras2:
         source = case / "model.h5"
-    theirs = None if is_keras2 else keras.models.load_model(source)
+    theirs = None if is_keras2 else by_keras(lambda: keras.models.load_model(source))
     x = given(data, "x", lambda: [tensor.name for tensor in theirs.inputs])
+    if not is_keras2:
+        by_keras(lambda: predictions(theirs, x))
     fit = {key: about[key] for key in FIT if key in about}
     if about["kind"] != "fit":
         run(deckle, "convert", source, written)
@@ -112,21 +174,26 @@ def check(deckle, case, scratch):
 
 
 def main(deckle, folders):
-    counts = dict(ok=0, missing=0, FAIL=0)
+    formats = "--formats" in folders
+    folders = [folder for folder in folders if folder != "--formats"]
+    counts = dict(ok=0, missing=0, unusable=0, FAIL=0)
     for folder in folders:
         for case in sorted(path.parent for path in pathlib.Path(folder).glob("*/case.json")):
             keras.utils.clear_session()
             with tempfile.TemporaryDirectory() as scratch:
                 try:
-                    check(deckle, case, pathlib.Path(scratch))
+                    (check_formats if formats else check)(deckle, case, pathlib.Path(scratch))
                     outcome, why = "ok", ""
                 except Missing as error:
                     outcome, why = "missing", f": {error}"
+                except Unusable as error:
+                    outcome, why = "unusable", f": {error}"
                 except Exception as error:  # the others are still wanted
                     outcome, why = "FAIL", f": {type(error).__name__}: {str(error)[:300]}"
             counts[outcome] += 1
             print(f"{outcome} {case.name}{why}", flush=True)
-    print(f"{sum(counts.values())} cases: {counts['ok']} ok, {counts['missing']} missing, {counts['FAIL']} failed")
+    print(f"{sum(counts.values())} cases: {counts['ok']} ok, {counts['missing']} missing, "
+          f"{counts['unusable']} unusable, {counts['FAIL']} failed")
     sys.exit(counts["FAIL"] > 0)
 
 

@@ -33,11 +33,9 @@ FIT, PREDICT = 1e-4, 2e-5
 
 def leaves(value):
     """The arrays of a list or a dict, in Keras's order (a dict's by its sorted keys), with their names or None."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not any(isinstance(part, (dict, list, tuple)) for part in value.values()):
         return [(key, value[key]) for key in sorted(value)]
-    if isinstance(value, (list, tuple)):
-        return [(None, array) for array in value]
-    return [(None, value)]
+    return [(None, array) for array in keras.tree.flatten(value)]
 
 
 def named(prefix, value):
@@ -84,7 +82,7 @@ def write(name, case, folder):
     if "before" in case:
         # The file then holds the optimizer's state after that training.
         model.fit(x, case["targets"], shuffle=False, verbose=0, **case["before"])
-    arrays = named("x", x) | numbered("y", model.predict(x, verbose=0))
+    arrays = (numbered if case.get("by_place") else named)("x", x) | numbered("y", model.predict(x, verbose=0))
     model.save(folder / "model.keras")
     compress(folder / "model.keras")
     if fit:
@@ -102,6 +100,7 @@ def write(name, case, folder):
 
 
 def main(folder, names):
+    import corners  # noqa: F401
     import graphs  # noqa: F401
     import layers  # noqa: F401
     import operations  # noqa: F401
