@@ -105,7 +105,9 @@ fn places_that_cannot_be_written_are_named() {
         let (code, error) = run(&folder, &predict);
         assert_eq!(code, Some(1));
         assert!(
-            error.starts_with("error: /dev/full: cannot be read or written: "),
+            error.starts_with(
+                "error: /dev/full, member `y0`: cannot be read or written: "
+            ),
             "{error}"
         );
     }
