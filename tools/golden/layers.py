@@ -1,6 +1,6 @@
 """More models of the golden cases: every layer with settings that are not the defaults, see `models.py`."""
 
-from keras import Input, Model, Sequential, constraints, layers as L, regularizers
+from keras import Input, Model, Sequential, constraints, initializers, layers as L, regularizers
 
 from models import model, numbers, whole, words
 
@@ -436,3 +436,55 @@ def convolutions_with_channels_first():
         L.Conv2D(3, 2, strides=2, padding="same", **first), L.Conv2DTranspose(3, 3, strides=2, padding="same", **first),
         L.DepthwiseConv2D(2, depth_multiplier=2, **first), L.SeparableConv2D(3, 2, **first), L.MaxPooling2D(2, **first),
         L.AveragePooling2D(3, strides=1, padding="same", **first), L.GlobalMaxPooling2D(**first)], batch=2)
+
+
+@model
+def adapted_ranges():
+    x, y = Input((4,), optional=True), Input(batch_shape=(2, 3))
+    ranges = L.Discretization(num_bins=3, epsilon=0.05, output_mode="one_hot")
+    # What `adapt` finds in data.
+    ranges.bin_boundaries = [-0.4, 0.3]
+    return {"model": Model([x, y], [ranges(x), L.Rescaling([1.0, 2.0, 0.5], offset=[0.0, -1.0, 3.0])(y)]),
+            "inputs": [numbers(2, 4), numbers(2, 3, seed=1)]}
+
+
+@model
+def fit_orthogonal_penalties():
+    return {"model": Sequential([
+        Input((4,)), L.Dense(5, kernel_regularizer=regularizers.OrthogonalRegularizer(0.3)),
+        L.Dense(3, activation="tanh", kernel_regularizer=regularizers.OrthogonalRegularizer(0.2, mode="columns")), L.Dense(1)]),
+        "inputs": numbers(32, 4), "targets": numbers(32, 1, seed=1), "compile": dict(optimizer="sgd", loss="mse"),
+        "fit": dict(batch_size=16, epochs=3)}
+
+
+@model
+def fit_renormalized():
+    limits = {"rmax": 1.2, "rmin": 0.7, "dmax": 0.3}
+    return {"model": Sequential([
+        Input((5, 4)), L.BatchNormalization(renorm=True, renorm_momentum=0.7, momentum=0.8), L.Dense(3),
+        L.BatchNormalization(axis=1, renorm=True, renorm_clipping=limits, scale=False), L.Flatten(), L.Dense(1)]),
+        "inputs": numbers(32, 5, 4), "targets": numbers(32, 1, seed=1), "compile": dict(optimizer="sgd", loss="mse"),
+        "fit": dict(batch_size=16, epochs=3)}
+
+
+@model
+def initializers_with_settings():
+    given = [initializers.STFT("imag", "hamming", "spectrum", True), initializers.GlorotNormal(seed=3), initializers.HeUniform(seed=4),
+             initializers.LecunNormal(seed=5), initializers.Zeros(), initializers.Ones(), initializers.RandomUniform(-0.2, 0.3, seed=6),
+             initializers.RandomNormal(0.1, 0.2, seed=7), initializers.TruncatedNormal(0.1, 0.2, seed=8), initializers.Constant(0.3),
+             initializers.GlorotUniform(seed=9), initializers.HeNormal(seed=10), initializers.LecunUniform(seed=11),
+             initializers.VarianceScaling(0.5, "fan_avg", "untruncated_normal", seed=12),
+             *[getattr(initializers, name)(seed=14, input_axes=[0, 1], output_axes=[2])
+               for name in ("GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "VarianceScaling")]]
+    x, y = Input((6, 1)), Input((4,))
+    outs = [L.Conv1D(3, 4, kernel_initializer=one)(x) for one in given]
+    outs += [L.Dense(3, kernel_initializer=one)(y) for one in (initializers.Identity(2.0), initializers.Orthogonal(0.5, seed=13))]
+    return {"model": Model([x, y], outs), "inputs": [numbers(2, 6, 1), numbers(2, 4, seed=1)]}
+
+
+@model
+def activations_of_layers():
+    names = ["celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu", "linear",
+             "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign",
+             "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "tanh", "tanh_shrink"]
+    return several((3, 4), [L.Activation(name) for name in names], batch=2)

@@ -77,6 +77,17 @@ PAIRS = {
     "CTC": [({}, padded(), numbers(3, 9, 4)), ({"reduction": "sum"}, padded(), numbers(3, 5, 4)), ({}, np.zeros((2, 2), int), numbers(2, 3, 4))],
 }
 
+# Settings that the pairs above do not have.
+MORE = {
+    "BinaryCrossentropy": [({"reduction": "sum"}, bits(5, 3), numbers(5, 3, low=0.1, high=0.9))],
+    "BinaryFocalCrossentropy": [({"reduction": "sum"}, bits(5, 3), numbers(5, 3, low=0.1, high=0.9))],
+    "CategoricalCrossentropy": [
+        ({"axis": 1, "reduction": "sum"}, np.moveaxis(one_hot(4, 2, 3), -1, 1), np.moveaxis(shares(2, 3, 4), -1, 1))],
+    "CategoricalFocalCrossentropy": [({"reduction": "sum"}, one_hot(4, 5), shares(5, 4))],
+    "SparseCategoricalCrossentropy": [({"axis": 1, "reduction": "sum"}, labels(4, 2, 3), np.moveaxis(shares(2, 3, 4), -1, 1))],
+    "Tversky": [({"reduction": "sum"}, bits(5, 3), shares(5, 3))],
+}
+
 
 def case(name, config, y_true, y_pred, weighted):
     loss = getattr(losses, name)(**config)
@@ -104,6 +115,8 @@ def main():
             cases.append(case(name, config, y_true, y_pred.astype("float32"), False))
             if i == 0:
                 cases.append(case(name, config, y_true, y_pred.astype("float32"), True))
+    for name, pairs in MORE.items():
+        cases += [case(name, config, y_true, y_pred.astype("float32"), False) for config, y_true, y_pred in pairs]
     with open(sys.argv[1], "w") as file:
         file.write("[\n" + ",\n".join(json.dumps(one) for one in cases) + "\n]\n")
 

@@ -104,6 +104,7 @@ def main(folder, names):
     import graphs  # noqa: F401
     import layers  # noqa: F401
     import operations  # noqa: F401
+    import settings  # noqa: F401
     from models import MODELS
 
     failed = 0
