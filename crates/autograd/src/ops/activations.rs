@@ -90,9 +90,8 @@ impl Var {
 
     /// `max(x, 0)` with a slope below, a bound above, and another threshold.
     ///
-    /// `max_value` from there on, `x` from `threshold`, `negative_slope · (x - threshold)`
-    /// below. The gradient at `max_value` is 0, at `threshold` it is 1 (0 if that is 0, as
-    /// [`Var::relu`]'s).
+    /// `max_value` from there on, `x` above `threshold`, `negative_slope · (x - threshold)` up to
+    /// it. The gradient at `max_value` is 0, at `threshold` it is `negative_slope`.
     ///
     /// # Errors
     ///
@@ -123,11 +122,7 @@ impl Var {
             0.0 => self.zeros_like()?,
             slope => self.sub(threshold)?.mul(slope)?,
         };
-        let is_below = match threshold {
-            0.0 => self.less_equal(0.0)?,
-            threshold => self.less(threshold)?,
-        };
-        let y = is_below.select(&below, self)?;
+        let y = self.less_equal(threshold)?.select(&below, self)?;
         match max_value {
             Some(max) => y.greater_equal(max)?.select(max, &y),
             None => Ok(y),
