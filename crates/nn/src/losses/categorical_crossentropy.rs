@@ -75,6 +75,13 @@ impl CategoricalCrossentropy {
         self
     }
 
+    /// Sets the axis of the classes; the last by default.
+    #[must_use]
+    pub fn axis(mut self, axis: isize) -> Self {
+        self.axis = axis;
+        self
+    }
+
     /// Sets how the samples' losses become one number; their mean by default.
     #[must_use]
     pub fn reduction(mut self, reduction: Reduction) -> Self {
@@ -104,7 +111,8 @@ impl Loss for CategoricalCrossentropy {
         }
         let mut t = as_float(y_true, y_pred)?;
         if self.label_smoothing > 0.0 {
-            let share = self.label_smoothing / y_pred.count_of(self.axis, t.dtype())?;
+            // Keras takes the length of the last axis, wherever the classes are.
+            let share = self.label_smoothing / y_pred.count_of(-1, t.dtype())?;
             t = (t * (1.0 - self.label_smoothing)).add(&share)?;
         }
         let logits = if self.from_logits {

@@ -1,7 +1,7 @@
 //! The cross-entropy of classes given as integers.
 
 use deckle_autograd::Var;
-use deckle_tensor::{DType, keep};
+use deckle_tensor::{DType, keep, resolve_axis};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -72,11 +72,34 @@ impl SparseCategoricalCrossentropy {
         self
     }
 
+    /// Sets the axis of the classes; the last by default.
+    #[must_use]
+    pub fn axis(mut self, axis: isize) -> Self {
+        self.axis = axis;
+        self
+    }
+
     /// Sets how the samples' losses become one number; their mean by default.
     #[must_use]
     pub fn reduction(mut self, reduction: Reduction) -> Self {
         self.reduction = reduction;
         self
+    }
+
+    /// Targets and predictions with the classes in the last axis.
+    fn at_the_end(&self, y_true: &Var, y_pred: &Var) -> Result<(Var, Var)> {
+        let axis = resolve_axis("axis", self.axis, y_pred.rank())?;
+        if axis + 1 == y_pred.rank() {
+            return Ok((y_true.clone(), y_pred.clone()));
+        }
+        let at = axis.cast_signed();
+        // Labels may have an axis of 1 where predictions have one of classes.
+        let labels = if y_true.rank() == y_pred.rank() {
+            y_true.move_axis(at, -1)?
+        } else {
+            y_true.clone()
+        };
+        Ok((labels, y_pred.move_axis(at, -1)?))
     }
 
     /// The labels, one for each prediction, as integers.
@@ -106,25 +129,20 @@ impl Loss for SparseCategoricalCrossentropy {
     }
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
-        let labels = self.labels(y_true, y_pred)?;
-        if self.axis != -1 && self.axis != y_pred.rank().cast_signed() - 1 {
-            return Err(Error::invalid(
-                "loss SparseCategoricalCrossentropy: `axis` makes no sense",
-                "the last axis, -1",
-            )
-            .got(self.axis));
-        }
+        let (y_true, y_pred) = self.at_the_end(y_true, y_pred)?;
+        let labels = self.labels(&y_true, &y_pred)?;
         let Some(ignored) = self.ignore_class else {
-            return self.values(&labels, y_pred);
+            return self.values(&labels, &y_pred);
         };
         let counts = labels.not_equal(ignored)?;
-        let values = self.values(&counts.select(&labels, 0)?, y_pred)?;
+        let values = self.values(&counts.select(&labels, 0)?, &y_pred)?;
         Ok(counts.select(&values, 0.0)?)
     }
 
     fn counted(&self, y_true: &Var, y_pred: &Var) -> Result<Option<Var>> {
         let Some(ignored) = self.ignore_class else { return Ok(None) };
-        Ok(Some(self.labels(y_true, y_pred)?.not_equal(ignored)?))
+        let (y_true, y_pred) = self.at_the_end(y_true, y_pred)?;
+        Ok(Some(self.labels(&y_true, &y_pred)?.not_equal(ignored)?))
     }
 
     fn reduction(&self) -> Reduction {
