@@ -32,13 +32,15 @@
 //! - [`OptimizerState`] is an optimizer at work: steps, saving, loading, learning rate.
 //! - [`LearningRate`] is a number or a [`Schedule`]: [`ExponentialDecay`], [`CosineDecay`],
 //!   [`CosineDecayRestarts`], [`InverseTimeDecay`], [`PiecewiseConstantDecay`],
-//!   [`PolynomialDecay`].
+//!   [`PolynomialDecay`], and [`Warmup`] before any of them.
 //! - [`check_optimizer`] tests what every optimizer promises; use it for your own.
 //!
 //! # Cookbook
 //!
 //! - From a name: `AnyOptimizer::named("rmsprop")`; from a file: [`AnyOptimizer::from_keras`].
 //! - No weight decay for biases: [`OptimizerState::exclude_from_weight_decay`].
+//! - Less or more change of some weights: [`OptimizerState::multiply_learning_rate`].
+//! - All data at once, without randomness: [`Lbfgs`].
 //! - Another learning rate while training: [`OptimizerState::set_learning_rate`].
 //! - Weights averaged over steps: `use_ema(true)`, then [`OptimizerState::finalize`].
 
@@ -59,6 +61,7 @@ mod config;
 mod error;
 mod ftrl;
 mod lamb;
+mod lbfgs;
 mod lion;
 mod loss_scale;
 mod moments;
@@ -85,6 +88,7 @@ pub use check::check_optimizer;
 pub use error::{Error, Result};
 pub use ftrl::Ftrl;
 pub use lamb::Lamb;
+pub use lbfgs::{Lbfgs, Minimum};
 pub use lion::Lion;
 pub use loss_scale::{LossScale, LossScaleOptimizer};
 pub use muon::Muon;
@@ -95,7 +99,7 @@ pub use schedule::{AnySchedule, LearningRate, Schedule};
 pub use schedule_free_adam_w::ScheduleFreeAdamW;
 pub use schedules::{
     CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay,
-    PiecewiseConstantDecay, PolynomialDecay,
+    PiecewiseConstantDecay, PolynomialDecay, Warmup,
 };
 pub use sgd::Sgd;
 pub use state::OptimizerState;

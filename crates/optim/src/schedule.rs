@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     CosineDecay, CosineDecayRestarts, Error, ExponentialDecay, InverseTimeDecay,
-    PiecewiseConstantDecay, PolynomialDecay, Result, config,
+    PiecewiseConstantDecay, PolynomialDecay, Result, Warmup, config,
 };
 
 /// A learning rate that depends on the number of steps taken.
@@ -74,13 +74,14 @@ pub struct AnySchedule(Arc<dyn Schedule>);
 
 type Read = fn(Value) -> Result<AnySchedule>;
 
-const BUILT_IN: [(&str, Read); 6] = [
+const BUILT_IN: [(&str, Read); 7] = [
     ("ExponentialDecay", read::<ExponentialDecay>),
     ("CosineDecay", read::<CosineDecay>),
     ("CosineDecayRestarts", read::<CosineDecayRestarts>),
     ("InverseTimeDecay", read::<InverseTimeDecay>),
     ("PiecewiseConstantDecay", read::<PiecewiseConstantDecay>),
     ("PolynomialDecay", read::<PolynomialDecay>),
+    ("Warmup", read::<Warmup>),
 ];
 
 fn read<S: Schedule + TryFrom<Value, Error = Error> + 'static>(

@@ -45,6 +45,8 @@ pub struct OptimizerState {
     pub(crate) weights: Vec<Variable>,
     /// Whether weight decay reaches each weight.
     pub(crate) decays: Vec<bool>,
+    /// What the learning rate of each weight is multiplied by.
+    pub(crate) rates: Vec<f64>,
     pub(crate) iteration: Variable,
     /// Nothing if the learning rate follows a schedule.
     pub(crate) learning_rate: Option<Variable>,
@@ -131,6 +133,7 @@ impl OptimizerState {
         let scale = optimizer.loss_scale().map(|scale| Scale::new(scale, group));
         Ok(Self {
             decays: vec![true; weights.len()],
+            rates: vec![1.0; weights.len()],
             weights: weights.to_vec(),
             optimizer,
             iteration,
@@ -229,6 +232,56 @@ impl OptimizerState {
                 *decays &= !weight.name().contains(name.as_ref());
             }
         }
+    }
+
+    /// Multiplies the learning rate of all weights in whose names one of these texts occurs,
+    /// besides what it was multiplied by before; by 0, they stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// If the factor is not a finite number of at least 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::{Device, Function, Group, grad};
+    /// use deckle_optim::{OptimizerState, Sgd};
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let group = Group::new(&Device::reference());
+    /// let [a, b] = ["base/kernel", "head/kernel"].map(|name| {
+    ///     group.variable(name, &Tensor::scalar(1.0f32))
+    /// });
+    /// let (a, b) = (a?, b?);
+    /// let weights = [a.clone(), b.clone()];
+    /// let mut state = OptimizerState::new(Sgd::new().learning_rate(0.5), &weights, &group)?;
+    /// state.multiply_learning_rate(["base/"], 0.25)?;
+    ///
+    /// let gradients = grad(&(a.read() + &b.read()), &[&a.read(), &b.read()])?;
+    /// let step = Function::new([], []).updates(state.updates(&gradients)?);
+    /// step.compile(&group.device())?.call(&[])?;
+    /// assert_eq!(a.value()?.item::<f32>()?, 0.875);
+    /// assert_eq!(b.value()?.item::<f32>()?, 0.5);
+    /// # Ok::<(), deckle_optim::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// Where `MultiOptimizer` has one optimizer for each group of weights.
+    pub fn multiply_learning_rate<T: AsRef<str>>(
+        &mut self,
+        names: impl IntoIterator<Item = T>,
+        factor: f64,
+    ) -> Result<()> {
+        let class = self.optimizer.class_name();
+        crate::optimizer::not_negative(class, "learning-rate multiplier", factor)?;
+        let names: Vec<_> = names.into_iter().collect();
+        for (weight, rate) in self.weights.iter().zip(&mut self.rates) {
+            if names.iter().any(|name| weight.name().contains(name.as_ref())) {
+                *rate *= factor;
+            }
+        }
+        Ok(())
     }
 
     /// How many steps were taken, those included that only accumulated.

@@ -75,6 +75,14 @@ impl Step {
         self
     }
 
+    /// The step with the learning rate times a number.
+    pub(crate) fn times(mut self, factor: f64) -> Self {
+        if factor.to_bits() != 1.0f64.to_bits() {
+            self.learning_rate = &self.learning_rate * factor;
+        }
+        self
+    }
+
     /// The learning rate.
     #[must_use]
     pub fn learning_rate(&self) -> &Var {

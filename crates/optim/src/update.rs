@@ -120,7 +120,7 @@ impl<'a> Graph<'a> {
         updates: &mut Vec<(Variable, Var)>,
     ) -> Result<()> {
         let (state, dtype) = (self.state, gradient.dtype());
-        let step = self.step(dtype)?;
+        let step = self.step(dtype)?.times(state.rates[index]);
         let read = |variable: &Variable| Ok(variable.read().cast(dtype)?);
         let before = read(&state.weights[index])?;
         let mut weight = before.clone();
