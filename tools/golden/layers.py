@@ -1,6 +1,7 @@
 """More models of the golden cases: every layer with settings that are not the defaults, see `models.py`."""
 
-from keras import Input, Model, Sequential, constraints, initializers, layers as L, regularizers
+import numpy as np
+from keras import Input, Model, Sequential, constraints, initializers, layers as L, metrics as M, regularizers
 
 from models import model, numbers, whole, words
 
@@ -488,3 +489,60 @@ def activations_of_layers():
              "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign",
              "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "tanh", "tanh_shrink"]
     return several((3, 4), [L.Activation(name) for name in names], batch=2)
+
+
+# Metrics.
+
+@model
+def fit_metrics_binary():
+    return {"model": Sequential([Input((5,)), L.Dense(6, activation="tanh"), L.Dense(1, activation="sigmoid")]),
+            "inputs": numbers(40, 5), "targets": whole(40, 1, high=2, seed=1).astype("float32"),
+            "compile": dict(optimizer="sgd", loss="binary_crossentropy", metrics=[
+                "accuracy", "bce", M.AUC(), M.AUC(curve="PR", num_thresholds=40, name="pr"), M.Precision(thresholds=0.4),
+                M.Recall(), M.TruePositives(), M.FalseNegatives(thresholds=[0.3, 0.6]), M.SensitivityAtSpecificity(0.7),
+                M.BinaryAccuracy(threshold=0.6), M.BinaryIoU(threshold=0.45), M.Hinge()],
+                weighted_metrics=["accuracy", M.Precision(), M.RootMeanSquaredError()]),
+            "sample_weight": numbers(40, seed=9, low=0, high=2), "fit": dict(batch_size=16, epochs=2)}
+
+
+@model
+def fit_metrics_of_classes():
+    return {"model": Sequential([Input((5,)), L.Dense(6, activation="tanh"), L.Dense(4, activation="softmax")]),
+            "inputs": numbers(40, 5), "targets": np.eye(4, dtype="float32")[whole(40, high=4, seed=1)],
+            "compile": dict(optimizer="adam", loss="categorical_crossentropy", metrics=[
+                M.F1Score(), M.FBetaScore(average="macro", beta=2.0, threshold=0.3), M.TopKCategoricalAccuracy(k=2),
+                M.CategoricalCrossentropy(label_smoothing=0.1), M.OneHotMeanIoU(4), M.Precision(class_id=1), M.Recall(top_k=2),
+                M.AUC(multi_label=True, label_weights=[1.0, 2.0, 0.5, 0.0]), M.KLDivergence(), "poisson"]),
+            "fit": dict(batch_size=16, epochs=2, validation_split=0.2)}
+
+
+@model
+def fit_metrics_of_outputs():
+    x = Input((4,))
+    h = L.Dense(5, activation="tanh")(x)
+    price, kind = L.Dense(2, name="price")(h), L.Dense(3, activation="softmax", name="kind")(h)
+    return {"model": Model(x, [price, kind]), "inputs": numbers(32, 4),
+            "targets": [numbers(32, 2, seed=1), whole(32, high=3, seed=2)],
+            "compile": dict(optimizer="sgd", loss=["mse", "sparse_categorical_crossentropy"], metrics={
+                "price": [M.R2Score(), M.R2Score(class_aggregation=None, name="r2"), M.CosineSimilarity(), M.LogCoshError(), "mape", "mape"],
+                "kind": ["accuracy", M.SparseTopKCategoricalAccuracy(k=2), M.MeanIoU(3, sparse_y_pred=False)]},
+                weighted_metrics={"kind": ["accuracy"]}),
+            "fit": dict(batch_size=12, epochs=2)}
+
+
+@model
+def fit_renormalization():
+    clipping = {"rmax": 1.5, "rmin": 0.7, "dmax": 0.5}
+    return {"model": Sequential([Input((4, 3)), L.BatchNormalization(renorm=True, renorm_momentum=0.8), L.Conv1D(4, 2),
+                                 L.BatchNormalization(renorm=True, renorm_clipping=clipping, momentum=0.7, renorm_momentum=0.6, scale=False),
+                                 L.Flatten(), L.Dense(1)]),
+            "inputs": numbers(32, 4, 3, high=2.0), "targets": numbers(32, 1, seed=1),
+            "compile": dict(optimizer="sgd", loss="mse"), "fit": dict(batch_size=8, epochs=2)}
+
+
+@model
+def fit_orthogonal_penalty():
+    return {"model": Sequential([Input((4,)), L.Dense(5, kernel_regularizer=regularizers.OrthogonalRegularizer(0.3)),
+                                 L.Dense(3, kernel_regularizer=regularizers.OrthogonalRegularizer(0.2, mode="columns")), L.Dense(1)]),
+            "inputs": numbers(32, 4), "targets": numbers(32, 1, seed=1),
+            "compile": dict(optimizer="sgd", loss="mse"), "fit": dict(batch_size=16, epochs=2)}

@@ -47,6 +47,17 @@ def numbered(prefix, value):
     return {f"{prefix}{i}": np.asarray(array) for i, (_, array) in enumerate(leaves(value))}
 
 
+def numbered_history(history):
+    """The history with an entry for each number of a metric that is a vector: `f1_score[0]`, ..."""
+    flat = {}
+    for key, values in history.items():
+        array = np.asarray([np.asarray(value) for value in values], "float64")
+        for i in range(array.shape[1] if array.ndim == 2 else 1):
+            name = f"{key}[{i}]" if array.ndim == 2 else key
+            flat[name] = (array[:, i] if array.ndim == 2 else array).tolist()
+    return flat
+
+
 def draw_weights(model, seed):
     random = np.random.default_rng(seed)
     for variable in model.variables:
@@ -93,7 +104,7 @@ def write(name, case, folder):
         arrays |= named("t", case["targets"])
         history = model.fit(x, case["targets"], shuffle=False, verbose=0, **fit, **extra).history
         arrays |= numbered("z", model.predict(x, verbose=0))
-        history = {key: [float(value) for value in values] for key, values in history.items()}
+        history = numbered_history(history)
         about |= fit | {"history": history}
     np.savez_compressed(folder / "data.npz", **arrays)
     (folder / "case.json").write_text(json.dumps(about, indent=1) + "\n")

@@ -33,6 +33,8 @@ pub struct Compile {
     pub(crate) losses: Losses,
     pub(crate) loss_weights: Vec<(String, f64)>,
     pub(crate) metrics: Vec<(Option<String>, AnyMetric)>,
+    pub(crate) undecayed: Vec<String>,
+    pub(crate) rates: Vec<(String, f64)>,
     pub(crate) device: Option<Device>,
 }
 
@@ -74,6 +76,8 @@ impl Compile {
             losses,
             loss_weights: Vec::new(),
             metrics: Vec::new(),
+            undecayed: Vec::new(),
+            rates: Vec::new(),
             device: None,
         }
     }
@@ -161,6 +165,46 @@ impl Compile {
         self
     }
 
+    /// Keeps weight decay from all weights in whose paths one of these texts occurs, as `bias`.
+    ///
+    /// # Keras
+    ///
+    /// `Optimizer.exclude_from_weight_decay(var_names=…)`, which no file holds either.
+    #[must_use]
+    pub fn exclude_from_weight_decay<T: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.undecayed.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Multiplies the learning rate of all weights in whose paths this text occurs, besides
+    /// what it is multiplied by already; no file holds it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_train::Compile;
+    ///
+    /// let compile = Compile::named("sgd", "mse")?.multiply_learning_rate("base/", 0.1);
+    /// # let _ = compile;
+    /// # Ok::<(), deckle_train::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// Where `MultiOptimizer` has one optimizer for each group of weights.
+    #[must_use]
+    pub fn multiply_learning_rate(
+        mut self,
+        name: impl Into<String>,
+        factor: f64,
+    ) -> Self {
+        self.rates.push((name.into(), factor));
+        self
+    }
+
     /// Sets where the model is trained; by default where its weights live, or on the fast CPU
     /// backend if they live on the reference device.
     #[must_use]
@@ -200,10 +244,13 @@ impl Compile {
                 Some(only) => only == output,
                 None => loss.is_some(),
             });
+            let mut metrics: Vec<_> = metrics.map(|(_, metric)| metric.clone()).collect();
+            // Keras's order, which names that come twice depend on.
+            metrics.sort_by_key(AnyMetric::is_weighted);
             OutputPlan {
                 output: output.clone(),
                 weight: weight.map_or(1.0, |(_, weight)| *weight),
-                metrics: metrics.map(|(_, metric)| metric.clone()).collect(),
+                metrics,
                 loss,
             }
         });
@@ -334,11 +381,11 @@ pub(crate) fn settle(model: &Model, device: Option<&Device>) -> Result<Device> {
 }
 
 #[cfg(feature = "cpu")]
-fn default_device() -> Device {
+pub(crate) fn default_device() -> Device {
     Device::new(deckle_cpu::Cpu::new())
 }
 
 #[cfg(not(feature = "cpu"))]
-fn default_device() -> Device {
+pub(crate) fn default_device() -> Device {
     Device::reference()
 }

@@ -87,6 +87,26 @@ impl Error {
         Self::InCallback { callback: name.to_owned(), error: Box::new(self) }
     }
 
+    /// Says which name was probably meant, if that is not said yet.
+    pub(crate) fn or_suggest(mut self, probably: String) -> Self {
+        if let Self::Model(deckle_nn::Error::Unknown { suggestion, .. }) = &mut self
+            && suggestion.is_empty()
+        {
+            *suggestion = probably;
+        }
+        self
+    }
+
+    /// Names the output of a model that has several.
+    pub(crate) fn of_output(mut self, output: &str, several: bool) -> Self {
+        if let Self::Invalid { problem, .. } = &mut self
+            && several
+        {
+            *problem = format!("output `{output}`: {problem}");
+        }
+        self
+    }
+
     /// Says what was given instead.
     #[must_use]
     pub fn got(mut self, value: impl fmt::Display) -> Self {

@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use deckle_tensor::{DType, Tensor, shape_text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Callback, Context, Error, Result};
 
 /// Named numbers of one epoch or evaluation: the loss first, then the metrics.
+///
+/// A metric that is a vector, as one score for each class, has an entry for each number:
+/// `f1_score[0]`, `f1_score[1]` and so on, where Keras has an array.
 ///
 /// # Examples
 ///
@@ -27,6 +31,55 @@ impl Logs {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<f64> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+
+    /// Adds a value, one number or, as `name[0]`, `name[1]` and so on, a vector of them.
+    ///
+    /// # Errors
+    ///
+    /// If it has more than one axis.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::Tensor;
+    /// use deckle_train::Logs;
+    ///
+    /// let mut logs = Logs::default();
+    /// logs.push("loss", &Tensor::from(0.5))?;
+    /// logs.push("f1_score", &Tensor::from([0.25, 0.75]))?;
+    /// assert_eq!(logs.get("f1_score[1]"), Some(0.75));
+    /// assert_eq!(logs.values("f1_score"), [0.25, 0.75]);
+    /// assert_eq!(logs.values("loss"), [0.5]);
+    /// # Ok::<(), deckle_train::Error>(())
+    /// ```
+    pub fn push(&mut self, name: &str, value: &Tensor) -> Result<()> {
+        let values = value.cast(DType::F64).to_vec::<f64>()?;
+        match value.shape() {
+            [] => self.0.extend(values.into_iter().map(|value| (name.to_owned(), value))),
+            [_] => {
+                let named = values.into_iter().enumerate();
+                self.0.extend(named.map(|(i, value)| (format!("{name}[{i}]"), value)));
+            }
+            _ => {
+                return Err(Error::invalid(
+                    format_args!("`{name}` cannot be reported"),
+                    "one number, or a vector of them",
+                )
+                .got(shape_text(value.shape())));
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers of that name: one, or those of a vector in order; none if there is no such
+    /// name.
+    #[must_use]
+    pub fn values(&self, name: &str) -> Vec<f64> {
+        if let Some(value) = self.get(name) {
+            return vec![value];
+        }
+        (0..).map_while(|i| self.get(&format!("{name}[{i}]"))).collect()
     }
 
     /// The loss; NaN if there is none.

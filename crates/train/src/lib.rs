@@ -1,6 +1,7 @@
 //! compile, fit, evaluate, predict, save and load for Deckle's models.
 #![forbid(unsafe_code)]
 
+mod any_metric;
 mod callback;
 pub mod callbacks;
 mod checkpoint;
@@ -13,6 +14,7 @@ mod feed;
 mod fit;
 mod history;
 mod metric;
+mod metric_state;
 pub mod metrics;
 mod predictor;
 mod progress;
@@ -24,6 +26,7 @@ mod step;
 mod tensor_board;
 mod trainer;
 
+pub use any_metric::{Accuracy, AnyMetric};
 pub use callback::{Callback, State};
 pub use compile::{Compile, Trainable};
 pub use context::Context;
@@ -31,7 +34,8 @@ pub use error::{Error, Result};
 pub use feed::Source;
 pub use fit::{Evaluate, Fit, ValidationFreq};
 pub use history::{History, Logs};
-pub use metric::{Accuracy, AnyMetric, Metric};
+pub use metric::{Direction, Metric, mean_update};
+pub use metric_state::MetricState;
 pub use predictor::Predictor;
 pub use progress::Verbose;
 pub use report::{ClassScores, ClassificationReport, ConfusionMatrix};

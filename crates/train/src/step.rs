@@ -9,7 +9,10 @@ use deckle_optim::OptimizerState;
 use deckle_tensor::{Buffer, DType, Dim, Shape, Spec, Tensor};
 
 use crate::{
-    AnyMetric, Error, Result, compile::OutputPlan, error::LOSS, metric::mean_result,
+    AnyMetric, Error, Result,
+    compile::OutputPlan,
+    error::LOSS,
+    metric::{masked, mean_result},
     predictor::batch_axis,
 };
 
@@ -30,19 +33,30 @@ pub(crate) struct Tracker {
 }
 
 impl Tracker {
-    /// A tracker with its variables in the model's group; without a metric, a mean.
+    /// A tracker of predictions of that shape, with its variables in the model's group; without
+    /// a metric, a mean.
     pub(crate) fn new(
         model: &Model,
         name: String,
-        metric: Option<&AnyMetric>,
+        metric: Option<(&AnyMetric, &Shape)>,
     ) -> Result<Self> {
-        let zeros = || vec![Tensor::scalar(0.0f64), Tensor::scalar(0.0f64)];
-        let initial = metric.map_or_else(zeros, AnyMetric::initial);
+        let initial = match metric {
+            Some((metric, y_pred)) => {
+                metric.check()?;
+                metric.initial(y_pred)?
+            }
+            None => vec![Tensor::scalar(0.0f64), Tensor::scalar(0.0f64)],
+        };
         let make = |(i, value): (usize, &Tensor)| {
             model.group().variable(&format!("metrics/{name}/{i}"), value)
         };
         let state = initial.iter().enumerate().map(make).collect::<Result<_, _>>()?;
-        Ok(Self { name, metric: metric.cloned(), initial, state })
+        Ok(Self {
+            name,
+            metric: metric.map(|(metric, _)| metric.clone()),
+            initial,
+            state,
+        })
     }
 
     pub(crate) fn reset(&self) -> Result<()> {
@@ -52,11 +66,14 @@ impl Tracker {
         Ok(())
     }
 
-    pub(crate) fn result(&self) -> Result<f64> {
-        let state: Result<Vec<f64>> =
-            self.state.iter().map(|v| Ok(v.value()?.cast(DType::F64).item()?)).collect();
-        let state = state?;
-        Ok(self.metric.as_ref().map_or_else(|| mean_result(&state), |m| m.result(&state)))
+    /// What the state stands for, one number or a vector of them.
+    pub(crate) fn result(&self) -> Result<Tensor> {
+        let state: Vec<_> =
+            self.state.iter().map(Variable::value).collect::<Result<_, _>>()?;
+        match &self.metric {
+            Some(metric) => metric.result(&state),
+            None => Ok(Tensor::scalar(mean_result(&state)?)),
+        }
     }
 
     /// What it measures; nothing for a loss.
@@ -95,17 +112,27 @@ impl Trackers {
                 all.push(Tracker::new(model, format!("{}_loss", plan.output), None)?);
             }
         }
-        for plan in plans {
+        let outputs = model.outputs().map(|(_, shape)| shape);
+        for (plan, y_pred) in plans.iter().zip(outputs) {
             for metric in &plan.metrics {
                 let named = |name: &str| match several {
                     true => format!("{}_{name}", plan.output),
                     false => name.to_owned(),
                 };
+                let is_known = |name: &str| all.iter().any(|known| known.name == name);
                 let mut name = named(metric.name());
-                if metric.is_weighted() && all.iter().any(|known| known.name == name) {
+                if metric.is_weighted() && is_known(&name) {
                     name = named(&format!("weighted_{}", metric.name()));
                 }
-                all.push(Tracker::new(model, name, Some(metric))?);
+                if is_known(&name) {
+                    let numbered = (1..).map(|number| format!("{name}_{number}"));
+                    name =
+                        numbered.into_iter().find(|name| !is_known(name)).unwrap_or(name);
+                }
+                let tracker = Tracker::new(model, name, Some((metric, y_pred)));
+                all.push(
+                    tracker.map_err(|error| error.of_output(&plan.output, several))?,
+                );
             }
         }
         Ok(Self { all })
@@ -249,15 +276,6 @@ impl Program {
     }
 }
 
-/// Weights of examples for the elements that a mask leaves.
-fn masked(weights: &Var, mask: &Var) -> Result<Var> {
-    let mut weights = weights.cast(DType::F32)?;
-    while weights.rank() < mask.rank() {
-        weights = weights.expand_dims(-1)?;
-    }
-    Ok(mask.cast(DType::F32)?.mul(&weights)?)
-}
-
 /// Outputs and updates of a function.
 pub(crate) type Results = (Vec<Var>, Vec<(Variable, Var)>);
 
@@ -358,7 +376,7 @@ impl Parts<'_> {
             for (metric, tracker) in plan.metrics.iter().zip(trackers.by_ref()) {
                 let weights = match (
                     weights.as_ref().filter(|_| metric.is_weighted()),
-                    call.mask(p),
+                    call.mask(p).filter(|_| metric.takes_mask()),
                 ) {
                     (Some(weights), Some(mask)) => Some(masked(weights, mask)?),
                     (weights, mask) => weights.or(mask).cloned(),

@@ -50,7 +50,12 @@ impl Trainer {
         let weights: Vec<_> =
             model.trainable_weights().map(|weight| weight.variable().clone()).collect();
         let group = model.group();
-        let optimizer = OptimizerState::new(compile.optimizer.clone(), &weights, group)?;
+        let mut optimizer =
+            OptimizerState::new(compile.optimizer.clone(), &weights, group)?;
+        optimizer.exclude_from_weight_decay(&compile.undecayed);
+        for (name, factor) in &compile.rates {
+            optimizer.multiply_learning_rate([name], *factor)?;
+        }
         let trackers = Trackers::new(model, &plans)?;
         let seed = group.variable("seed", &Tensor::scalar(model.seed().cast_signed()))?;
         let step = group.variable("step", &Tensor::scalar(0i64))?;
@@ -223,11 +228,11 @@ impl Trainer {
     }
 
     pub(crate) fn logs(&self) -> Result<Logs> {
-        self.trackers
-            .all
-            .iter()
-            .map(|tracker| Ok((tracker.name.clone(), tracker.result()?)))
-            .collect()
+        let mut logs = Logs::default();
+        for tracker in &self.trackers.all {
+            logs.push(&tracker.name, &tracker.result()?)?;
+        }
+        Ok(logs)
     }
 
     /// Runs one batch; returns the loss and whether it is finite. Allocates nothing once there
@@ -295,11 +300,16 @@ impl Trainer {
 
     /// The names of loss and metrics.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.trackers.all.iter().map(|tracker| tracker.name.clone()).collect()
+        match self.logs() {
+            // With an entry for each number of a vector.
+            Ok(logs) => logs.iter().map(|(name, _)| name.to_owned()).collect(),
+            Err(_) => self.trackers.all.iter().map(|one| one.name.clone()).collect(),
+        }
     }
 
     /// Whether a loss or metric is better when it is larger or smaller, if that is known.
     pub(crate) fn better(&self, name: &str) -> Option<Better> {
+        let name = name.split('[').next().unwrap_or(name);
         let tracker = self.trackers.all.iter().find(|tracker| tracker.name == name)?;
         match tracker.metric() {
             None => Some(Better::Smaller),

@@ -123,7 +123,7 @@ pub(super) fn compile_config(trainer: &Trainer) -> Result<Value> {
             let metrics = plan.metrics.iter();
             metrics
                 .filter(|m| m.is_weighted() == weighted)
-                .map(AnyMetric::to_keras)
+                .filter_map(AnyMetric::to_keras)
                 .collect()
         };
         match plans {
