@@ -39,8 +39,9 @@ def main():
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--program", default=str(PROGRAM))
-    parser.add_argument("rest", nargs="*")
-    options = parser.parse_args()
+    ours, _, rest = " ".join(["", *sys.argv[1:]]).partition(" -- ")
+    options = parser.parse_args(ours.split())
+    options.rest = rest.split()
     draw = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
         whole, killed = pathlib.Path(folder, "whole"), pathlib.Path(folder, "killed")
