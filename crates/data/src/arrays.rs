@@ -550,7 +550,7 @@ mod tests {
              steps"
         );
         let steps = data.clone().sample_weight(&f32s(&[4, 3])).unwrap();
-        assert_eq!(steps.example().weights[0].shape(), [3]);
+        assert_eq!(steps.example().weights[0].shape[..], [3]);
         assert_eq!(
             data.subset(&[1, 4]).unwrap_err().to_string(),
             "data set: index out of range\n  expected: 0 <= index < 4\n       got: 4"

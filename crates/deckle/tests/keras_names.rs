@@ -45,8 +45,6 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("Resizing", "fill_mode"),
 ];
 
-type Names = BTreeMap<String, Map<String, Value>>;
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -159,8 +157,7 @@ fn is_default(
         (value, default) => match (numbers(value), numbers(default)) {
             (Some(value), Some(default)) => {
                 value == default
-                    || (default.windows(2).all(|pair| pair[0] == pair[1])
-                        && value.iter().all(|number| Some(number) == default.first()))
+                    || default.iter().chain(&value).all(|n| Some(n) == default.first())
             }
             _ => false,
         },
@@ -180,8 +177,8 @@ fn missing(
 fn is_known(group: &str, name: &str, configs: &Configs) -> bool {
     let object =
         |config: &Map<String, Value>| json!({ "class_name": name, "config": config });
-    let first =
-        configs.get(name).and_then(|all| all.first()).cloned().unwrap_or_default();
+    let first = configs.get(&key(group, name)).and_then(|all| all.first());
+    let first = first.cloned().unwrap_or_default();
     match group {
         "layers" => name == "InputLayer" || Registry::keras().knows(name),
         "losses" => AnyLoss::from_keras(&object(&first)).is_ok(),
@@ -193,6 +190,11 @@ fn is_known(group: &str, name: &str, configs: &Configs) -> bool {
         "constraints" => serde_json::from_value::<Constraint>(object(&first)).is_ok(),
         _ => name.parse::<Activation>().is_ok() || Operation::new(&camel(name)).is_ok(),
     }
+}
+
+/// Where a name's configurations are kept: losses and metrics share some names.
+fn key(group: &str, name: &str) -> String {
+    if group == "metrics" { format!("metrics:{name}") } else { name.to_owned() }
 }
 
 /// A name in Rust's form of types' names.
@@ -237,9 +239,8 @@ fn row(
     }
     let own = camel(name);
     let of_activation = if group == "activations" { configs.get(&own) } else { None };
-    let key =
-        if group == "metrics" { format!("metrics:{name}") } else { name.to_owned() };
-    let all = configs.get(&key).or(of_activation).map_or(&[][..], Vec::as_slice);
+    let all =
+        configs.get(&key(group, name)).or(of_activation).map_or(&[][..], Vec::as_slice);
     let (mut accepted, mut absent) = (0, Vec::new());
     let generic = ["name", "dtype", "trainable"];
     let arguments = arguments.iter().filter(|(key, _)| !generic.contains(&&key[..]));

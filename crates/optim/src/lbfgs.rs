@@ -513,7 +513,6 @@ mod tests {
             let lbfgs = Lbfgs::new().max_iterations(500).history_size(history);
             let (x, found) = lbfgs.minimize_function(&start, valley).unwrap();
             assert!(found.is_minimum, "{dimensions}, {history}: {found:?}");
-            // SciPy's needs 36 iterations in two dimensions with a history of 10.
             assert!(found.iterations < 60 || dimensions > 2 || history < 10, "{found:?}");
             // Another minimum lies near x = (-1, 1, 1, ...) in more than three dimensions.
             assert!(x[1..].iter().all(|x| (x - 1.0).abs() < 1e-4), "{x:?}");

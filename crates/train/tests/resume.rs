@@ -176,7 +176,7 @@ fn a_killed_process_is_resumed_with_the_same_bits() {
     for batches in [1, 4, 2, 7, 3] {
         let mut process = child(&killed).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let seen = lines.map_while(|line| line.ok()).filter(|line| line == "batch");
+        let seen = lines.map_while(std::io::Result::ok).filter(|line| line == "batch");
         // It goes on while it is killed, so that this happens anywhere in a step or a write.
         if seen.take(batches).count() == batches {
             process.kill().unwrap();
