@@ -493,7 +493,7 @@ Model: \"functional\"
         let y = Operation::new("Tanh")?.apply(&inner.apply(&x)?)?;
         let middle = Model::new([&x], [&Dense::new(4).named("mid_dense").apply(&y)?])?;
         let chain = Sequential::new([4])
-            .add(&middle.named("middle"))
+            .add(middle.named("middle"))
             .add(Dense::new(2).named("head"))
             .name("chain")
             .build()?;
