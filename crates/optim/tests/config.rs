@@ -189,7 +189,7 @@ fn unknown_names_are_named_with_what_may_have_been_meant() {
         AnySchedule::from_keras(&keras("CosineDecya", &json!({}))),
         "unknown learning-rate schedule `CosineDecya`\n  expected: one of ExponentialDecay, \
          CosineDecay, CosineDecayRestarts, InverseTimeDecay, PiecewiseConstantDecay, \
-         PolynomialDecay\n      help: did you mean `CosineDecay`?",
+         PolynomialDecay, Warmup\n      help: did you mean `CosineDecay`?",
     );
 }
 
