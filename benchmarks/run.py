@@ -160,7 +160,7 @@ def write(name, lines, rounds):
     processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     rates = [line["median"] for line in lines if line.get("program") == "limit" and "fma" in line["limit"] and line["threads"] == 2]
     versions = sorted({f"{line['program']} {line['version']}" for line in lines if "version" in line and "program" in line})
-    about = f"Measured {max(line['at'] for line in lines)} on {os.cpu_count()} cores of {processor}; {rounds} rounds"
+    about = f"Measured {max(line['at'] for line in lines)} on {os.cpu_count()} cores of {processor}; {rounds} round{'s' if rounds > 1 else ''}"
     about += f"; multiply-adds at most {max(rates):.0f} GFLOP/s" if rates else ""
     about += f". {'; '.join(versions)}.\n\n" if versions else ".\n\n"
     begin, end = f"<!-- table {name}: run.py writes it -->", f"<!-- end of table {name} -->"
