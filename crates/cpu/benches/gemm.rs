@@ -64,6 +64,19 @@ fn time(mut call: impl FnMut()) -> f64 {
     rounds[rounds.len() / 2]
 }
 
+/// Keeps all threads busy for two seconds: until then a machine may still be raising its clock, or
+/// have both threads on one core.
+fn warm_up(simd: Simd, threads: &Threads) {
+    let gemm = Gemm::new(512, 512, 512);
+    let (a, b) = (numbers(512 * 512), numbers(512 * 512));
+    let mut c = vec![0.0; 512 * 512];
+    let mut scratch = vec![0.0; gemm.scratch::<f32>(simd, threads.count())];
+    let start = Instant::now();
+    while start.elapsed().as_secs() < 2 {
+        gemm.run(simd, threads, &a, &b, &mut c, &mut scratch, None);
+    }
+}
+
 fn numbers(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i * 7919 % 1000) as f32 * 0.001 - 0.5).collect()
 }
@@ -81,6 +94,7 @@ fn main() {
         println!("{} on {count} threads", simd.name());
         println!("{:20} {:>20} {:>8} {:>8}", "case", "m x k x n", "deckle", "matrixm.");
     }
+    warm_up(simd, &threads);
     for (name, m, k, n, transpose_a, transpose_b) in CASES {
         if !name.contains(name_part) {
             continue;
