@@ -63,8 +63,18 @@ pub(crate) struct Feed<'a> {
 }
 
 enum Input<'a> {
-    Indexed { data: &'a dyn Dataset, order: Order, size: usize, seed: Option<u64> },
-    Streamed { stream: Box<dyn Stream + 'a>, is_fresh: bool },
+    Indexed {
+        data: &'a dyn Dataset,
+        order: Order,
+        size: usize,
+        seed: Option<u64>,
+        /// Whether examples may differ from pass to pass, as augmented ones do.
+        by_pass: bool,
+    },
+    Streamed {
+        stream: Box<dyn Stream + 'a>,
+        is_fresh: bool,
+    },
 }
 
 impl<'a> Feed<'a> {
@@ -81,7 +91,15 @@ impl<'a> Feed<'a> {
         }
         // Fails for a size of 0.
         order.batches(size)?;
-        Ok(Self::new(Input::Indexed { data, order, size, seed }))
+        Ok(Self::new(Input::Indexed { data, order, size, seed, by_pass: false }))
+    }
+
+    /// The same batches as they are read for training: each pass is an epoch of the data set.
+    pub(crate) const fn for_training(mut self) -> Self {
+        if let Input::Indexed { by_pass, .. } = &mut self.input {
+            *by_pass = true;
+        }
+        self
     }
 
     /// Batches as a stream gives them.
@@ -211,14 +229,19 @@ impl<'a> Feed<'a> {
     pub(crate) fn advance(&mut self) -> Result<bool> {
         self.weights.take_back(&mut self.batch);
         let indices = match &mut self.input {
-            Input::Indexed { data, order, size, .. } => {
+            Input::Indexed { data, order, size, by_pass, .. } => {
                 let from = (self.read * *size).min(order.len());
                 let to = (from + *size).min(order.len());
                 let indices = &order.indices()[from..to];
                 if indices.is_empty() {
                     return Ok(false);
                 }
-                data.read_batch(indices, &mut self.batch)?;
+                match self.pass {
+                    Some(pass) if *by_pass => {
+                        data.read_epoch(pass, indices, &mut self.batch)?;
+                    }
+                    _ => data.read_batch(indices, &mut self.batch)?,
+                }
                 indices
             }
             Input::Streamed { stream, is_fresh } => {

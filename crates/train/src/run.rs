@@ -250,7 +250,7 @@ impl Trainer {
                 .weigh(class()?, fit.sample_weight)
         };
         let again = fit.exact_metrics.then(|| feed(None)).transpose()?;
-        Ok(Feeds { train: feed(shuffled)?, held_out, again })
+        Ok(Feeds { train: feed(shuffled)?.for_training(), held_out, again })
     }
 
     /// Trains one epoch, from a batch on; says whether there are data for another one.

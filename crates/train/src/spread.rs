@@ -23,14 +23,29 @@ impl Dataset for Part<'_> {
     }
 
     fn read_batch(&self, indices: &[usize], into: &mut Batch) -> deckle_data::Result<()> {
+        self.data.read_batch(&self.places(indices)?, into)
+    }
+
+    fn read_epoch(
+        &self,
+        epoch: u64,
+        indices: &[usize],
+        into: &mut Batch,
+    ) -> deckle_data::Result<()> {
+        self.data.read_epoch(epoch, &self.places(indices)?, into)
+    }
+}
+
+impl Part<'_> {
+    /// Where the part's examples are in the whole.
+    fn places(&self, indices: &[usize]) -> deckle_data::Result<Vec<usize>> {
         self.check_indices(indices)?;
         let [first, second] = &self.ranges;
         let place = |&index: &usize| match index.checked_sub(first.len()) {
             None => first.start + index,
             Some(rest) => second.start + rest,
         };
-        let places: Vec<_> = indices.iter().map(place).collect();
-        self.data.read_batch(&places, into)
+        Ok(indices.iter().map(place).collect())
     }
 }
 

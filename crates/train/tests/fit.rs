@@ -15,6 +15,7 @@ use deckle_train::{
     Accuracy, Callback, Compile, Context, Evaluate, Fit, History, Logs, Result,
     Trainable, Trainer,
     callbacks::{EarlyStopping, LambdaCallback},
+    k_fold,
 };
 
 /// A small model on `(2,)`, the same at each call.
@@ -42,10 +43,17 @@ fn weights(trainer: &Trainer) -> Vec<Vec<f32>> {
     values.map(|value| value.to_vec().unwrap()).collect()
 }
 
-/// A data set that notes the first example of each batch.
+/// A data set that notes the first example of each batch, and the epochs it is read for.
 struct Noted {
     data: Arrays,
     seen: Mutex<Vec<usize>>,
+    epochs: Mutex<Vec<u64>>,
+}
+
+impl Noted {
+    fn new(data: Arrays) -> Self {
+        Self { data, seen: Mutex::default(), epochs: Mutex::default() }
+    }
 }
 
 impl Dataset for Noted {
@@ -60,6 +68,16 @@ impl Dataset for Noted {
     fn read_batch(&self, indices: &[usize], into: &mut Batch) -> deckle_data::Result<()> {
         self.seen.lock().unwrap().push(indices[0]);
         self.data.read_batch(indices, into)
+    }
+
+    fn read_epoch(
+        &self,
+        epoch: u64,
+        indices: &[usize],
+        into: &mut Batch,
+    ) -> deckle_data::Result<()> {
+        self.epochs.lock().unwrap().push(epoch);
+        self.read_batch(indices, into)
     }
 }
 
@@ -108,7 +126,7 @@ fn passes(count: usize, size: usize, passes: u64, knows_len: bool) -> Passes {
 
 #[test]
 fn epochs_of_some_steps_go_on_in_the_data() {
-    let noted = Noted { data: arrays(10), seen: Mutex::default() };
+    let noted = Noted::new(arrays(10));
     let fit = Fit::new().epochs(4).batch_size(1).steps_per_epoch(4).shuffle(false);
     let history = sgd().fit(&noted, fit.verbose(0)).unwrap();
     // As Keras has it: what is left of the data is a shorter epoch.
@@ -119,7 +137,7 @@ fn epochs_of_some_steps_go_on_in_the_data() {
 
 #[test]
 fn steps_without_a_batch_size_share_the_data() {
-    let noted = Noted { data: arrays(10), seen: Mutex::default() };
+    let noted = Noted::new(arrays(10));
     let fit = Fit::new().epochs(2).steps_per_epoch(4).shuffle(false).verbose(0);
     sgd().fit(&noted, fit).unwrap();
     assert_eq!(noted.seen.into_inner().unwrap(), [0, 3, 6, 9, 0, 3, 6, 9]);
@@ -127,7 +145,7 @@ fn steps_without_a_batch_size_share_the_data() {
 
 #[test]
 fn every_pass_is_shuffled_anew() {
-    let noted = Noted { data: arrays(6), seen: Mutex::default() };
+    let noted = Noted::new(arrays(6));
     let fit = Fit::new().epochs(4).batch_size(1).steps_per_epoch(3).verbose(0);
     sgd().fit(&noted, fit).unwrap();
     let seen = noted.seen.into_inner().unwrap();
@@ -139,6 +157,28 @@ fn every_pass_is_shuffled_anew() {
         part
     };
     assert_eq!((sorted(first), sorted(second)), ((0..6).collect(), (0..6).collect()));
+}
+
+/// So that augmented examples are others in each epoch, and the same again in validation.
+#[test]
+fn training_reads_its_data_by_epoch() {
+    let (train, held_out) = (Noted::new(arrays(4)), Noted::new(arrays(4)));
+    let fit = |epochs| Fit::new().epochs(epochs).batch_size(2).shuffle(false).verbose(0);
+    let mut trainer = sgd();
+    trainer.fit(&train, fit(3).validation_data(&held_out)).unwrap();
+    assert_eq!(train.epochs.lock().unwrap()[..], [0, 0, 1, 1, 2, 2]);
+    assert_eq!(held_out.seen.lock().unwrap().len(), 6);
+    assert!(held_out.epochs.lock().unwrap().is_empty());
+    // A second call goes on where the first ended.
+    trainer.fit(&train, fit(1)).unwrap();
+    assert_eq!(train.epochs.lock().unwrap()[6..], [3, 3]);
+    k_fold(&train, 2, |fold| {
+        let mut trainer = sgd();
+        trainer.fit(fold.train(), fit(2))?;
+        trainer.evaluate(fold.validation())
+    })
+    .unwrap();
+    assert_eq!(train.epochs.lock().unwrap()[8..], [0, 1, 0, 1]);
 }
 
 #[test]
