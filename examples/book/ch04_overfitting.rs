@@ -8,6 +8,7 @@
 //! and 0.536 (dropout).
 
 use deckle::{datasets::imdb::Imdb, plot::Chart, prelude::*};
+use deckle_examples::{picture, report, seed};
 
 const PUBLISHED: [(&str, f64, f64); 5] = [
     ("original", 0.769, 0.8487),
@@ -38,7 +39,7 @@ fn network(name: &str) -> Result<Model> {
         .add(hidden())
         .add(Dropout::new(rate))
         .add(Dense::new(1).activation(Sigmoid))
-        .seed(1);
+        .seed(seed());
     Ok(model.build()?)
 }
 
@@ -48,7 +49,6 @@ fn main() -> Result<()> {
     let (train, test) = (data.train.multi_hot(10_000)?, data.test.multi_hot(10_000)?);
 
     let mut chart = Chart::new("loss on the test reviews").x_label("epoch");
-    let mut results = Vec::new();
     for (name, published_loss, published_accuracy) in PUBLISHED {
         let compile = Compile::new(RmsProp::new(), BinaryCrossentropy::new());
         let mut trainer = network(name)?.compile(compile.metric(Accuracy::new()))?;
@@ -59,20 +59,13 @@ fn main() -> Result<()> {
         chart = chart.line(name, epochs.map(|(i, &loss)| (i as f64 + 1.0, loss)));
         let last = |name| history.last(name).unwrap_or(f64::NAN);
         let (loss, accuracy) = (last("val_loss"), last("val_accuracy"));
-        println!(
-            "{name:>8}: loss {loss:.3} (book {published_loss:.3}), accuracy {accuracy:.4} \
-             (book {published_accuracy:.4})"
+        report(&format!("{name}: loss after 20 epochs"), published_loss, loss);
+        report(
+            &format!("{name}: accuracy after 20 epochs"),
+            published_accuracy,
+            accuracy,
         );
-        results.push(serde_json::json!({
-            "network": name, "loss": loss, "accuracy": accuracy,
-            "published_loss": published_loss, "published_accuracy": published_accuracy,
-        }));
     }
-    std::fs::create_dir_all("target/examples").expect("a folder for the picture");
-    chart.save("target/examples/ch04_overfitting.png")?;
-    println!(
-        "RESULT {}",
-        serde_json::json!({ "example": "ch04_overfitting", "networks": results })
-    );
+    chart.save(picture("ch04_overfitting.png"))?;
     Ok(())
 }

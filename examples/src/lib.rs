@@ -1,1 +1,43 @@
-//! Programs that show Deckle; each is a file beside this folder.
+//! What the programs beside this folder share: a seed, a place for pictures, a way to state a
+//! figure beside the published one.
+
+use std::path::PathBuf;
+
+/// The seed of this run: the first argument of the program, or 1.
+///
+/// # Panics
+///
+/// If the argument is not a whole number.
+#[must_use]
+pub fn seed() -> u64 {
+    let Some(argument) = std::env::args().nth(1) else { return 1 };
+    argument
+        .parse()
+        .unwrap_or_else(|_| panic!("a seed is a whole number; got \"{argument}\""))
+}
+
+/// The path of a picture in `target/examples/`, which is made if it is missing.
+///
+/// # Panics
+///
+/// If the folder cannot be made.
+#[must_use]
+pub fn picture(name: &str) -> PathBuf {
+    let folder = PathBuf::from("target/examples");
+    if let Err(error) = std::fs::create_dir_all(&folder) {
+        panic!("{}: {error}", folder.display());
+    }
+    folder.join(name)
+}
+
+/// Prints a figure beside the published one (if there is one), and the same as a line of JSON
+/// behind `RESULT`, which `tools/results` collects.
+pub fn report(what: &str, published: impl Into<Option<f64>>, ours: f64) {
+    let published = published.into();
+    match published {
+        Some(published) => println!("{what}: {ours:.4} (published {published:.4})"),
+        None => println!("{what}: {ours:.4}"),
+    }
+    let line = serde_json::json!({ "what": what, "published": published, "ours": ours });
+    println!("RESULT {line}");
+}
