@@ -193,8 +193,7 @@ pub(crate) struct Fit {
     /// The values of every epoch, a JSON file.
     #[arg(long)]
     pub(crate) history: Option<PathBuf>,
-    /// The folder for TensorBoard's files: the graph, the values of every epoch, and the weights
-    /// after the last.
+    /// The folder for TensorBoard's files: the graph, the values and the weights of every epoch.
     #[arg(long, value_name = "DIR")]
     pub(crate) tensorboard: Option<PathBuf>,
     /// The file that all is kept in from which an interrupted training can go on.

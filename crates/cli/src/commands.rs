@@ -12,7 +12,7 @@ use deckle::{
     nn::Registry,
     prelude::*,
     tensor::{self, Npz, NpzWriter},
-    train::{self, TensorBoard, Verbose},
+    train::{self, Verbose},
 };
 
 use crate::arguments::{self, Arguments, Command};
@@ -97,9 +97,8 @@ fn fit(arguments: &arguments::Fit) -> Result<()> {
     if !arguments.class_weight.is_empty() {
         fit = fit.class_weight(&arguments.class_weight);
     }
-    let mut board = arguments.tensorboard.as_deref().map(TensorBoard::new);
-    if let Some(board) = &mut board {
-        board.write_graph(trainer.model())?;
+    if let Some(folder) = &arguments.tensorboard {
+        fit = fit.callback(TensorBoard::new(folder).histogram_freq(1).write_images(true));
     }
     if let Some(path) = &arguments.csv_log {
         fit = fit.callback(CSVLogger::new(path));
@@ -119,11 +118,6 @@ fn fit(arguments: &arguments::Fit) -> Result<()> {
     let history_path = arguments.history.as_ref();
     let written =
         history_path.map(|path| json::write(path, &history.to_json())).transpose();
-    if let Some(board) = &mut board {
-        board.write_history(&history)?;
-        let last = arguments.epochs.saturating_sub(1);
-        board.write_weights(last, trainer.model(), true)?;
-    }
     let last = |name: &str| (name.to_owned(), Value::from(history.last(name)));
     let printed = print(&history.names().map(last).collect::<Value>().to_string());
     saved?;

@@ -94,7 +94,7 @@ pub mod prelude {
         callbacks::{
             BackupAndRestore, CSVLogger, EarlyStopping, LambdaCallback,
             LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau, SwapEMAWeights,
-            TerminateOnNaN,
+            TensorBoard, TerminateOnNaN,
         },
     };
 

@@ -27,14 +27,8 @@ use crate::{Chart, Picture};
 /// What the book draws of `history.history` with Matplotlib.
 #[must_use]
 pub fn history(history: &History) -> Picture {
-    let epochs = history.epochs();
     let points = |name: &str| -> Vec<(f64, f64)> {
-        let values = history.get(name).unwrap_or_default();
-        // A value that only some epochs have was measured in the last of each few: as Keras's
-        // `validation_freq` does it.
-        let every = epochs.len().checked_div(values.len()).unwrap_or(1).max(1);
-        let at = |i: usize| epochs.get(i * every + every - 1).copied().unwrap_or(i);
-        values.iter().enumerate().map(|(i, &value)| (at(i) as f64 + 1.0, value)).collect()
+        history.points(name).map(|(epoch, value)| (epoch as f64 + 1.0, value)).collect()
     };
     let names: Vec<_> = history.names().collect();
     let own = names.iter().filter(|name| {

@@ -8,6 +8,7 @@
 //! | [`ModelCheckpoint`]       | saves the model, always or when it is the best so far      |
 //! | [`BackupAndRestore`]      | lets interrupted training go on, bit for bit               |
 //! | [`CSVLogger`]             | writes the epochs' values to a CSV file                    |
+//! | [`TensorBoard`]           | writes values, weights and the graph for TensorBoard       |
 //! | [`TerminateOnNaN`]        | ends training at a loss that is not finite                 |
 //! | [`SwapEMAWeights`]        | evaluates and saves with the averages of the weights       |
 //! | [`LearningRateFinder`]    | tries learning rates, and suggests one                     |
@@ -46,6 +47,7 @@ mod path_template;
 mod reduce_lr_on_plateau;
 mod save_freq;
 mod swap_ema_weights;
+mod tensor_board;
 mod terminate_on_nan;
 
 pub use backup_and_restore::BackupAndRestore;
@@ -60,6 +62,7 @@ pub use monitor::Mode;
 pub use reduce_lr_on_plateau::ReduceLROnPlateau;
 pub use save_freq::SaveFreq;
 pub use swap_ema_weights::SwapEMAWeights;
+pub use tensor_board::TensorBoard;
 pub use terminate_on_nan::TerminateOnNaN;
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::{
 
 const MAGIC: &[u8; 8] = b"DECKLECP";
 /// The version of the format; another one is another format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The bytes before the header.
 const START: usize = 8 + 4 + 8 + 4;
 

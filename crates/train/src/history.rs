@@ -156,7 +156,15 @@ impl fmt::Display for Logs {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     epochs: Vec<usize>,
-    values: Vec<(String, Vec<f64>)>,
+    values: Vec<Series>,
+}
+
+/// The values of one name, and the epoch that each is of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Series {
+    name: String,
+    epochs: Vec<usize>,
+    values: Vec<f64>,
 }
 
 impl History {
@@ -164,9 +172,16 @@ impl History {
     pub fn push(&mut self, epoch: usize, logs: &Logs) {
         self.epochs.push(epoch);
         for (name, value) in logs.iter() {
-            match self.values.iter_mut().find(|(known, _)| known == name) {
-                Some((_, values)) => values.push(value),
-                None => self.values.push((name.to_owned(), vec![value])),
+            match self.values.iter_mut().find(|series| series.name == name) {
+                Some(series) => {
+                    series.epochs.push(epoch);
+                    series.values.push(value);
+                }
+                None => self.values.push(Series {
+                    name: name.to_owned(),
+                    epochs: vec![epoch],
+                    values: vec![value],
+                }),
             }
         }
     }
@@ -177,10 +192,53 @@ impl History {
         &self.epochs
     }
 
+    fn series(&self, name: &str) -> Option<&Series> {
+        self.values.iter().find(|series| series.name == name)
+    }
+
     /// The values of that name, one for each epoch that has it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[f64]> {
-        self.values.iter().find(|(known, _)| known == name).map(|(_, values)| &values[..])
+        Some(&self.series(name)?.values)
+    }
+
+    /// The values of that name with their epochs: not every epoch has one of validation if
+    /// `validation_freq` says so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_train::{History, Logs};
+    ///
+    /// let logs = |name: &str, value| Logs::from_iter([(name.to_owned(), value)]);
+    /// let mut history = History::default();
+    /// history.push(0, &logs("loss", 0.5));
+    /// history.push(1, &logs("val_loss", 0.6));
+    /// assert!(history.points("val_loss").eq([(1, 0.6)]));
+    /// assert!(history.points("accuracy").eq([]));
+    /// ```
+    pub fn points(&self, name: &str) -> impl Iterator<Item = (usize, f64)> {
+        let of = |series: &'_ Series| {
+            let epochs = series.epochs.clone();
+            epochs.into_iter().zip(series.values.clone())
+        };
+        self.series(name).map(of).into_iter().flatten()
+    }
+
+    /// The epochs, each with the values that it has.
+    pub fn rows(&self) -> impl Iterator<Item = (usize, Logs)> {
+        // Epochs come in order, so each series is read once.
+        let mut next = vec![0; self.values.len()];
+        self.epochs.iter().map(move |&epoch| {
+            let mut logs = Logs::default();
+            for (series, at) in self.values.iter().zip(&mut next) {
+                if series.epochs.get(*at) == Some(&epoch) {
+                    logs.0.push((series.name.clone(), series.values[*at]));
+                    *at += 1;
+                }
+            }
+            (epoch, logs)
+        })
     }
 
     /// The last value of that name.
@@ -191,7 +249,7 @@ impl History {
 
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.values.iter().map(|(name, _)| name.as_str())
+        self.values.iter().map(|series| series.name.as_str())
     }
 
     /// The values as JSON, an object of lists.
@@ -200,12 +258,15 @@ impl History {
         let lists = self.values.iter();
         Value::Object(
             lists
-                .map(|(k, v)| (k.clone(), Value::from(v.clone())))
+                .map(|one| (one.name.clone(), Value::from(one.values.clone())))
                 .collect::<Map<_, _>>(),
         )
     }
 
     /// The values that [`History::to_json`] or Keras's `history.history` gave, for epochs from 0.
+    ///
+    /// A list that is shorter than others is taken for values of the last of each few epochs, as
+    /// `validation_freq` makes them.
     ///
     /// # Errors
     ///
@@ -238,10 +299,15 @@ impl History {
                 Value::Null => Ok(f64::NAN),
                 value => value.as_f64().ok_or_else(|| fails(value)),
             };
-            values.push((name.clone(), numbers.map(number).collect::<Result<_>>()?));
+            values.push((name, numbers.map(number).collect::<Result<Vec<_>>>()?));
         }
-        let longest = values.iter().map(|(_, list): &(_, Vec<f64>)| list.len()).max();
-        Ok(Self { epochs: (0..longest.unwrap_or(0)).collect(), values })
+        let longest = values.iter().map(|(_, list)| list.len()).max().unwrap_or(0);
+        let series = values.into_iter().map(|(name, values)| {
+            let every = longest.checked_div(values.len()).unwrap_or(1);
+            let epochs = (1..=values.len()).map(|i| i * every - 1).collect();
+            Series { name: name.clone(), epochs, values }
+        });
+        Ok(Self { values: series.collect(), epochs: (0..longest).collect() })
     }
 
     /// The values as a table of comma-separated values, a line for each epoch.
@@ -273,11 +339,11 @@ impl History {
         let names = self.names().map(quoted);
         let head: Vec<_> = ["epoch".to_owned()].into_iter().chain(names).collect();
         let mut table = head.join(",") + "\n";
-        for (row, epoch) in self.epochs.iter().enumerate() {
+        for (epoch, logs) in self.rows() {
             table += &epoch.to_string();
-            for (_, values) in &self.values {
+            for name in self.names() {
                 table.push(',');
-                if let Some(value) = values.get(row) {
+                if let Some(value) = logs.get(name) {
                     table += &value.to_string();
                 }
             }
@@ -328,6 +394,23 @@ mod tests {
             "epoch,loss,\"a,\"\"b\"\"\"\n3,0.5,0.000000001\n4,NaN,0.000000001\n";
         assert_eq!(run().to_csv(), expected);
         assert_eq!(History::default().to_csv(), "epoch\n");
+    }
+
+    #[test]
+    fn each_value_stays_with_its_epoch() -> Result<()> {
+        let mut history = History::default();
+        for epoch in 0..4 {
+            let values = [("loss", epoch as f64), ("val_loss", 10.0 * epoch as f64)];
+            let known = if epoch % 2 == 1 { 2 } else { 1 };
+            let values = values.into_iter().take(known);
+            history.push(epoch, &values.map(|(k, v)| (k.to_owned(), v)).collect());
+        }
+        assert!(history.points("val_loss").eq([(1, 10.0), (3, 30.0)]));
+        let rows: Vec<_> = history.rows().map(|(_, logs)| logs.get("val_loss")).collect();
+        assert_eq!(rows, [None, Some(10.0), None, Some(30.0)]);
+        assert_eq!(history.to_csv(), "epoch,loss,val_loss\n0,0,\n1,1,10\n2,2,\n3,3,30\n");
+        assert_eq!(History::from_json(&history.to_json())?, history);
+        Ok(())
     }
 
     #[test]

@@ -23,7 +23,6 @@ mod run;
 mod save;
 mod spread;
 mod step;
-mod tensor_board;
 mod trainer;
 
 pub use any_metric::{Accuracy, AnyMetric};
@@ -41,5 +40,4 @@ pub use progress::Verbose;
 pub use report::{ClassScores, ClassificationReport, ConfusionMatrix};
 pub use save::{Saved, check_path, load, load_model, load_with, save_model};
 pub use spread::{Fold, Spread, k_fold, over_seeds};
-pub use tensor_board::TensorBoard;
 pub use trainer::Trainer;

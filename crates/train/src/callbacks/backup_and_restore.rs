@@ -121,7 +121,7 @@ impl Callback for BackupAndRestore {
     }
 
     fn on_train_begin(&mut self, _: &mut Context<'_>) -> Result<()> {
-        self.save_freq.check()?;
+        self.save_freq.check("save_freq")?;
         self.since = Since::default();
         if let Some(folder) = &self.folder {
             make_folder(folder)?;

@@ -127,7 +127,7 @@ impl ModelCheckpoint {
     }
 
     fn check(&self, context: &Context<'_>) -> Result<PathTemplate> {
-        self.save_freq.check()?;
+        self.save_freq.check("save_freq")?;
         let path = self.path.to_str().ok_or_else(|| {
             Error::invalid("the file name cannot be filled in", "a name of Unicode")
                 .got(self.path.display())

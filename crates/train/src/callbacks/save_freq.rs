@@ -1,10 +1,10 @@
-//! How often something is saved: [`SaveFreq`].
+//! How often something is saved or written: [`SaveFreq`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// How often something is saved.
+/// How often something is saved or written.
 ///
 /// # Examples
 ///
@@ -29,11 +29,9 @@ impl From<usize> for SaveFreq {
 }
 
 impl SaveFreq {
-    pub(crate) fn check(self) -> Result<()> {
+    pub(crate) fn check(self, argument: &str) -> Result<()> {
         match self {
-            Self::Batches(0) => {
-                Err(Error::invalid("save_freq", "one batch or more").got(0))
-            }
+            Self::Batches(0) => Err(Error::invalid(argument, "one batch or more").got(0)),
             _ => Ok(()),
         }
     }
