@@ -43,7 +43,9 @@ pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     started: Instant,
     shown: Instant,
-    steps: usize,
+    /// How many there are, if that is known.
+    steps: Option<usize>,
+    done: usize,
 }
 
 /// The time between two drawings of the live line.
@@ -57,29 +59,38 @@ impl Progress {
             verbose => verbose,
         };
         let now = Instant::now();
-        Self { verbose, epochs, bar: None, started: now, shown: now, steps: 0 }
+        Self {
+            verbose,
+            epochs,
+            bar: None,
+            started: now,
+            shown: now,
+            steps: None,
+            done: 0,
+        }
     }
 
-    pub(crate) fn begin(&mut self, epoch: usize, steps: usize) {
+    pub(crate) fn begin(&mut self, epoch: usize, steps: Option<usize>) {
         self.started = Instant::now();
-        self.steps = steps;
+        (self.steps, self.done) = (steps, 0);
         if self.verbose != Verbose::Progress {
             return;
         }
-        if let Some(epochs) = self.epochs.filter(|&epochs| epochs > 1) {
+        if let Some(epochs) = self.epochs {
             write_line(&format!("Epoch {}/{epochs}", epoch + 1));
         }
-        let bar = ProgressBar::new(steps as u64);
-        let style = ProgressStyle::with_template("{pos}/{len} {bar:20} {msg}");
-        bar.set_style(
-            style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─"),
-        );
+        let (bar, template) = match steps {
+            Some(steps) => (ProgressBar::new(steps as u64), "{pos}/{len} {bar:20} {msg}"),
+            None => (ProgressBar::no_length(), "{pos}/Unknown {msg}"),
+        };
+        bar.set_style(style(template));
         self.bar = Some(bar);
         self.shown = self.started;
     }
 
     /// Whether the live line is due, after that many steps.
-    pub(crate) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&mut self, done: usize) -> bool {
+        self.done = done;
         self.bar.is_some() && self.shown.elapsed() >= INTERVAL
     }
 
@@ -94,46 +105,50 @@ impl Progress {
     }
 
     /// Draws the live line.
-    pub(crate) fn show(&mut self, done: usize, logs: &Logs) {
+    pub(crate) fn show(&mut self, logs: &Logs) {
         let Some(bar) = &self.bar else { return };
-        if done > self.steps {
-            // How many there are was not known.
-            self.steps = done;
-            bar.set_length(done as u64);
-        }
+        let done = self.done;
         let elapsed = self.started.elapsed();
-        let left =
-            elapsed.mul_f64(self.steps.saturating_sub(done) as f64 / done.max(1) as f64);
+        let time = match self.steps {
+            Some(steps) => {
+                let left = steps.saturating_sub(done) as f64 / done.max(1) as f64;
+                time_left(elapsed.mul_f64(left))
+            }
+            None => seconds(elapsed),
+        };
         bar.set_position(done as u64);
-        bar.set_message(format!(
-            "{} {} - {logs}",
-            time_left(left),
-            per_step(elapsed, done)
-        ));
+        bar.set_message(format!("{time} {} - {logs}", per_step(elapsed, done)));
         self.shown = Instant::now();
     }
 
     /// Ends an epoch with its final values.
     pub(crate) fn end(&mut self, epoch: usize, logs: &Logs) {
+        let done = self.done;
+        // It may have been stopped, or how many there are has not been known.
+        let steps = self.steps.unwrap_or(done).max(done);
         let elapsed = self.started.elapsed();
-        let times = format!("{} {}", seconds(elapsed), per_step(elapsed, self.steps));
+        let times = format!("{} {}", seconds(elapsed), per_step(elapsed, done));
         match (self.verbose, self.bar.take()) {
             (Verbose::Silent, _) => {}
             (_, Some(bar)) => {
-                bar.set_position(self.steps as u64);
+                bar.set_style(style("{pos}/{len} {bar:20} {msg}"));
+                bar.set_length(steps as u64);
+                bar.set_position(done as u64);
                 bar.abandon_with_message(format!("{times} - {logs}"));
             }
             (_, None) => {
                 let which =
                     self.epochs.map(|epochs| format!("Epoch {}/{epochs} - ", epoch + 1));
                 let which = which.unwrap_or_default();
-                write_line(&format!(
-                    "{which}{}/{} - {times} - {logs}",
-                    self.steps, self.steps
-                ));
+                write_line(&format!("{which}{done}/{steps} - {times} - {logs}"));
             }
         }
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─")
 }
 
 fn write_line(line: &str) {

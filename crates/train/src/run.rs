@@ -286,7 +286,7 @@ impl Trainer {
             }
             callbacks.each(self, run, |c, context| c.on_epoch_begin(epoch, context))?;
         }
-        progress.begin(epoch, run.steps.unwrap_or(0));
+        progress.begin(epoch, run.steps);
         progress.lines(&mut run.messages);
         let (mut at, mut is_over, mut broken) = (from, false, None);
         while !is_done && fit.steps_per_epoch.is_none_or(|steps| at < steps) {
@@ -327,8 +327,8 @@ impl Trainer {
                     Position { epoch, batch: at, ..train_position(train, self) };
                 self.write_checkpoint(run, callbacks, settings, position)?;
             }
-            if progress.is_due() {
-                progress.show(at, &self.logs()?);
+            if progress.is_due(at) {
+                progress.show(&self.logs()?);
             }
             if !run.messages.is_empty() {
                 progress.lines(&mut run.messages);
@@ -341,7 +341,7 @@ impl Trainer {
             return Err(empty());
         }
         let mut logs = match &mut feeds.again {
-            Some(again) => self.measure(again, None, None, run)?,
+            Some(again) => self.measure(again, None, None, run, None)?,
             None => self.logs()?,
         };
         if let Some(loss) = broken {
@@ -350,8 +350,9 @@ impl Trainer {
         if let Some(held_out) = &mut feeds.held_out
             && fit.validation_freq.includes(epoch)
         {
+            let callbacks = Some(&mut *callbacks);
             let measured =
-                self.measure(held_out, fit.validation_steps, Some(&mut *callbacks), run)?;
+                self.measure(held_out, fit.validation_steps, callbacks, run, None)?;
             logs.extend(measured.prefixed("val_"));
         }
         callbacks
@@ -416,9 +417,9 @@ impl Trainer {
         let mut progress = Progress::new(evaluate.verbose, None);
         let steps = evaluate.steps.or(feed.batches());
         let mut run = Run::new(0, steps, self.names());
-        progress.begin(0, steps.unwrap_or(0));
-        let logs =
-            self.measure(&mut feed, evaluate.steps, Some(&mut callbacks), &mut run)?;
+        progress.begin(0, steps);
+        let (callbacks, shown) = (Some(&mut callbacks), Some(&mut progress));
+        let logs = self.measure(&mut feed, evaluate.steps, callbacks, &mut run, shown)?;
         progress.end(0, &logs);
         if evaluate.verbose != Verbose::Silent || !run.messages.is_empty() {
             progress.lines(&mut run.messages);
@@ -433,6 +434,7 @@ impl Trainer {
         steps: Option<usize>,
         callbacks: Option<&mut Callbacks<'_>>,
         run: &mut Run,
+        mut progress: Option<&mut Progress>,
     ) -> Result<Logs> {
         let mut none = Callbacks(Vec::new());
         let callbacks = callbacks.unwrap_or(&mut none);
@@ -451,6 +453,11 @@ impl Trainer {
             run.logs = None;
             callbacks.each(self, run, |c, context| c.on_test_batch_end(at, context))?;
             at += 1;
+            if let Some(progress) = progress.as_deref_mut()
+                && progress.is_due(at)
+            {
+                progress.show(&self.logs()?);
+            }
         }
         if at == 0 {
             return Err(empty());
