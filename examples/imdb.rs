@@ -5,17 +5,9 @@
 //! The book reaches 0.885 on the 25,000 test reviews. Takes a few seconds.
 
 use deckle::{datasets::imdb::Imdb, prelude::*};
+use deckle_examples::seed;
 
 fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let seed = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("--seed"), Some(seed)) => {
-            seed.parse().expect("--seed takes a whole number")
-        }
-        (None, _) => 1,
-        _ => panic!("the only option is --seed N"),
-    };
-
     let reviews = Imdb::new().num_words(10_000);
     let data = reviews.load()?;
     println!("{}", data.source);
@@ -26,7 +18,7 @@ fn main() -> Result<()> {
         .add(Dense::new(16).activation(Relu))
         .add(Dense::new(16).activation(Relu))
         .add(Dense::new(1).activation(Sigmoid))
-        .seed(seed)
+        .seed(seed())
         .build()?;
     println!("{}", model.summary());
 
@@ -41,7 +33,7 @@ fn main() -> Result<()> {
     println!(
         "RESULT {}",
         serde_json::json!({
-            "example": "imdb", "seed": seed, "loss": test.loss(),
+            "example": "imdb", "seed": seed(), "loss": test.loss(),
             "accuracy": test.get("accuracy"),
         })
     );

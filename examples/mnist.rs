@@ -6,17 +6,9 @@
 //! test digits; without, it trains on embedded digits. Takes a few seconds.
 
 use deckle::{datasets::mnist::Mnist, prelude::*};
+use deckle_examples::seed;
 
 fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let seed = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("--seed"), Some(seed)) => {
-            seed.parse().expect("--seed takes a whole number")
-        }
-        (None, _) => 1,
-        _ => panic!("the only option is --seed N"),
-    };
-
     let data = Mnist::new().load()?;
     println!("{}", data.source);
 
@@ -29,7 +21,7 @@ fn main() -> Result<()> {
         .add(Dense::new(512).activation(Relu))
         .add(Dropout::new(rate))
         .add(Dense::new(10).activation(Softmax))
-        .seed(seed)
+        .seed(seed())
         .build()?;
     println!("{}", model.summary());
 
@@ -46,7 +38,7 @@ fn main() -> Result<()> {
     println!(
         "RESULT {}",
         serde_json::json!({
-            "example": "mnist", "seed": seed, "embedded": embedded,
+            "example": "mnist", "seed": seed(), "embedded": embedded,
             "loss": test.loss(), "accuracy": accuracy,
         })
     );

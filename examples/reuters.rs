@@ -6,17 +6,9 @@
 //! The book reaches 0.797 (second edition) on the 2,246 test wires. Takes a few seconds.
 
 use deckle::{datasets::reuters::Reuters, prelude::*};
+use deckle_examples::seed;
 
 fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let seed = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("--seed"), Some(seed)) => {
-            seed.parse().expect("--seed takes a whole number")
-        }
-        (None, _) => 1,
-        _ => panic!("the only option is --seed N"),
-    };
-
     let data = Reuters::new().num_words(10_000).load()?;
     println!("{}", data.source);
 
@@ -24,7 +16,7 @@ fn main() -> Result<()> {
         .add(Dense::new(64).activation(Relu))
         .add(Dense::new(64).activation(Relu))
         .add(Dense::new(46).activation(Softmax))
-        .seed(seed)
+        .seed(seed())
         .build()?;
     println!("{}", model.summary());
 
@@ -40,7 +32,7 @@ fn main() -> Result<()> {
     println!(
         "RESULT {}",
         serde_json::json!({
-            "example": "reuters", "seed": seed, "loss": test.loss(),
+            "example": "reuters", "seed": seed(), "loss": test.loss(),
             "accuracy": test.get("accuracy"),
         })
     );

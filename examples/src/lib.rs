@@ -3,17 +3,25 @@
 
 use std::path::PathBuf;
 
-/// The seed of this run: the first argument of the program, or 1.
+/// The seed of this run: what follows `--seed` among the program's arguments, or 1.
 ///
 /// # Panics
 ///
-/// If the argument is not a whole number.
+/// If that is not a whole number.
 #[must_use]
 pub fn seed() -> u64 {
-    let Some(argument) = std::env::args().nth(1) else { return 1 };
-    argument
-        .parse()
-        .unwrap_or_else(|_| panic!("a seed is a whole number; got \"{argument}\""))
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--seed");
+    if arguments.next().is_none() {
+        return 1;
+    }
+    let seed = arguments.next().unwrap_or_default();
+    seed.parse().unwrap_or_else(|_| panic!("--seed takes a whole number; got \"{seed}\""))
+}
+
+/// What of several things is asked for: the program's first argument, unless that is an option.
+#[must_use]
+pub fn choice() -> Option<String> {
+    std::env::args().nth(1).filter(|argument| !argument.starts_with("--"))
 }
 
 /// The path of a picture in `target/examples/`, which is made if it is missing.
