@@ -12,6 +12,7 @@
 //! words in 256 dimensions; this one sees 200 in 64, which takes minutes instead of hours.
 
 use deckle::{
+    data::{PadSequences, Side},
     datasets::imdb::Imdb,
     nn::{LayerHandle, Symbol},
     plot,
@@ -103,7 +104,14 @@ fn main() -> Result<()> {
         if chosen.as_ref().is_some_and(|chosen| chosen != name) {
             continue;
         }
-        let (train, validation) = reviews.train.padded(network.words)?.split(0.2)?;
+        let padding = PadSequences::new().maxlen(network.words);
+        // Padding comes before the words, so behind those that are read in reverse.
+        let padding = match name {
+            "reversed" => padding.padding(Side::Post).truncating(Side::Post),
+            _ => padding,
+        };
+        let x = padding.apply(reviews.train.x())?;
+        let (train, validation) = Arrays::new(x, reviews.train.labels()?)?.split(0.2)?;
         let model = model(network)?;
         println!("{}", model.summary());
         let rate = network.learning_rate;

@@ -100,3 +100,8 @@ pub mod prelude {
 
     pub use crate::{Error, Result};
 }
+
+/// Tests the code on that page of the book.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/book/src/coming_from_keras.md")]
+struct ComingFromKeras;
