@@ -52,6 +52,12 @@ impl Device {
         &*self.0
     }
 
+    /// The backend, for who keeps it.
+    #[must_use]
+    pub fn share_backend(&self) -> Arc<dyn Backend> {
+        Arc::clone(&self.0)
+    }
+
     /// Whether both are handles on the same backend.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {

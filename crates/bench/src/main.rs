@@ -104,8 +104,10 @@ fn run(name: &str, arguments: &Arguments) -> Result<Value> {
         add("loss_first", json!(first));
         add("loss_last", json!(trainer.train_step(&step)?));
         if arguments.fit {
-            let ms = fit(&mut trainer, &data, batch, times.ms, arguments.seconds)?;
+            let [ms, bare] =
+                fit(&mut trainer, &data, &step, times.ms, arguments.seconds)?;
             add("fit_ms_per_step", json!(ms));
+            add("bare_ms_beside_fit", json!(bare));
         }
     } else {
         predictor.predict(&step.inputs)?;
@@ -123,26 +125,41 @@ fn run(name: &str, arguments: &Arguments) -> Result<Value> {
     Ok(line)
 }
 
-/// Milliseconds of a step of `fit`, over as many batches as `seconds` hold, in random order.
+/// Milliseconds of a step of `fit`, over as many batches as `seconds` hold, in random order; and
+/// of bare steps in turn with it: medians of five rounds each.
 fn fit(
     trainer: &mut Trainer,
     data: &Arrays,
-    batch: usize,
+    batch: &Batch,
     ms: f64,
     seconds: f64,
-) -> Result<f64> {
+) -> Result<[f64; 2]> {
+    const ROUNDS: usize = 5;
     let bytes: usize = data.inputs().iter().map(|input| input.spec().bytes()).sum();
     let fitting = 2_000_000_000 / bytes.max(1);
-    let count = ((seconds * 1e3 / ms) as usize).min(200).min(fitting).max(4);
+    let wanted = (seconds * 1e3 / ms / ROUNDS as f64) as usize;
+    let count = wanted.min(200).min(fitting).max(4);
     let repeat = |tensors: &[Tensor]| -> Result<Vec<Tensor>> {
         let all = |tensor: &Tensor| Ok(Tensor::concatenate(&vec![tensor; count], 0)?);
         tensors.iter().map(all).collect()
     };
     let many = Arrays::of(repeat(data.inputs())?, repeat(data.targets())?)?;
-    let fit = |epochs| Fit::new().epochs(epochs).batch_size(batch).verbose(0);
-    trainer.fit(&many, fit(1))?;
-    let epochs = 20_usize.div_ceil(count);
-    let begin = Instant::now();
-    trainer.fit(&many, fit(epochs))?;
-    Ok(begin.elapsed().as_secs_f64() * 1e3 / (count * epochs) as f64)
+    let epochs = (wanted / count).max(1);
+    let fit = || Fit::new().epochs(epochs).batch_size(batch.len()).verbose(0);
+    trainer.fit(&many, fit())?;
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        let begin = Instant::now();
+        trainer.fit(&many, fit())?;
+        times[0].push(begin.elapsed().as_secs_f64());
+        let begin = Instant::now();
+        for _ in 0..count * epochs {
+            trainer.train_step(batch)?;
+        }
+        times[1].push(begin.elapsed().as_secs_f64());
+    }
+    Ok(times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[ROUNDS / 2] * 1e3 / (count * epochs) as f64
+    }))
 }

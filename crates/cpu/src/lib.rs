@@ -237,6 +237,10 @@ impl Backend for Cpu {
         }
     }
 
+    fn share(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+        self.options.threads.run(tasks, task);
+    }
+
     fn read(&self, from: &Buffer, to: &mut Tensor) -> Result<()> {
         let spec = from.spec();
         if !to.is_of(spec) {

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
-use deckle_tensor::{Spec, Tensor, shape_text, with_element};
+use deckle_tensor::{Spec, Tensor, shape_text};
 
 use crate::{Batch, Dataset, Error, Example, Field, Result, split_at};
 
@@ -377,7 +377,7 @@ impl Dataset for Arrays {
         let from = self.inputs.iter().chain(&self.targets).chain(&self.weights);
         let to = into.inputs.iter_mut().chain(&mut into.targets).chain(&mut into.weights);
         for (from, to) in from.zip(to) {
-            copy_rows(from, indices, |index| index, to);
+            into.workers.copy(from, indices, |index| index, to);
         }
         Ok(())
     }
@@ -420,26 +420,6 @@ fn columns<N: Into<String>>(
         tensors.push(tensor.contiguous());
     }
     Ok((tensors, fields))
-}
-
-/// Copies the rows of the examples at `indices`, which are in range, to a tensor of as many.
-pub(crate) fn copy_rows(
-    from: &Tensor,
-    indices: &[usize],
-    row_of: impl Fn(usize) -> usize,
-    to: &mut Tensor,
-) {
-    with_element!(from.dtype(), T => {
-        let from = from.as_slice::<T>().expect("arrays are in row-major order");
-        let to = to.make_mut::<T>();
-        let width = to.len() / indices.len().max(1);
-        if width == 0 {
-            return;
-        }
-        for (to, &index) in to.chunks_exact_mut(width).zip(indices) {
-            to.copy_from_slice(&from[row_of(index) * width..][..width]);
-        }
-    });
 }
 
 #[cfg(test)]

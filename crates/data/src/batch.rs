@@ -1,10 +1,10 @@
 //! The tensors of some examples: [`Batch`].
 
-use std::mem;
+use std::{mem, sync::Arc};
 
-use deckle_tensor::{Spec, Tensor};
+use deckle_tensor::{Backend, Spec, Tensor};
 
-use crate::{Example, Field};
+use crate::{Example, Field, rows::Workers};
 
 /// Some examples of a data set, stacked along a first axis.
 ///
@@ -39,6 +39,7 @@ pub struct Batch {
     len: usize,
     /// Memory of batches of other sizes, the latest last.
     spare: Vec<Self>,
+    pub(crate) workers: Workers,
 }
 
 /// How many sizes of batches keep their memory besides the current one.
@@ -49,6 +50,13 @@ impl Batch {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A batch of nothing that the data sets of this crate fill on the threads of a backend, where
+    /// it is large. What it is filled with does not depend on that.
+    #[must_use]
+    pub fn on(backend: Arc<dyn Backend>) -> Self {
+        Self { workers: Workers(Some(backend)), ..Self::default() }
     }
 
     /// The number of examples.
@@ -88,13 +96,14 @@ impl Batch {
             targets: all(&example.targets),
             weights: example.weights.iter().map(stack).collect(),
             len,
-            spare: Vec::new(),
+            ..Self::default()
         });
     }
 
     /// Puts `other`'s tensors in place and keeps the present ones.
     fn replace(&mut self, other: Self) {
         let mut spare = mem::take(&mut self.spare);
+        let workers = mem::take(&mut self.workers);
         let old = mem::replace(self, other);
         if !old.inputs.is_empty() || !old.targets.is_empty() {
             if spare.len() == SPARE {
@@ -102,7 +111,7 @@ impl Batch {
             }
             spare.push(old);
         }
-        self.spare = spare;
+        (self.spare, self.workers) = (spare, workers);
     }
 
     fn fits(&self, example: &Example, len: usize) -> bool {
@@ -124,9 +133,10 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use deckle_tensor::DType;
+    use deckle_tensor::{Buffer, DType, Executable, Program, Reference, Result};
 
     use super::*;
+    use crate::{Arrays, Dataset};
 
     fn example() -> Example {
         Example::new()
@@ -154,6 +164,63 @@ mod tests {
             assert_eq!(batch.targets[0].shape(), [len]);
             assert_eq!(batch.weights[0].shape(), [len]);
             assert_eq!(address(&batch), addresses[expected]);
+        }
+    }
+
+    #[test]
+    fn threads_fill_with_the_same_and_stay() {
+        let data = |width: usize| {
+            let count = 40 * width;
+            let x = Tensor::arange(0i64..count as i64).reshape([40, width]).unwrap();
+            Arrays::new(x.cast(DType::F32), Tensor::arange(0i64..40)).unwrap()
+        };
+        let mut shared = Batch::on(Arc::new(Reversed));
+        for width in [1, 3, 2000, 20_000] {
+            let data = data(width);
+            for indices in [&[7usize, 39, 0, 7, 12, 1, 30, 22, 9][..], &[], &[3]] {
+                let mut alone = Batch::new();
+                data.read_batch(indices, &mut alone).unwrap();
+                data.read_batch(indices, &mut shared).unwrap();
+                assert_eq!(
+                    alone.inputs[0].to_vec::<f32>().unwrap(),
+                    shared.inputs[0].to_vec::<f32>().unwrap()
+                );
+                assert!(shared.workers.0.is_some());
+            }
+        }
+    }
+
+    /// Begins with the last task, each on a thread of its own.
+    #[derive(Debug)]
+    struct Reversed;
+
+    impl Backend for Reversed {
+        fn name(&self) -> &'static str {
+            "reversed"
+        }
+
+        fn compile(&self, program: &Program) -> Result<Box<dyn Executable>> {
+            Reference.compile(program)
+        }
+
+        fn allocate(&self, spec: &Spec) -> Result<Buffer> {
+            Reference.allocate(spec)
+        }
+
+        fn write(&self, from: &Tensor, to: &Buffer) -> Result<()> {
+            Reference.write(from, to)
+        }
+
+        fn share(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+            std::thread::scope(|scope| {
+                for number in (0..tasks).rev() {
+                    scope.spawn(move || task(number));
+                }
+            });
+        }
+
+        fn read(&self, from: &Buffer, to: &mut Tensor) -> Result<()> {
+            Reference.read(from, to)
         }
     }
 

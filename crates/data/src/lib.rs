@@ -56,6 +56,7 @@ mod order;
 mod pad_sequences;
 mod prefetch;
 mod preprocessing;
+mod rows;
 mod sequences;
 mod split;
 mod stream;

@@ -2,10 +2,7 @@
 
 use deckle_tensor::{DType, Spec, Tensor, with_element};
 
-use crate::{
-    Batch, Dataset, Error, Example, Result, Sequences, arrays::copy_rows,
-    sequences::mark_rows,
-};
+use crate::{Batch, Dataset, Error, Example, Result, Sequences, sequences::mark_rows};
 
 /// A data set of sequences, of which each becomes a row with 1 at the ids that occur in it.
 ///
@@ -95,13 +92,13 @@ impl Dataset for MultiHot {
     fn read_batch(&self, indices: &[usize], into: &mut Batch) -> Result<()> {
         self.check_indices(indices)?;
         into.prepare(&self.example, indices.len());
-        let rows = indices.iter().filter_map(|&index| self.sequences.get(index));
         with_element!(self.example.inputs[0].spec.dtype, T => {
-            let to = into.inputs[0].make_mut::<T>();
-            to.fill(T::default());
-            mark_rows(rows, self.dimension, to);
+            into.workers.fill(into.inputs[0].make_mut::<T>(), indices, |row, index| {
+                row.fill(T::default());
+                mark_rows(self.sequences.get(index).into_iter(), self.dimension, row);
+            });
         });
-        copy_rows(&self.y, indices, |index| index, &mut into.targets[0]);
+        into.workers.copy(&self.y, indices, |index| index, &mut into.targets[0]);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use deckle_tensor::{Spec, Tensor, with_element};
 
-use crate::{Batch, Dataset, Error, Example, Result, arrays::copy_rows};
+use crate::{Batch, Dataset, Error, Example, Result};
 
 /// Cuts a long series into windows of equal length.
 ///
@@ -198,21 +198,16 @@ impl Dataset for Windows {
         let start = |index: usize| start_index + index * sequence_stride;
         with_element!(self.data.dtype(), T => {
             let from = self.data.as_slice::<T>().expect("windows are cut from row-major data");
-            let to = into.inputs[0].make_mut::<T>();
-            let width = to.len() / (indices.len() * sequence_length).max(1);
-            if width > 0 {
-                let windows = to.chunks_exact_mut(width * sequence_length);
-                for (window, &index) in windows.zip(indices) {
-                    for (step, to) in window.chunks_exact_mut(width).enumerate() {
-                        let row = start(index) + step * sampling_rate;
-                        to.copy_from_slice(&from[row * width..][..width]);
-                    }
+            into.workers.fill(into.inputs[0].make_mut::<T>(), indices, |window, index| {
+                let width = window.len() / sequence_length;
+                for (step, to) in window.chunks_exact_mut(width).enumerate() {
+                    let row = start(index) + step * sampling_rate;
+                    to.copy_from_slice(&from[row * width..][..width]);
                 }
-            }
+            });
         });
         if let (Some(targets), Some(to)) = (&self.targets, into.targets.first_mut()) {
-            // One row at a time, so that no list of indices is allocated.
-            copy_rows(targets, indices, start, to);
+            into.workers.copy(targets, indices, start, to);
         }
         Ok(())
     }

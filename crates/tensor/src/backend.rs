@@ -100,6 +100,15 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// The buffer's value is unspecified afterwards. Nothing happens to a buffer that shows none.
     fn release(&self, _buffer: &mut Buffer) {}
 
+    /// Runs `task` with each number below `tasks`, and returns when all are done: for what the
+    /// host does between runs, as filling a batch.
+    ///
+    /// By default one after the other; a backend with threads of its own shares them out, in any
+    /// order. No task may use the backend.
+    fn share(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+        (0..tasks).for_each(task);
+    }
+
     /// Copies a buffer into a tensor; reuses the tensor's memory if it has the same spec and
     /// nobody else sees it.
     ///

@@ -2,6 +2,7 @@
 
 use std::{fmt, ops::Range};
 
+use deckle_autograd::Device;
 use deckle_data::{Batch, Dataset, Order, Stream};
 use deckle_tensor::{DType, Tensor};
 
@@ -92,6 +93,15 @@ impl<'a> Feed<'a> {
         // Fails for a size of 0.
         order.batches(size)?;
         Ok(Self::new(Input::Indexed { data, order, size, seed, by_pass: false }))
+    }
+
+    /// The same batches, filled on the threads of a device.
+    pub(crate) fn on(mut self, device: &Device) -> Self {
+        // A stream may be read ahead, on threads of its own, while the device is busy.
+        if matches!(self.input, Input::Indexed { .. }) {
+            self.batch = Batch::on(device.share_backend());
+        }
+        self
     }
 
     /// The same batches as they are read for training: each pass is an epoch of the data set.

@@ -202,6 +202,7 @@ impl Trainer {
                 .transpose()
         };
         let shuffled = fit.shuffle.then_some(seed);
+        let device = self.model().group().device();
         let data = match data {
             Source::Dataset(data) => data,
             Source::Stream(stream) => {
@@ -219,7 +220,8 @@ impl Trainer {
                 let held_out = validation_data.map(|data| {
                     Feed::all(data, fit.validation_batch_size.unwrap_or(size))
                 });
-                return Ok(Feeds { train, held_out: held_out.transpose()?, again: None });
+                let held_out = held_out.transpose()?.map(|feed| feed.on(&device));
+                return Ok(Feeds { train, held_out, again: None });
             }
         };
         if data.is_empty() {
@@ -240,13 +242,15 @@ impl Trainer {
         let held_out = match (split, validation_data) {
             (Some(range), _) => Some(
                 Feed::indexed(data, range, validation_size, None)?
+                    .on(&device)
                     .weigh(None, fit.sample_weight)?,
             ),
-            (None, Some(data)) => Some(Feed::all(data, validation_size)?),
+            (None, Some(data)) => Some(Feed::all(data, validation_size)?.on(&device)),
             (None, None) => None,
         };
         let feed = |seed| -> Result<_> {
             Feed::indexed(data, train.clone(), size, seed)?
+                .on(&device)
                 .weigh(class()?, fit.sample_weight)
         };
         let again = fit.exact_metrics.then(|| feed(None)).transpose()?;
@@ -412,7 +416,8 @@ impl Trainer {
         data: impl Into<Source<'a>>,
         evaluate: Evaluate<'a>,
     ) -> Result<Logs> {
-        let mut feed = Feed::all(data.into(), evaluate.batch_size)?;
+        let device = self.model().group().device();
+        let mut feed = Feed::all(data.into(), evaluate.batch_size)?.on(&device);
         let mut callbacks = Callbacks(evaluate.callbacks);
         let mut progress = Progress::new(evaluate.verbose, None);
         let steps = evaluate.steps.or(feed.batches());

@@ -80,6 +80,7 @@ impl<D: Dataset, E: Dataset> Dataset for Concatenate<D, E> {
                 if inner.is_empty() {
                     return Ok(());
                 }
+                batch.workers.clone_from(&into.workers);
                 if is_second {
                     self.second.read_epoch(epoch, inner, batch)?;
                 } else {

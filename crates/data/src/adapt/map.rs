@@ -75,6 +75,7 @@ where
 
     fn read_epoch(&self, epoch: u64, indices: &[usize], into: &mut Batch) -> Result<()> {
         self.pool.with(|from| {
+            from.workers.clone_from(&into.workers);
             self.data.read_epoch(epoch, indices, from)?;
             into.prepare(&self.example, indices.len());
             (self.change)(Reading { epoch, indices }, from, into)

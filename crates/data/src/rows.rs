@@ -1,0 +1,60 @@
+//! Filling the rows of a batch's tensors, on several threads where there are some: [`Workers`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use deckle_tensor::{Backend, Element, Tensor, with_element};
+
+/// Bytes that one thread fills at a time. Fewer are filled where they are asked for.
+const PIECE: usize = 1 << 16;
+
+/// The backend whose threads help to fill a batch, if there is one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Workers(pub(crate) Option<Arc<dyn Backend>>);
+
+impl Workers {
+    /// Fills each row of `to` with `fill`, which is told the row's index; allocates nothing.
+    pub(crate) fn fill<T: Element>(
+        &self,
+        to: &mut [T],
+        indices: &[usize],
+        fill: impl Fn(&mut [T], usize) + Sync,
+    ) {
+        let width = to.len() / indices.len().max(1);
+        if width == 0 {
+            return;
+        }
+        let fill_all = |rows: &mut [T], indices: &[usize]| {
+            for (row, &index) in rows.chunks_exact_mut(width).zip(indices) {
+                fill(row, index);
+            }
+        };
+        let Some(backend) = self.0.as_ref().filter(|_| size_of_val(to) > PIECE) else {
+            return fill_all(to, indices);
+        };
+        let rows = (PIECE / (width * size_of::<T>())).max(1);
+        let pieces = to.chunks_mut(rows * width).zip(indices.chunks(rows));
+        let (count, pieces) = (pieces.len(), Mutex::new(pieces));
+        backend.share(count, &|_| {
+            let piece = pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+            if let Some((piece, indices)) = piece {
+                fill_all(piece, indices);
+            }
+        });
+    }
+
+    /// Copies the rows of the examples at `indices`, which are in range, to a tensor of as many.
+    pub(crate) fn copy(
+        &self,
+        from: &Tensor,
+        indices: &[usize],
+        row_of: impl Fn(usize) -> usize + Sync,
+        to: &mut Tensor,
+    ) {
+        with_element!(from.dtype(), T => {
+            let from = from.as_slice::<T>().expect("arrays are in row-major order");
+            self.fill(to.make_mut::<T>(), indices, |to, index| {
+                to.copy_from_slice(&from[row_of(index) * to.len()..][..to.len()]);
+            });
+        });
+    }
+}
