@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs Deckle and its peers on the same workloads, in turn, and writes the tables of README.md.
 
-run.py [train] [infer] [gemm] [variants] [cost] [sets] [--rounds 3] [--cases a,b] [--peers torch,keras-jax] [--seconds 2] [--write]
+run.py [train] [memory] [infer] [gemm] [variants] [cost] [sets] [--rounds 3] [--cases a,b] [--peers torch,keras-jax] [--seconds 2] [--write]
 
 The peers' programs lie beside the project, in ../shared/peers; its setup.sh installs them under $PEERS_HOME. A peer that is not
 there is left out. Every line that a program prints is added to results-NAME.jsonl, so that a run may be cut short and gone on with
@@ -107,6 +107,12 @@ def train(results, arguments):
                 results.run([*command, *timing], environments.get(name), program=name, case=case)
 
 
+def memory(results, arguments):
+    """Memory and first steps, in programs of their own."""
+    for case in arguments.cases:
+        results.run(deckle(case, arguments.seconds), case=case)
+
+
 def infer(results, arguments):
     """Predictions of one row and of many."""
     for case in ("mnist_mlp", "mnist_cnn"):
@@ -152,7 +158,7 @@ def sets(results, arguments):
             results.run(deckle(case, arguments.seconds), {"DECKLE_SIMD": name}, case=case, set=name)
 
 
-MEASURES = {function.__name__: function for function in (train, infer, gemm, variants, cost, sets)}
+MEASURES = {function.__name__: function for function in (train, memory, infer, gemm, variants, cost, sets)}
 
 
 def write(name, lines, rounds):

@@ -31,13 +31,35 @@ def step(lines):
     return min(median(way) for way in ways if way)
 
 
+def first_steps(lines):
+    """What a first step takes more than a steady one, in a new program and in one that has run for a while."""
+    both = [[(line[key] - line["ms"] / 1e3) * 1e3 for line in lines if key in line] for key in ("first_step_s", "first_step_warm_s")]
+    return ", ".join(f"{median(found):.0f}" for found in both if found)
+
+
+def beyond_needed(lines):
+    """The program's memory without its variables, the arena and a batch, at the end and at most."""
+    needed = [sum(line[key] for key in ("variables_mb", "arena_mb", "batch_mb")) if "arena_mb" in line else None for line in lines]
+    both = [[line[key] - some for line, some in zip(lines, needed) if some is not None] for key in ("rss_mb", "rss_peak_mb")]
+    return ", ".join(f"{median(found):.0f}" for found in both if found)
+
+
+def memory(lines, _):
+    rows = []
+    for (case,), own in grouped([line for line in lines if "arena_mb" in line], "case").items():
+        parts = [median(line[key] for line in own) for key in ("variables_mb", "arena_mb", "batch_mb", "rss_mb", "rss_peak_mb")]
+        rows.append([case, *(f"{part:.1f}" for part in parts), beyond_needed(own), first_steps(own)])
+    head = ["case, MB", "variables", "arena", "batch", "resident", "at most", "more than needed", "first − steady, ms"]
+    return markdown(head, rows)
+
+
 def train(lines, rate):
     by = grouped(lines, "case", "program")
     rows, ratios = [], []
     for case in [case for case in CASES if (case, "deckle") in by]:
         own = by[case, "deckle"]
-        ours, memory = step(own), median(line["rss_peak_mb"] for line in own)
-        first = median(line["first_step_s"] * 1e3 - line["ms"] for line in own)
+        ours, memory, beyond = step(own), median(line["rss_peak_mb"] for line in own), beyond_needed(own)
+        first = first_steps(own)
         quarters = [median(line["train"][key] for line in own) for key in ("ms_q1", "ms_q3")]
         peers = sorted((step(found), name) for (of, name), found in by.items() if of == case and name != "deckle")
         best = f"{peers[0][1]} {peers[0][0]:.2f}" + (f", {peers[1][1]} {peers[1][0]:.2f}" if len(peers) > 1 else "") if peers else "not run"
@@ -45,8 +67,8 @@ def train(lines, rate):
         ratios += [peers[0][0] / ours] if peers else []
         limit = f"{ours * rate / gflop(case) / 1e3:.2f}" if rate else ""
         rows.append([case, f"{ours:.2f}", f"{quarters[0]:.2f}–{quarters[1]:.2f}", best, ratio, f"{ASKED[case]}", limit,
-                     f"{median(line.get('fit_ms_per_step', line['ms']) for line in own):.2f}", f"{first:.0f}", f"{memory:.0f}"])
-    head = ["case", "Deckle, ms", "quartiles", "best peers, ms", "ratio", "asked", "times the limit", "`fit`, ms", "first − steady, ms", "MB"]
+                     f"{median(line.get('fit_ms_per_step', line['ms']) for line in own):.2f}", first, f"{memory:.0f}", beyond])
+    head = ["case", "Deckle, ms", "quartiles", "best peers, ms", "ratio", "asked", "times the limit", "`fit`, ms", "first − steady, ms", "MB", "MB more than needed"]
     mean = f"\nGeometric mean of the ratios: {geometric_mean(ratios):.2f}.\n" if ratios else ""
     return markdown(head, rows) + mean
 

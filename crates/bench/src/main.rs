@@ -19,7 +19,7 @@ use deckle::{
 
 use crate::{
     cases::{Case, LEARNING_RATE, NAMES, Variant},
-    measure::{peak_memory, timed},
+    measure::{memory, timed},
 };
 
 /// Times fixed workloads; prints one JSON line for each.
@@ -103,6 +103,15 @@ fn run(name: &str, arguments: &Arguments) -> Result<Value> {
         add("train", times.to_json());
         add("loss_first", json!(first));
         add("loss_last", json!(trainer.train_step(&step)?));
+        for (name, megabytes) in resident(&mut trainer, &data, &step)? {
+            add(name, json!(megabytes));
+        }
+        let other = cases::case(name, arguments.batch, &arguments.variant)?;
+        let started = Instant::now();
+        let mut other = other.model.compile(other.compile.device(&device))?;
+        other.train_step(&step)?;
+        add("first_step_warm_s", json!(started.elapsed().as_secs_f64()));
+        drop(other);
         if arguments.fit {
             let [ms, bare] =
                 fit(&mut trainer, &data, &step, times.ms, arguments.seconds)?;
@@ -119,10 +128,41 @@ fn run(name: &str, arguments: &Arguments) -> Result<Value> {
         add("samples_per_s", json!(batch as f64 / times.ms * 1e3));
     }
     add("forward", times.to_json());
-    if let Some(megabytes) = peak_memory() {
+    if arguments.mode == Mode::Infer
+        && let Some(megabytes) = memory("VmHWM")
+    {
         add("rss_peak_mb", json!(megabytes));
     }
     Ok(line)
+}
+
+/// The program's memory after the steps so far, and what of it has to be there, in MiB.
+///
+/// The data set of the workload is a second batch, which is no part of training.
+fn resident(
+    trainer: &mut Trainer,
+    data: &Arrays,
+    step: &Batch,
+) -> Result<Vec<(&'static str, f64)>> {
+    let found = [("rss_mb", memory("VmRSS")), ("rss_peak_mb", memory("VmHWM"))];
+    let variables = trainer.model().variables().into_iter();
+    let variables = variables.chain(trainer.optimizer().variables());
+    let variables: usize = variables.map(|one| one.spec().bytes()).sum();
+    let tensors = step.inputs.iter().chain(&step.targets);
+    let batch: usize = tensors.map(|one| one.spec().bytes()).sum();
+    let plan = trainer.plan(data, step.len())?;
+    let arena = plan.lines().find_map(|line| {
+        line.strip_prefix("arena ")?.split(' ').next()?.parse::<usize>().ok()
+    });
+    let megabytes = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+    let parts = [
+        ("variables_mb", Some(megabytes(variables))),
+        ("arena_mb", arena.map(megabytes)),
+        ("batch_mb", Some(megabytes(batch))),
+    ];
+    let found = found.map(|(name, all)| (name, all.map(|all| all - megabytes(batch))));
+    let known = |(name, value): (&'static str, Option<f64>)| Some((name, value?));
+    Ok(found.into_iter().chain(parts).filter_map(known).collect())
 }
 
 /// Milliseconds of a step of `fit`, over as many batches as `seconds` hold, in random order; and

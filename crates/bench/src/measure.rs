@@ -77,9 +77,9 @@ fn processor_seconds() -> Option<[f64; 2]> {
     Some([all / TICKS_PER_SECOND, own / TICKS_PER_SECOND])
 }
 
-/// The most memory that this program had at once, in MiB (Linux).
-pub(crate) fn peak_memory() -> Option<f64> {
+/// Memory of this program in MiB (Linux): what it has, `VmRSS`, or the most that it had, `VmHWM`.
+pub(crate) fn memory(which: &str) -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
+    let line = status.lines().find(|line| line.starts_with(which))?;
     Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
 }
