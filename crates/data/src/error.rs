@@ -63,6 +63,19 @@ pub enum Error {
         /// The call that mends it; empty if there is none to name.
         help: String,
     },
+    /// A file or folder does not hold what it should, or cannot be read.
+    File {
+        /// Its name; of a table, with line and column.
+        file: String,
+        /// What is wrong.
+        problem: String,
+        /// What it should hold; empty if that goes without saying.
+        expected: String,
+        /// What it holds; empty if there is nothing to say.
+        got: String,
+        /// What mends it; empty if there is nothing to say.
+        help: String,
+    },
     /// An operation on tensors failed.
     Tensor(#[from] deckle_tensor::Error),
     /// A data set of another crate failed.
@@ -83,15 +96,35 @@ impl Error {
         }
     }
 
+    /// An [`Error::File`]: `problem` with `file`.
+    pub fn file(file: impl fmt::Display, problem: impl fmt::Display) -> Self {
+        Self::File {
+            file: file.to_string(),
+            problem: problem.to_string(),
+            expected: String::new(),
+            got: String::new(),
+            help: String::new(),
+        }
+    }
+
     /// An [`Error::Other`], for data sets of other crates.
     pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Other(error.into())
     }
 
+    /// Says what a file should hold.
+    #[must_use]
+    pub fn expected(mut self, value: impl fmt::Display) -> Self {
+        if let Self::Invalid { expected, .. } | Self::File { expected, .. } = &mut self {
+            *expected = value.to_string();
+        }
+        self
+    }
+
     /// Says what was given instead.
     #[must_use]
     pub fn got(mut self, value: impl fmt::Display) -> Self {
-        if let Self::Invalid { got, .. } = &mut self {
+        if let Self::Invalid { got, .. } | Self::File { got, .. } = &mut self {
             *got = value.to_string();
         }
         self
@@ -100,11 +133,26 @@ impl Error {
     /// Says what to do.
     #[must_use]
     pub fn help(mut self, text: impl fmt::Display) -> Self {
-        if let Self::Invalid { help, .. } = &mut self {
+        if let Self::Invalid { help, .. } | Self::File { help, .. } = &mut self {
             *help = text.to_string();
         }
         self
     }
+}
+
+/// The lines below the first, those that say something.
+fn write_lines(
+    f: &mut fmt::Formatter<'_>,
+    expected: &str,
+    got: &str,
+    help: &str,
+) -> fmt::Result {
+    for (name, text) in [("expected", expected), ("     got", got), ("    help", help)] {
+        if !text.is_empty() {
+            write!(f, "\n  {name}: {text}")?;
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for Error {
@@ -131,14 +179,12 @@ impl fmt::Display for Error {
                  got: {index}"
             ),
             Self::Invalid { op, expected, got, help } => {
-                write!(f, "`{op}`: cannot take this input\n  expected: {expected}")?;
-                if !got.is_empty() {
-                    write!(f, "\n       got: {got}")?;
-                }
-                if !help.is_empty() {
-                    write!(f, "\n      help: {help}")?;
-                }
-                Ok(())
+                write!(f, "`{op}`: cannot take this input")?;
+                write_lines(f, expected, got, help)
+            }
+            Self::File { file, problem, expected, got, help } => {
+                write!(f, "{file}: {problem}")?;
+                write_lines(f, expected, got, help)
             }
             Self::Tensor(error) => fmt::Display::fmt(error, f),
             Self::Other(error) => fmt::Display::fmt(error, f),

@@ -35,6 +35,8 @@
 //!   a data set's batches, which [`Prefetch`] reads ahead on threads.
 //! - [`DatasetExt`]: data sets made of data sets; [`Timeseries`]: windows of a series; [`k_fold`] and
 //!   [`train_test_split`]: which examples train.
+//! - [`image_dataset_from_directory`]: images of a folder or a zip archive by class, read and
+//!   decoded when they are asked for.
 //! - [`Sequences`]: lists of ids of any lengths; [`PadSequences`] makes them equally long.
 //! - [`Tokenizer`], [`TextVectorization`]: texts as numbers; [`StringLookup`], [`IntegerLookup`],
 //!   [`Hashing`], [`HashedCrossing`], [`CategoryEncoding`], [`Discretization`], [`Normalization`]:
@@ -48,7 +50,9 @@ mod batch;
 mod categorical;
 mod check;
 mod dataset;
+mod directory;
 mod error;
+mod images;
 mod loader;
 mod multi_hot;
 mod normalize;
@@ -69,7 +73,10 @@ pub use batch::Batch;
 pub use categorical::to_categorical;
 pub use check::check_dataset;
 pub use dataset::{Dataset, Example, Field};
+pub use deckle_tensor::Interpolation;
+pub use directory::{DirectorySubset, LabelMode, Labels};
 pub use error::{Error, Result};
+pub use images::{ColorMode, ImageDirectory, Images, image_dataset_from_directory};
 pub use loader::Loader;
 pub use multi_hot::MultiHot;
 pub use normalize::normalize;

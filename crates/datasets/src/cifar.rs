@@ -1,15 +1,11 @@
 //! The binary files of CIFAR: records of labels and 32 × 32 pixels.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use deckle_data::{Arrays, Dataset};
 use deckle_tensor::{DType, Tensor};
 
-use crate::{
-    Error, Info, Loaded, Place, Result, Source,
-    gzip::Bytes,
-    search::{Found, Search},
-};
+use crate::{Error, Info, Loaded, Place, Result, Source, gzip::Bytes, search::Found};
 
 /// The length of the images' axes.
 const SIDE: usize = 32;
@@ -29,11 +25,9 @@ pub(crate) struct Labels {
 /// Loads the files, of which the last is the one to test on.
 pub(crate) fn load(
     info: &'static Info,
-    files: &[&[&str]],
-    folder: Option<&Path>,
+    found: Found,
     labels: Labels,
 ) -> Result<Loaded<Arrays>> {
-    let found = Search::new(folder).require(info, files)?;
     let Found { folder, paths, .. } = found;
     let (test, train) = paths.split_last().expect("a data set has files");
     let (train, test) = (read(train, labels)?, read(std::slice::from_ref(test), labels)?);

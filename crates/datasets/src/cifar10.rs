@@ -12,11 +12,13 @@
 
 use std::path::{Path, PathBuf};
 
-use deckle_data::Arrays;
+use deckle_data::{Arrays, Batch, Dataset, image_dataset_from_directory};
+use deckle_tensor::Tensor;
 
 use crate::{
-    Info, Loaded, Result,
+    Info, Loaded, Place, Result, Source,
     cifar::{self, Labels},
+    search::{Found, Search},
 };
 
 /// Source, licence and citation.
@@ -44,7 +46,9 @@ pub const CLASS_NAMES: [&str; 10] = [
 ];
 
 /// The files of the binary version, in the folder that its archive holds, or without it.
-const FILES: [&[&str]; 2] = [
+///
+/// The last is an archive of a part of the photographs as JPEG files.
+const FILES: [&[&str]; 3] = [
     &[
         "data_batch_1.bin",
         "data_batch_2.bin",
@@ -61,7 +65,10 @@ const FILES: [&[&str]; 2] = [
         "cifar-10-batches-bin/data_batch_5.bin",
         "cifar-10-batches-bin/test_batch.bin",
     ],
+    &[JPEG],
 ];
+
+const JPEG: &str = "cifar10_jpeg_10k.zip";
 
 /// Loads CIFAR-10 from where it is found: `DECKLE_DATA_DIR` or the cache.
 ///
@@ -79,6 +86,10 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// They are looked for in the given folder; without one, in the subfolder `cifar10` of the
 /// folder that the environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in
 /// the subfolder `deckle/cifar10` of the user's cache.
+///
+/// In their place there may be a part of the data set as JPEG files, 8000 photographs to train on
+/// and 2000 to test on: `cifar10_jpeg_10k.zip`. JPEG changes photographs a little, and so may
+/// what is learnt from them. [`Loaded::source`] says how many were read.
 ///
 /// # Examples
 ///
@@ -121,11 +132,68 @@ impl Cifar10 {
     ///
     /// If its files are not found, or not all, or they are damaged.
     pub fn load(&self) -> Result<Loaded<Arrays>> {
-        cifar::load(
-            &INFO,
-            &FILES,
-            self.folder.as_deref(),
-            Labels { count: 1, at: 0, classes: 10 },
-        )
+        let search = Search::new(self.folder.as_deref());
+        let found = search.require(&INFO, &FILES)?;
+        if found.paths[0].ends_with(JPEG) {
+            return load_jpeg(found);
+        }
+        cifar::load(&INFO, found, Labels { count: 1, at: 0, classes: 10 })
+    }
+}
+
+/// The photographs of an archive of JPEG files: folders `train` and `test`, and in each one for
+/// each class.
+fn load_jpeg(found: Found) -> Result<Loaded<Arrays>> {
+    let part = |name: &str, description: &str| -> Result<Arrays> {
+        let images = image_dataset_from_directory(found.paths[0].join(name))
+            .class_names(CLASS_NAMES)
+            .image_size(32, 32)
+            .load()?;
+        let mut pixels = Vec::new();
+        let mut batch = Batch::new();
+        let all: Vec<_> = (0..images.len()).collect();
+        for indices in all.chunks(100) {
+            images.read_batch(indices, &mut batch)?;
+            // Whole numbers, as none gets another size.
+            pixels.extend(
+                batch.inputs[0].to_vec::<f32>()?.iter().map(|&value| value as u8),
+            );
+        }
+        let labels: Vec<u8> = images.labels().map(|label| label as u8).collect();
+        let x = Tensor::new(pixels, [images.len(), 32, 32, 3])?;
+        let y = Tensor::new(labels, [images.len()])?;
+        Ok(Arrays::new(x, y)?.description(description))
+    };
+    let train =
+        part("train", "CIFAR-10, a part of the photographs to train on, as JPEG")?;
+    let test = part("test", "CIFAR-10, a part of the photographs to test on, as JPEG")?;
+    let source = Source {
+        info: &INFO,
+        place: Place::Folder(found.folder),
+        train: train.len(),
+        test: test.len(),
+    };
+    Ok(Loaded { train, test, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::real_data;
+
+    #[test]
+    fn real_jpeg_files_are_read() {
+        if let Some(folder) = real_data("cifar10") {
+            let loaded = Cifar10::new().folder(folder).load().unwrap();
+            if !loaded.train.to_string().contains("JPEG") {
+                return;
+            }
+            assert_eq!((loaded.source.train, loaded.source.test), (8000, 2000));
+            assert_eq!(loaded.train.x().shape(), [8000, 32, 32, 3]);
+            let labels = loaded.train.y().unwrap().to_vec::<u8>().unwrap();
+            for class in 0..10 {
+                assert_eq!(labels.iter().filter(|&&label| label == class).count(), 800);
+            }
+        }
     }
 }

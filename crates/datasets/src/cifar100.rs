@@ -16,6 +16,7 @@ use deckle_data::Arrays;
 use crate::{
     Info, Loaded, Result,
     cifar::{self, Labels},
+    search::Search,
 };
 
 /// Source, licence and citation.
@@ -114,11 +115,8 @@ impl Cifar100 {
             LabelMode::Coarse => (0, 20),
             LabelMode::Fine => (1, 100),
         };
-        cifar::load(
-            &INFO,
-            &FILES,
-            self.folder.as_deref(),
-            Labels { count: 2, at, classes },
-        )
+        let search = Search::new(self.folder.as_deref());
+        let found = search.require(&INFO, &FILES)?;
+        cifar::load(&INFO, found, Labels { count: 2, at, classes })
     }
 }

@@ -21,6 +21,7 @@
 //! | [`fashion_mnist`] | 60,000 + 10,000 articles of clothing | `U8` `(28, 28)` | `U8`, 0 to 9 |
 //! | [`cifar10`] | 50,000 + 10,000 photographs | `U8` `(32, 32, 3)` | `U8`, 0 to 9 |
 //! | [`cifar100`] | 50,000 + 10,000 photographs | `U8` `(32, 32, 3)` | `U8`, 0 to 99 or 0 to 19 |
+//! | [`cats_vs_dogs`] | 1200 + 400 + 402 photographs | `F32` `(96, 96, 3)` | `F32` `(1,)`, 0 or 1 |
 //! | [`boston_housing`] | 404 + 102 suburbs | `F32` `(13,)` | `F32`, price in $1000 |
 //! | [`california_housing`] | 16,512 + 4128 districts | `F32` `(8,)` | `F32`, price in $ |
 //!
@@ -41,6 +42,7 @@
 
 pub mod boston_housing;
 pub mod california_housing;
+pub mod cats_vs_dogs;
 mod cifar;
 pub mod cifar10;
 pub mod cifar100;
