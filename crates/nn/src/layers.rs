@@ -3,6 +3,7 @@
 mod activation;
 mod activity_regularization;
 mod adaptive_pooling;
+mod affine;
 mod attention;
 mod axis_list;
 mod batch_normalization;
@@ -21,6 +22,7 @@ mod dropout;
 mod einsum_dense;
 mod embedding;
 mod encoding;
+mod factor;
 mod flatten;
 mod gamma_beta;
 mod global_pooling;
@@ -35,6 +37,7 @@ pub(crate) mod lstm;
 mod margins;
 mod masking;
 mod merging;
+mod mix_up;
 mod multi_head_attention;
 mod noise;
 mod normalization;
@@ -42,6 +45,8 @@ mod operation;
 mod per_axis;
 mod permute;
 mod pooling;
+mod random_crop;
+mod random_erasing;
 mod random_images;
 mod rectifiers;
 pub(crate) mod recurrent;
@@ -70,6 +75,7 @@ pub use adaptive_pooling::{
     AdaptiveAveragePooling1D, AdaptiveAveragePooling2D, AdaptiveAveragePooling3D,
     AdaptiveMaxPooling1D, AdaptiveMaxPooling2D, AdaptiveMaxPooling3D, AdaptivePooling,
 };
+pub use affine::{FillMode, RandomRotation, RandomShear, RandomTranslation, RandomZoom};
 pub use attention::{AdditiveAttention, Attention, ScoreMode};
 pub use axis_list::AxisList;
 pub use batch_normalization::{BatchNormalization, RenormClipping};
@@ -90,6 +96,7 @@ pub use dropout::Dropout;
 pub use einsum_dense::EinsumDense;
 pub use embedding::Embedding;
 pub use encoding::{CategoryEncoding, Discretization, OutputMode};
+pub use factor::Factor;
 pub use flatten::Flatten;
 pub use global_pooling::{
     GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D,
@@ -105,6 +112,7 @@ pub use lstm::LSTM;
 pub use margins::Margins;
 pub use masking::Masking;
 pub use merging::{Add, Average, Maximum, Minimum, Multiply, Subtract};
+pub use mix_up::MixUp;
 pub use multi_head_attention::MultiHeadAttention;
 pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise};
 pub use normalization::Normalization;
@@ -115,6 +123,8 @@ pub use pooling::{
     AveragePooling1D, AveragePooling2D, AveragePooling3D, MaxPooling1D, MaxPooling2D,
     MaxPooling3D, Pooling,
 };
+pub use random_crop::RandomCrop;
+pub use random_erasing::RandomErasing;
 pub use random_images::{Flip, RandomBrightness, RandomContrast, RandomFlip};
 pub use rectifiers::{ELU, LeakyReLU, PReLU};
 pub use repeat_vector::RepeatVector;

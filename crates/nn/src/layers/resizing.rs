@@ -8,7 +8,7 @@ use super::{DataFormat, Interpolation, interpolation::LONGEST, setters::setters}
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 
 /// The size of an image, checked.
-fn sides(height: usize, width: usize) -> Result<[usize; 2]> {
+pub(super) fn sides(height: usize, width: usize) -> Result<[usize; 2]> {
     for (name, len) in [("height", height), ("width", width)] {
         expect::positive(name, len)?;
         if len > LONGEST {
@@ -21,7 +21,7 @@ fn sides(height: usize, width: usize) -> Result<[usize; 2]> {
 }
 
 /// The size of the only input, images of known size.
-fn input_sides(format: DataFormat, inputs: &[Shape]) -> Result<[usize; 2]> {
+pub(super) fn input_sides(format: DataFormat, inputs: &[Shape]) -> Result<[usize; 2]> {
     let shape = format.spatial_input::<2>(inputs)?;
     let [height, width] = [expect::known(&shape, 1)?, expect::known(&shape, 2)?];
     expect::positive("the height of an image", height)?;
@@ -30,7 +30,11 @@ fn input_sides(format: DataFormat, inputs: &[Shape]) -> Result<[usize; 2]> {
 }
 
 /// The shape of images that get that size.
-fn resized(format: DataFormat, inputs: &[Shape], made: [usize; 2]) -> Result<Shape> {
+pub(super) fn resized(
+    format: DataFormat,
+    inputs: &[Shape],
+    made: [usize; 2],
+) -> Result<Shape> {
     input_sides(format, inputs)?;
     let shape = format.spatial_input::<2>(inputs)?;
     Ok(format.shape_of_last(&shape.with(1, made[0])?.with(2, made[1])?))
@@ -60,7 +64,7 @@ fn cut(x: &Var, starts: [usize; 2], lens: [usize; 2]) -> Result<Var> {
 }
 
 /// The middle of images, in the proportions of what is made.
-fn middle(x: &Var, sides: [usize; 2], made: [usize; 2]) -> Result<Var> {
+pub(super) fn middle(x: &Var, sides: [usize; 2], made: [usize; 2]) -> Result<Var> {
     let part = part_of(sides, made);
     let starts = [(sides[0] - part[0]) / 2, (sides[1] - part[1]) / 2];
     cut(x, starts, part)

@@ -1,0 +1,84 @@
+//! What a random setting lies between: [`Factor`].
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::{Error, Result};
+
+/// Two numbers that a random one lies between; one number stands for its negative and itself.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_nn::layers::Factor;
+///
+/// assert_eq!(Factor::from(0.2), Factor::from((-0.2, 0.2)));
+/// ```
+///
+/// # Keras
+///
+/// `factor` of `keras.layers.RandomRotation` and others.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Factor {
+    low: f64,
+    high: f64,
+}
+
+impl From<f64> for Factor {
+    fn from(one: f64) -> Self {
+        Self { low: -one.abs(), high: one.abs() }
+    }
+}
+
+impl From<(f64, f64)> for Factor {
+    fn from((low, high): (f64, f64)) -> Self {
+        // As Keras, in any order.
+        if low > high { Self { low: high, high: low } } else { Self { low, high } }
+    }
+}
+
+impl TryFrom<Value> for Factor {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let pair = |all: &Vec<Value>| match &all[..] {
+            [low, high] => Some(Self::from((low.as_f64()?, high.as_f64()?))),
+            _ => None,
+        };
+        let one = value.as_f64().map(Self::from);
+        one.or_else(|| value.as_array().and_then(pair))
+            .ok_or_else(|| format!("{value} is neither a number nor a list of two"))
+    }
+}
+
+impl Serialize for Factor {
+    /// One number where one is enough: Keras refuses -1 of what it takes 1 for.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.low.to_bits() == (-self.high).to_bits() {
+            self.high.serialize(serializer)
+        } else {
+            [self.low, self.high].serialize(serializer)
+        }
+    }
+}
+
+impl Factor {
+    /// The numbers that are not negative: what one number stands for where none may be.
+    pub(super) fn non_negative(self) -> Self {
+        let is_one = self.low.to_bits() == (-self.high).to_bits();
+        if is_one { Self { low: 0.0, high: self.high } } else { self }
+    }
+
+    /// Both numbers, the lower one first, if they lie between two.
+    pub(super) fn check(self, name: &str, least: f64, most: f64) -> Result<[f64; 2]> {
+        if self.low >= least && self.high <= most {
+            return Ok([self.low, self.high]);
+        }
+        let problem = format_args!("`{name}` makes no sense").to_string();
+        let expected =
+            format_args!("one or two numbers from {least} to {most}").to_string();
+        Err(Error::invalid(problem, expected)
+            .got(format_args!("{:?}", [self.low, self.high])))
+    }
+}
