@@ -72,6 +72,14 @@ def draw_weights(model, seed):
             layer.finalize_state()
 
 
+def reset_states(model):
+    """Lets stateful layers begin anew, as those of a model do that comes from a file, where states are not."""
+    for layer in model._flatten_layers():
+        for state in keras.tree.flatten(getattr(layer, "states", None)):
+            if hasattr(state, "assign"):  # reset_state cannot do it for cells in cells
+                state.assign(np.zeros(state.shape, "float32"))
+
+
 def compress(path):
     """Writes the archive again with its members compressed, which Keras does not do, but reads."""
     with zipfile.ZipFile(path) as archive:
@@ -93,7 +101,9 @@ def write(name, case, folder):
     if "before" in case:
         # The file then holds the optimizer's state after that training.
         model.fit(x, case["targets"], shuffle=False, verbose=0, **case["before"])
+    reset_states(model)
     arrays = (numbered if case.get("by_place") else named)("x", x) | numbered("y", model.predict(x, verbose=0))
+    reset_states(model)
     model.save(folder / "model.keras")
     compress(folder / "model.keras")
     if fit:
@@ -103,6 +113,7 @@ def write(name, case, folder):
             arrays |= numbered("w", case["sample_weight"])
         arrays |= named("t", case["targets"])
         history = model.fit(x, case["targets"], shuffle=False, verbose=0, **fit, **extra).history
+        reset_states(model)
         arrays |= numbered("z", model.predict(x, verbose=0))
         history = numbered_history(history)
         about |= fit | {"history": history}
@@ -115,6 +126,7 @@ def main(folder, names):
     import graphs  # noqa: F401
     import layers  # noqa: F401
     import operations  # noqa: F401
+    import rest  # noqa: F401
     import settings  # noqa: F401
     from models import MODELS
 

@@ -1,0 +1,86 @@
+"""Models of the golden cases with the settings that the others leave at their defaults, and with masks in training."""
+
+from keras import Input, Model, constraints as C, layers as L, losses, metrics, optimizers, regularizers as R
+
+from models import FIT, model, network, numbers, whole, words
+
+FIRST = "channels_first"
+
+
+@model
+def settings_with_channels_first():
+    line, picture, cube = Input((4, 6)), Input((3, 5, 7)), Input((2, 4, 5, 6))
+    of_line = [L.DepthwiseConv1D(2, data_format=FIRST, depth_multiplier=2), L.DepthwiseConv1D(3, padding="same", dilation_rate=2, data_format=FIRST),
+               L.AveragePooling1D(2, data_format=FIRST), L.AveragePooling1D(3, strides=2, padding="same", data_format=FIRST),
+               L.GlobalAveragePooling1D(data_format=FIRST), L.GlobalAveragePooling1D(data_format=FIRST, keepdims=True),
+               L.MaxPooling1D(2, strides=1, data_format=FIRST), L.MaxPooling1D(3, padding="same", data_format=FIRST)]
+    of_picture = [L.CenterCrop(3, 4, data_format=FIRST), L.CenterCrop(2, 7, data_format=FIRST)]
+    of_cube = [L.MaxPooling3D(2, strides=1, data_format=FIRST), L.MaxPooling3D((1, 2, 3), strides=(2, 1, 2), padding="same", data_format=FIRST),
+               L.Cropping3D(((0, 1), (1, 1), (2, 0)), data_format=FIRST), L.Cropping3D(1, data_format=FIRST),
+               L.ZeroPadding3D(((1, 0), (0, 2), (1, 1)), data_format=FIRST), L.ZeroPadding3D((1, 0, 2), data_format=FIRST)]
+    ys = [layer(line) for layer in of_line] + [layer(picture) for layer in of_picture] + [layer(cube) for layer in of_cube]
+    return {"model": Model([line, picture, cube], ys), "inputs": [numbers(2, 4, 6), numbers(2, 3, 5, 7, seed=1), numbers(2, 2, 4, 5, 6, seed=2)]}
+
+
+def weights_of(*names):
+    made = {}
+    for name in names:
+        made |= {f"{name}_regularizer": R.L2(0.02), f"{name}_constraint": C.MaxNorm(0.9), f"{name}_initializer": "he_normal"}
+    return made
+
+
+@model
+def settings_of_cells():
+    x = Input(batch_shape=(2, 4, 3))
+    more = dict(dropout=0.2, recurrent_dropout=0.3, seed=7, **weights_of("kernel", "recurrent"))
+    some = dict(dropout=0.5, use_bias=False, recurrent_constraint=C.UnitNorm(), recurrent_regularizer="l1")
+    ys = []
+    for cell in (L.SimpleRNNCell, L.GRUCell, L.LSTMCell):
+        gates = {} if cell is L.SimpleRNNCell else dict(recurrent_activation="hard_sigmoid")
+        first = cell(3, activation="softsign", bias_initializer="ones", bias_regularizer="l2", bias_constraint=C.NonNeg(), **gates, **more)
+        ys += [L.RNN(first, return_sequences=True, stateful=True)(x), L.RNN(cell(2, **some), go_backwards=True, zero_output_for_mask=True)(L.Masking(0.5)(x))]
+    ys += [L.RNN(L.GRUCell(2, reset_after=False), unroll=True)(x), L.RNN(L.LSTMCell(2, unit_forget_bias=False), stateful=True, return_state=True)(x)[1]]
+    array = numbers(2, 4, 3)
+    array[0, -1] = array[1, 0] = 0.5
+    return {"model": Model(x, ys), "inputs": array}
+
+
+def parsed(reduction, **more):
+    """Words with padding and a class for each; without metrics, as Keras on JAX forgets the mask for them, but only in training."""
+    x = words(24, 6)
+    return network(x, whole(24, 6, high=3), [L.Embedding(5, 4, mask_zero=True), L.GRU(4, return_sequences=True), L.Dense(3, activation="softmax")],
+                   dict(optimizer=optimizers.Adam(0.02), loss=losses.SparseCategoricalCrossentropy(reduction=reduction)), **more)
+
+
+@model
+def fit_masked_losses():
+    return parsed("sum_over_batch_size", fit=FIT | dict(validation_split=0.25))
+
+
+@model
+def fit_masked_weighted_losses():
+    return parsed("mean_with_sample_weight", sample_weight=numbers(24, 6, seed=9, low=0, high=2))
+
+
+@model
+def fit_masked_losses_of_numbers():
+    """Numbers for each step, in a last axis of 1; the mask has none."""
+    x = words(20, 5)
+    return network(x, numbers(20, 5, 1, seed=3), [L.Embedding(5, 3, mask_zero=True), L.Bidirectional(L.LSTM(2, return_sequences=True)), L.Dense(1)],
+                   dict(optimizer=optimizers.SGD(0.05, momentum=0.9), loss="mae", metrics=[metrics.RootMeanSquaredError()]))
+
+
+@model
+def fit_average_and_accumulation():
+    """The averages replace the weights in the middle of an epoch, and accumulated gradients go from epoch to epoch."""
+    return network(numbers(40, 5), numbers(40, 2, seed=1), [L.Dense(4, activation="tanh"), L.BatchNormalization(), L.Dense(2)],
+                   dict(optimizer=optimizers.RMSprop(0.02, momentum=0.5, use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=2, gradient_accumulation_steps=3,
+                                                     global_clipnorm=0.5, weight_decay=0.01),
+                        loss="mse", metrics=["mae"], run_eagerly=True), before=dict(batch_size=8, epochs=1), fit=dict(batch_size=8, epochs=3))
+
+
+@model
+def fit_average_without_overwriting():
+    return network(numbers(40, 5), numbers(40, 2, seed=1), [L.Dense(4, activation="tanh"), L.Dense(2)],
+                   dict(optimizer=optimizers.Nadam(0.02, use_ema=True, ema_momentum=0.8, clipvalue=0.1, loss_scale_factor=16.0), loss="mse", run_eagerly=True),
+                   before=dict(batch_size=8, epochs=1), fit=dict(batch_size=8, epochs=2, validation_split=0.2))
