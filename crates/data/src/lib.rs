@@ -37,6 +37,7 @@
 //!   [`train_test_split`]: which examples train.
 //! - [`image_dataset_from_directory`]: images of a folder or a zip archive by class, read and
 //!   decoded when they are asked for.
+//! - [`Csv`]: tables in files, in memory or row by row.
 //! - [`Sequences`]: lists of ids of any lengths; [`PadSequences`] makes them equally long.
 //! - [`Tokenizer`], [`TextVectorization`]: texts as numbers; [`StringLookup`], [`IntegerLookup`],
 //!   [`Hashing`], [`HashedCrossing`], [`CategoryEncoding`], [`Discretization`], [`Normalization`]:
@@ -49,6 +50,7 @@ mod arrays;
 mod batch;
 mod categorical;
 mod check;
+mod csv;
 mod dataset;
 mod directory;
 mod error;
@@ -72,6 +74,7 @@ pub use arrays::Arrays;
 pub use batch::Batch;
 pub use categorical::to_categorical;
 pub use check::check_dataset;
+pub use csv::{Column, ColumnType, Csv, CsvStream, Missing, Table};
 pub use dataset::{Dataset, Example, Field};
 pub use deckle_tensor::Interpolation;
 pub use directory::{DirectorySubset, LabelMode, Labels};

@@ -22,6 +22,7 @@
 //! | [`cifar10`] | 50,000 + 10,000 photographs | `U8` `(32, 32, 3)` | `U8`, 0 to 9 |
 //! | [`cifar100`] | 50,000 + 10,000 photographs | `U8` `(32, 32, 3)` | `U8`, 0 to 99 or 0 to 19 |
 //! | [`cats_vs_dogs`] | 1200 + 400 + 402 photographs | `F32` `(96, 96, 3)` | `F32` `(1,)`, 0 or 1 |
+//! | [`tables`] | iris, wine, digits, penguins, weather, ... | | |
 //! | [`boston_housing`] | 404 + 102 suburbs | `F32` `(13,)` | `F32`, price in $1000 |
 //! | [`california_housing`] | 16,512 + 4128 districts | `F32` `(8,)` | `F32`, price in $ |
 //!
@@ -65,6 +66,7 @@ pub mod reuters;
 #[cfg(test)]
 mod scratch;
 mod search;
+pub mod tables;
 mod tokens;
 mod word_index;
 
