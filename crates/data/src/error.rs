@@ -66,9 +66,9 @@ pub enum Error {
     /// A file or folder does not hold what it should, or cannot be read.
     File {
         /// Its name; of a table, with line and column.
-        file: String,
+        file: Box<str>,
         /// What is wrong.
-        problem: String,
+        problem: Box<str>,
         /// What it should hold; empty if that goes without saying.
         expected: String,
         /// What it holds; empty if there is nothing to say.
@@ -99,8 +99,8 @@ impl Error {
     /// An [`Error::File`]: `problem` with `file`.
     pub fn file(file: impl fmt::Display, problem: impl fmt::Display) -> Self {
         Self::File {
-            file: file.to_string(),
-            problem: problem.to_string(),
+            file: file.to_string().into(),
+            problem: problem.to_string().into(),
             expected: String::new(),
             got: String::new(),
             help: String::new(),

@@ -231,10 +231,10 @@ fn a_damaged_checkpoint_is_an_error() {
     longer.push(0);
     assert!(error(&longer).contains("bytes"));
     let mut other = whole.clone();
-    other[8] = 2;
+    other[8] = 1;
     assert!(
         error(&other)
-            .contains("expected: version 1 of the format\n       got: version 2")
+            .contains("expected: version 2 of the format\n       got: version 1")
     );
     assert!(error(b"PK\x03\x04 and more").contains("got: another kind of file"));
     fs::write(&path, &whole).unwrap();
