@@ -92,6 +92,24 @@ OPTIMIZERS = {
         schedules.ExponentialDecay(double(RATE), 3, 0.5), gradient_accumulation_steps=3),
 }
 
+# What all classes have, in three sets as ways of clipping exclude each other.
+SHARED = {
+    "clipnorm": dict(weight_decay=0.05, clipnorm=0.5, use_ema=True, ema_momentum=0.75, ema_overwrite_frequency=3,
+                     loss_scale_factor=8.0),
+    "global_clipnorm": dict(weight_decay=0.02, global_clipnorm=0.4, gradient_accumulation_steps=2),
+    "clipvalue": dict(clipvalue=0.2, use_ema=True, ema_momentum=0.9, gradient_accumulation_steps=3, loss_scale_factor=0.5),
+}
+# And what the cases above do not have.
+OWN = {
+    "AdamW": dict(beta_1=0.8, beta_2=0.7, epsilon=1e-2, amsgrad=True), "Muon": dict(exclude_embeddings=False),
+    "SGD": dict(momentum=0.6, nesterov=True), "RMSprop": dict(momentum=0.6, centered=True), "Nadam": dict(beta_2=0.9),
+}
+for name in ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adafactor", "Adamax", "Ftrl", "Lamb", "Lion", "Muon", "Nadam",
+             "ScheduleFreeAdamW"):
+    for which, given in SHARED.items():
+        given = given | OWN.get(name, {})
+        OPTIMIZERS[f"{name.lower()}_with_{which}"] = lambda name=name, given=given: getattr(optimizers, name)(RATE, **given)
+
 SCHEDULES = {
     "exponential": lambda: schedules.ExponentialDecay(double(0.1), 7, 0.9),
     "exponential_staircase": lambda: schedules.ExponentialDecay(double(0.1), 7, 0.9, staircase=True),

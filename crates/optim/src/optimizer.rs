@@ -178,8 +178,7 @@ impl Common {
     pub(crate) fn check(&self, class: &str) -> Result<()> {
         match &self.learning_rate {
             LearningRate::Constant(rate) => {
-                let (setting, expected) = ("learning_rate", "a finite number");
-                ensure(class, setting, expected, *rate, rate.is_finite())?;
+                not_negative(class, "learning_rate", *rate)?;
             }
             LearningRate::Schedule(schedule) => schedule.check()?,
         }

@@ -5,7 +5,7 @@
 use deckle_optim::{
     Adagrad, Adam, AdamW, AnyOptimizer, AnySchedule, CosineDecay, CosineDecayRestarts,
     Error, ExponentialDecay, InverseTimeDecay, LearningRate, Optimizer,
-    PiecewiseConstantDecay, PolynomialDecay, RmsProp, Schedule, Sgd,
+    PiecewiseConstantDecay, PolynomialDecay, RmsProp, Schedule, Sgd, Warmup,
 };
 use serde_json::{Value, json};
 
@@ -261,12 +261,8 @@ fn settings_that_cannot_work_are_errors() {
     let (not_negative, positive) =
         ("a finite number of at least 0", "a positive finite number");
     let sgd = Sgd::new;
-    check(
-        sgd().learning_rate(f64::NAN).into(),
-        "learning_rate",
-        "a finite number",
-        "NaN",
-    );
+    check(sgd().learning_rate(f64::NAN).into(), "learning_rate", not_negative, "NaN");
+    check(sgd().learning_rate(-0.1).into(), "learning_rate", not_negative, "-0.1");
     check(sgd().weight_decay(-0.1).into(), "weight_decay", not_negative, "-0.1");
     check(sgd().clipnorm(-1.0).into(), "clipnorm", "a number of at least 0", "-1");
     check(sgd().clipvalue(f64::NAN).into(), "clipvalue", "a number of at least 0", "NaN");
@@ -338,4 +334,99 @@ fn settings_of_schedules_that_cannot_work_are_errors() {
     ] {
         assert!(schedule.value_at(0).is_err(), "{schedule:?}");
     }
+    let nan = f64::NAN;
+    for (schedule, setting) in [
+        (AnySchedule::from(ExponentialDecay::new(-0.1, 1, 0.5)), "initial_learning_rate"),
+        (ExponentialDecay::new(0.1, 1, -0.5).into(), "decay_rate"),
+        (InverseTimeDecay::new(nan, 1, 0.5).into(), "initial_learning_rate"),
+        (InverseTimeDecay::new(0.1, 1, nan).into(), "decay_rate"),
+        (
+            PolynomialDecay::new(0.1, 1).end_learning_rate(-1.0).into(),
+            "end_learning_rate",
+        ),
+        (PolynomialDecay::new(0.1, 1).power(nan).into(), "power"),
+        (CosineDecay::new(f64::INFINITY, 1).into(), "initial_learning_rate"),
+        (CosineDecay::new(0.1, 1).alpha(-0.5).into(), "alpha"),
+        (CosineDecay::new(0.1, 1).warmup_target(nan).into(), "warmup_target"),
+        (CosineDecayRestarts::new(0.1, 1).m_mul(-1.0).into(), "m_mul"),
+        (CosineDecayRestarts::new(0.1, 1).t_mul(nan).into(), "t_mul"),
+        (PiecewiseConstantDecay::new([1], [0.1, -0.1]).into(), "values"),
+        (Warmup::new(-0.1, 3).into(), "learning_rate"),
+    ] {
+        let error = schedule.value_at(0).unwrap_err().to_string();
+        let start = format!("{}: cannot use this `{setting}`", schedule.class_name());
+        assert!(error.starts_with(&start), "{error}");
+    }
+}
+
+/// Every setting of every class with values that make no sense, as they come from a file.
+#[test]
+fn every_wrong_setting_is_an_error_with_the_classs_name() {
+    let cases: Value = serde_json::from_str(include_str!("testdata/keras.json")).unwrap();
+    let (mut problems, mut checked) = (Vec::new(), 0);
+    for case in cases["optimizers"].as_array().unwrap() {
+        let class = case["optimizer"]["class_name"].as_str().unwrap();
+        for key in case["optimizer"]["config"].as_object().unwrap().keys() {
+            let wrong = match key.as_str() {
+                // It may be 1, as Keras's.
+                "beta_1" if class == "Lion" => json!([-0.1, 1.5, "half"]),
+                "beta_1" | "beta_2" | "adam_beta_1" | "adam_beta_2" => {
+                    json!([-0.1, 1.0, 1.5, "half"])
+                }
+                "rho" | "ema_momentum" => json!([-0.1, 1.1, "half"]),
+                "momentum" if class != "Muon" => json!([-0.1, 1.1, "half"]),
+                "ema_overwrite_frequency" => json!([0, -1, 1.5, "often"]),
+                "gradient_accumulation_steps" => json!([0, 1, -2, 1.5, "two"]),
+                "loss_scale_factor" => json!([0.0, -1.0, "large"]),
+                "use_ema" | "amsgrad" | "nesterov" | "centered" | "relative_step" => {
+                    json!(["maybe", 3])
+                }
+                "learning_rate"
+                | "weight_decay"
+                | "clipnorm"
+                | "clipvalue"
+                | "global_clipnorm"
+                | "epsilon"
+                | "epsilon_1"
+                | "epsilon_2"
+                | "initial_accumulator_value"
+                | "l1_regularization_strength"
+                | "l2_regularization_strength"
+                | "l2_shrinkage_regularization_strength"
+                | "warmup_steps"
+                | "ns_steps"
+                | "adam_weight_decay"
+                | "adam_lr_ratio"
+                | "clip_threshold"
+                | "initial_scale"
+                | "dynamic_growth_steps" => {
+                    json!([-1.0, "large", []])
+                }
+                "beta"
+                | "muon_a"
+                | "muon_b"
+                | "muon_c"
+                | "beta_2_decay"
+                | "learning_rate_power"
+                | "rms_rate" => json!(["large", []]),
+                _ => json!([]),
+            };
+            for wrong in wrong.as_array().unwrap() {
+                let mut object = case["optimizer"].clone();
+                object["config"][key] = wrong.clone();
+                checked += 1;
+                match AnyOptimizer::from_keras(&object) {
+                    Ok(_) => problems.push(format!("{class}: {key} = {wrong} is taken")),
+                    Err(error) if error.to_string().starts_with(class) => {}
+                    Err(error) => {
+                        problems.push(format!("{class}: {key} = {wrong}: {error}"));
+                    }
+                }
+            }
+        }
+    }
+    problems.sort();
+    problems.dedup();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert!(checked > 2000, "{checked}");
 }

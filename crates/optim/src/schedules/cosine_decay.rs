@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     Error, Result, Schedule,
     config::{self, Count, Fields},
+    optimizer::not_negative,
     schedule::positive,
 };
 
@@ -103,7 +104,11 @@ impl Schedule for CosineDecay {
     }
 
     fn check(&self) -> Result<()> {
-        positive(self.class_name(), "decay_steps", self.decay_steps)
+        let class = self.class_name();
+        positive(class, "decay_steps", self.decay_steps)?;
+        not_negative(class, "initial_learning_rate", self.initial_learning_rate)?;
+        not_negative(class, "alpha", self.alpha)?;
+        not_negative(class, "warmup_target", self.warmup_target.unwrap_or(0.0))
     }
 
     fn value(&self, step: &Var) -> Result<Var> {

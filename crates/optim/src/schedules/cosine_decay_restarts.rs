@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     Error, Result, Schedule,
     config::{self, Count, Fields},
+    optimizer::{ensure, not_negative},
     schedule::positive,
 };
 
@@ -123,15 +124,11 @@ impl Schedule for CosineDecayRestarts {
     fn check(&self) -> Result<()> {
         let class = self.class_name();
         positive(class, "first_decay_steps", self.first_decay_steps)?;
-        if self.t_mul >= 1.0 && self.t_mul.is_finite() {
-            return Ok(());
-        }
-        Err(Error::Setting {
-            class: class.to_owned(),
-            setting: "t_mul",
-            expected: "a number of at least 1",
-            got: self.t_mul.to_string(),
-        })
+        not_negative(class, "initial_learning_rate", self.initial_learning_rate)?;
+        not_negative(class, "m_mul", self.m_mul)?;
+        not_negative(class, "alpha", self.alpha)?;
+        let fine = self.t_mul >= 1.0 && self.t_mul.is_finite();
+        ensure(class, "t_mul", "a number of at least 1", self.t_mul, fine)
     }
 
     fn value(&self, step: &Var) -> Result<Var> {

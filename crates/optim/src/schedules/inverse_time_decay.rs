@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     Error, Result, Schedule,
     config::{self, Count, Fields},
+    optimizer::not_negative,
     schedule::positive,
 };
 
@@ -69,7 +70,10 @@ impl Schedule for InverseTimeDecay {
     }
 
     fn check(&self) -> Result<()> {
-        positive(self.class_name(), "decay_steps", self.decay_steps)
+        let class = self.class_name();
+        positive(class, "decay_steps", self.decay_steps)?;
+        not_negative(class, "initial_learning_rate", self.initial_learning_rate)?;
+        not_negative(class, "decay_rate", self.decay_rate)
     }
 
     fn value(&self, step: &Var) -> Result<Var> {

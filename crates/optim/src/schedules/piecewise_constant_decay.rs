@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     Error, Result, Schedule,
     config::{self, Count, Fields},
+    optimizer::not_negative,
 };
 
 /// A learning rate that jumps after given numbers of steps.
@@ -72,7 +73,8 @@ impl Schedule for PiecewiseConstantDecay {
             let got = format!("{values} values, {boundaries} boundaries");
             return wrong("values", "one more than there are boundaries", got);
         }
-        Ok(())
+        let mut values = self.values.iter();
+        values.try_for_each(|&value| not_negative(self.class_name(), "values", value))
     }
 
     fn value(&self, step: &Var) -> Result<Var> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     Error, Result, Schedule,
     config::{self, Count, Fields},
+    optimizer::not_negative,
     schedule::positive,
 };
 
@@ -88,7 +89,11 @@ impl Schedule for PolynomialDecay {
     }
 
     fn check(&self) -> Result<()> {
-        positive(self.class_name(), "decay_steps", self.decay_steps)
+        let class = self.class_name();
+        positive(class, "decay_steps", self.decay_steps)?;
+        not_negative(class, "initial_learning_rate", self.initial_learning_rate)?;
+        not_negative(class, "end_learning_rate", self.end_learning_rate)?;
+        not_negative(class, "power", self.power)
     }
 
     fn value(&self, step: &Var) -> Result<Var> {

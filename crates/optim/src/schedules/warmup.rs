@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     Error, LearningRate, Result, Schedule,
     config::{self, Count, Fields},
+    optimizer::not_negative,
     schedule::positive,
 };
 
@@ -67,10 +68,12 @@ impl Schedule for Warmup {
     }
 
     fn check(&self) -> Result<()> {
-        positive(self.class_name(), "warmup_steps", self.warmup_steps)?;
+        let class = self.class_name();
+        positive(class, "warmup_steps", self.warmup_steps)?;
+        not_negative(class, "initial_learning_rate", self.initial_learning_rate)?;
         match &self.learning_rate {
             LearningRate::Schedule(schedule) => schedule.check(),
-            LearningRate::Constant(_) => Ok(()),
+            LearningRate::Constant(rate) => not_negative(class, "learning_rate", *rate),
         }
     }
 
