@@ -31,6 +31,13 @@ pub enum Error {
         /// What failed.
         error: Box<Self>,
     },
+    /// Something failed in a loss.
+    Loss {
+        /// Its class.
+        class: String,
+        /// What failed.
+        error: Box<Self>,
+    },
     /// A name that nothing is known by.
     Unknown {
         /// What it should name, as `activation`.
@@ -97,6 +104,18 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Names the loss in which this happened, unless it is named already.
+    #[must_use]
+    pub(crate) fn in_loss(self, class: &str) -> Self {
+        match self {
+            Self::Loss { .. } => self,
+            Self::Invalid { ref problem, .. } if problem.starts_with("loss ") => self,
+            error => Self::Loss { class: class.to_owned(), error: Box::new(error) },
+        }
+    }
+}
+
 impl From<deckle_tensor::Error> for Error {
     fn from(error: deckle_tensor::Error) -> Self {
         Self::Autograd(error.into())
@@ -155,6 +174,7 @@ impl fmt::Display for Error {
             Self::Layer { name, class, error } => {
                 write!(f, "layer `{name}` ({class}): {error}")
             }
+            Self::Loss { class, error } => write!(f, "loss {class}: {error}"),
             Self::Unknown { what, name, suggestion } => {
                 write!(f, "unknown {what} `{name}`")?;
                 if !suggestion.is_empty() {

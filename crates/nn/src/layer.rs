@@ -499,7 +499,7 @@ impl<L: AnyLayer + Sized> LayerExt for L {}
 
 /// Checks of shapes for [`Layer::output_shape`].
 pub mod expect {
-    use super::{Error, Result, Shape};
+    use super::{Error, Result, Shape, fmt::Display};
 
     /// The only input.
     ///
@@ -570,11 +570,17 @@ pub mod expect {
     ///
     /// If it is 0.
     pub fn positive(name: &str, value: usize) -> Result<()> {
-        if value > 0 {
-            return Ok(());
-        }
-        Err(Error::invalid(format_args!("`{name}` makes no sense"), "a positive number")
-            .got(value))
+        sense(name, value, "a positive number", value > 0)
+    }
+
+    /// A setting that may not be below 0.
+    ///
+    /// # Errors
+    ///
+    /// If it is, or it is infinite or NaN.
+    pub fn not_negative(name: &str, value: f64) -> Result<()> {
+        let fits = (0.0..f64::INFINITY).contains(&value);
+        sense(name, value, "a finite number of at least 0", fits)
     }
 
     /// A setting that has to be a share of 1.
@@ -583,13 +589,11 @@ pub mod expect {
     ///
     /// If it is negative, above 1, or NaN.
     pub fn rate(name: &str, value: f64) -> Result<()> {
-        if (0.0..=1.0).contains(&value) {
-            return Ok(());
-        }
-        Err(Error::invalid(
-            format_args!("`{name}` makes no sense"),
-            "a number from 0 to 1",
-        )
-        .got(value))
+        sense(name, value, "a number from 0 to 1", (0.0..=1.0).contains(&value))
+    }
+
+    fn sense(name: &str, value: impl Display, expected: &str, fits: bool) -> Result<()> {
+        let error = || Error::invalid(format_args!("`{name}` makes no sense"), expected);
+        fits.then_some(()).ok_or_else(|| error().got(value))
     }
 }

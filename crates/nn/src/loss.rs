@@ -35,6 +35,15 @@ pub trait Loss: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Whether the settings can work.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// How the samples' losses become one number.
     fn reduction(&self) -> Reduction {
         Reduction::SumOverBatchSize
@@ -62,17 +71,21 @@ pub trait Loss: fmt::Debug + Send + Sync + 'static {
         weights: Option<&Var>,
         mask: Option<&Var>,
     ) -> Result<Var> {
-        let (y_true, y_pred) = align(y_true, y_pred)?;
-        let values = self.per_sample(&y_true, &y_pred)?;
-        let counted = self.counted(&y_true, &y_pred)?;
-        let mask = match (mask, counted) {
-            (Some(mask), Some(counted)) => {
-                let (mask, counted) = same_rank(mask, &counted)?;
-                Some(mask.and(&counted)?)
-            }
-            (mask, counted) => counted.or_else(|| mask.cloned()),
+        let value = || {
+            self.check()?;
+            let (y_true, y_pred) = align(y_true, y_pred)?;
+            let values = self.per_sample(&y_true, &y_pred)?;
+            let counted = self.counted(&y_true, &y_pred)?;
+            let mask = match (mask, counted) {
+                (Some(mask), Some(counted)) => {
+                    let (mask, counted) = same_rank(mask, &counted)?;
+                    Some(mask.and(&counted)?)
+                }
+                (mask, counted) => counted.or_else(|| mask.cloned()),
+            };
+            reduce(self.reduction(), &values, weights, mask.as_ref())
         };
-        reduce(self.reduction(), &values, weights, mask.as_ref())
+        value().map_err(|error: Error| error.in_loss(self.class_name()))
     }
 }
 
@@ -283,7 +296,7 @@ impl AnyLoss {
         let matches = |(class, aliases, _): &&Entry| {
             names_class(name, class) || aliases.contains(&name)
         };
-        let Some((_, _, make)) = LOSSES.iter().find(matches) else {
+        let Some((class, _, make)) = LOSSES.iter().find(matches) else {
             let snake: Vec<_> =
                 LOSSES.iter().map(|(class, ..)| crate::snake_case(class)).collect();
             let known: Vec<_> =
@@ -297,7 +310,7 @@ impl AnyLoss {
         for key in ["name", "dtype"] {
             config.remove(key);
         }
-        make(Value::Object(config))
+        make(Value::Object(config)).map_err(|error| error.in_loss(class))
     }
 
     /// Keras's JSON.

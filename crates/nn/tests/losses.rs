@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use deckle_autograd::{Var, check_gradients, grad};
-use deckle_nn::AnyLoss;
+use deckle_nn::{AnyLoss, losses};
 use deckle_tensor::{DType, Tensor};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,6 +18,9 @@ struct Case {
     pred_shape: Vec<usize>,
     pred: Vec<f64>,
     weights: Option<Vec<f64>>,
+    weights_shape: Option<Vec<usize>>,
+    mask: Option<Vec<i64>>,
+    mask_shape: Option<Vec<usize>>,
     value: f64,
     gradient: Vec<f64>,
 }
@@ -48,9 +51,14 @@ impl Case {
         y_pred: &Var,
     ) -> deckle_nn::Result<Var> {
         let weights = self.weights.as_ref().map(|weights| {
-            Var::constant(&Tensor::new(weights, [weights.len()]).unwrap().cast(dtype))
+            let shape = self.weights_shape.as_ref().unwrap();
+            Var::constant(&Tensor::new(weights, shape).unwrap().cast(dtype))
         });
-        loss.call(&self.y_true(dtype), y_pred, weights.as_ref(), None)
+        let mask = self.mask.as_ref().map(|mask| {
+            let shape = self.mask_shape.as_ref().unwrap();
+            Var::constant(&Tensor::new(mask, shape).unwrap().cast(DType::Bool))
+        });
+        loss.call(&self.y_true(dtype), y_pred, weights.as_ref(), mask.as_ref())
     }
 }
 
@@ -138,4 +146,64 @@ fn settings_without_sense_are_refused() {
         error("BinaryFocalCrossentropy", json!({ "label_smoothing": 2.0 }))
             .contains("0 to 1")
     );
+}
+
+/// Every setting of every loss with values that make no sense: an error with the loss's name.
+#[test]
+fn every_wrong_setting_is_an_error_with_the_losss_name() {
+    let x = |dtype| Var::constant(&Tensor::from([[0.5f64, 0.5]]).cast(dtype));
+    let mut problems = Vec::new();
+    let mut checked = 0;
+    for case in cases().iter().filter(|case| case.weights.is_none()) {
+        let class = &case.class;
+        let written = case.loss().to_keras().unwrap();
+        for key in written["config"].as_object().unwrap().keys() {
+            let wrong = match key.as_str() {
+                "reduction" => json!(["average", 3]),
+                "axis" => json!([9, -9, "last", [0, 9]]),
+                "label_smoothing" | "q" => json!([-0.1, 1.1, "much"]),
+                "from_logits" | "apply_class_balancing" | "remove_diagonal" => {
+                    json!(["maybe", 3])
+                }
+                "ignore_class" => json!(["first", 0.5]),
+                _ => json!([-1.0, "many", [1.0]]),
+            };
+            for wrong in wrong.as_array().unwrap() {
+                let mut keras = written.clone();
+                keras["config"][key] = wrong.clone();
+                checked += 1;
+                let called = AnyLoss::from_keras(&keras).and_then(|loss| {
+                    let y_true = case.y_true(DType::F64);
+                    let shape = &case.pred_shape;
+                    let y_pred = Var::constant(&Tensor::new(&case.pred, shape).unwrap());
+                    loss.call(&y_true, &y_pred, None, None)
+                });
+                match called {
+                    Ok(_) => problems.push(format!("{class}: {key} = {wrong} is taken")),
+                    Err(error) if error.to_string().contains(class.as_str()) => {}
+                    Err(error) => {
+                        problems.push(format!("{class}: {key} = {wrong}: {error}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert!(checked > 200, "{checked}");
+    // JSON has no form for these.
+    for loss in [
+        AnyLoss::from(losses::Huber::new().delta(f64::NAN)),
+        losses::Tversky::new().alpha(f64::NAN).into(),
+        losses::Tversky::new().beta(f64::INFINITY).into(),
+        losses::Circle::new().gamma(f64::NAN).into(),
+        losses::BinaryFocalCrossentropy::new().gamma(f64::NAN).into(),
+        losses::CategoricalFocalCrossentropy::new().alpha(f64::NAN).into(),
+        losses::CategoricalCrossentropy::new().label_smoothing(f64::NAN).into(),
+        losses::BinaryCrossentropy::new().label_smoothing(f64::NAN).into(),
+    ] {
+        let error = loss.call(&x(DType::F64), &x(DType::F64), None, None).unwrap_err();
+        let error = error.to_string();
+        let start = format!("loss {}: `", loss.class_name());
+        assert!(error.starts_with(&start) && error.contains("expected: "), "{error}");
+    }
 }

@@ -4,7 +4,7 @@ use deckle_autograd::Var;
 use deckle_tensor::{DType, Dim};
 
 use super::setting::{loss, loss_basics};
-use crate::{Error, Loss, Result};
+use crate::{Error, Loss, Result, expect};
 
 /// What stands for minus infinity among logits: finite, so that no gradient is NaN, and in the
 /// range of every element type.
@@ -57,6 +57,11 @@ loss! {
 
 impl Loss for Circle {
     loss_basics! { Circle }
+
+    fn check(&self) -> Result<()> {
+        expect::not_negative("gamma", self.gamma)?;
+        expect::not_negative("margin", self.margin)
+    }
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
         let mut labels = y_true.cast(DType::I32)?;

@@ -54,8 +54,13 @@ loss! {
 impl Loss for BinaryFocalCrossentropy {
     loss_basics! { BinaryFocalCrossentropy }
 
-    fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
+    fn check(&self) -> Result<()> {
         expect::rate("label_smoothing", self.label_smoothing)?;
+        expect::rate("alpha", self.alpha)?;
+        expect::not_negative("gamma", self.gamma)
+    }
+
+    fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
         let mut t = as_float(y_true, y_pred)?;
         if self.label_smoothing > 0.0 {
             t = t * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing;
@@ -124,8 +129,13 @@ loss! {
 impl Loss for CategoricalFocalCrossentropy {
     loss_basics! { CategoricalFocalCrossentropy }
 
-    fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
+    fn check(&self) -> Result<()> {
         expect::rate("label_smoothing", self.label_smoothing)?;
+        expect::not_negative("alpha", self.alpha)?;
+        expect::not_negative("gamma", self.gamma)
+    }
+
+    fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
         let mut t = as_float(y_true, y_pred)?;
         if self.label_smoothing > 0.0 {
             let share = t.ones_like()?.mul(&t.count_of([-1], t.dtype())?)?;

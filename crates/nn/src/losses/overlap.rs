@@ -5,7 +5,7 @@ use deckle_tensor::Axes;
 
 use super::setting::{loss, loss_basics};
 use crate::{
-    Loss, Result,
+    Loss, Result, expect,
     layers::AxisList,
     loss::{EPSILON, as_float},
 };
@@ -95,6 +95,11 @@ loss! {
 
 impl Loss for Tversky {
     loss_basics! { Tversky }
+
+    fn check(&self) -> Result<()> {
+        expect::not_negative("alpha", self.alpha)?;
+        expect::not_negative("beta", self.beta)
+    }
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
         let (t, axes) = (as_float(y_true, y_pred)?, axes(self.axis.as_ref()));
