@@ -5,8 +5,8 @@ use deckle_nn::{
     Activation, Call, LayerExt, LayerHandle, Model, Result, Symbol,
     layers::{
         self, Add, BatchNormalization, Concatenate, Conv1D, Dense, Dropout, Embedding,
-        Flatten, GlobalMaxPooling1D, GroupNormalization, LSTM, MaxPooling1D, Multiply,
-        ReLU, Rescaling, Reshape, Softmax,
+        Flatten, GRUCell, GlobalMaxPooling1D, GroupNormalization, LSTM, MaxPooling1D,
+        Multiply, RNN, ReLU, Rescaling, Reshape, SimpleRNN, Softmax,
     },
 };
 use deckle_tensor::{DType, Tensor};
@@ -142,4 +142,40 @@ fn not_zero() -> layers::Operation {
             named: Vec::new(),
         },
     )
+}
+
+/// The output before a masked step, and 0 before the first that counts, whatever else is set.
+#[test]
+fn unrolled_loops_know_no_zeros_for_masked_steps() -> Result<()> {
+    let words = Symbol::typed_input("words", [3], DType::I32);
+    let vectors = Embedding::new(5, 2).mask_zero(true).apply(&words)?;
+    let simple = |unroll| {
+        let layer = SimpleRNN::new(1).return_sequences(true).zero_output_for_mask(true);
+        layer.unroll(unroll).activation(Activation::Exponential)
+    };
+    let cell = |unroll| {
+        let layer = RNN::new(GRUCell::new(1).activation(Activation::Exponential));
+        layer.return_sequences(true).zero_output_for_mask(true).unroll(unroll)
+    };
+    for unroll in [false, true] {
+        let outputs = [
+            simple(unroll).apply(&vectors)?,
+            cell(unroll).apply(&vectors)?,
+            simple(unroll).return_sequences(false).apply(&vectors)?,
+        ];
+        let model = Model::new([&words], &outputs)?;
+        // Between two words, at the end; and at the beginning.
+        for (output, _) in run(&model, &[[3, 0, 2, 0, 4, 0]])? {
+            let y = output.to_vec::<f32>()?;
+            let is_zero = |at: usize| y[at].to_bits() == 0;
+            if y.len() == 2 {
+                assert_eq!([is_zero(0), is_zero(1)], [false, !unroll], "{y:?}");
+                continue;
+            }
+            let repeats = |at: usize| y[at].to_bits() == y[at - 1].to_bits();
+            assert_eq!([repeats(1), repeats(5)], [unroll; 2], "{y:?}");
+            assert_eq!([is_zero(1), is_zero(3)], [!unroll, true], "{y:?}");
+        }
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use deckle_autograd::{Result as GraphResult, Scanned, Var, Variable, scan};
 use deckle_tensor::{Dim, Shape};
 use serde::{Deserialize, Serialize};
 
-use super::dropout::dropout;
+use super::{dropout::dropout, rnn::begun};
 use crate::{
     Activation, Call, Constraint, Error, Init, Initializer, Inputs, Regularizer, Result,
     expect, keras::yes,
@@ -24,6 +24,8 @@ pub(super) struct Recurrent {
     pub(super) go_backwards: bool,
     #[serde(default)]
     pub(super) stateful: bool,
+    #[serde(default)]
+    pub(super) unroll: bool,
     #[serde(default)]
     pub(super) zero_output_for_mask: bool,
     pub(super) units: usize,
@@ -103,6 +105,14 @@ macro_rules! recurrent_setters {
             #[must_use]
             pub fn stateful(mut self, stateful: bool) -> Self {
                 self.recurrent.stateful = stateful;
+                self
+            }
+
+            /// Sets whether a masked step gives what Keras's unrolled loops give: the output before
+            /// it, or 0 at first, whatever `zero_output_for_mask` says; false by default.
+            #[must_use]
+            pub fn unroll(mut self, unroll: bool) -> Self {
+                self.recurrent.unroll = unroll;
                 self
             }
 
@@ -282,6 +292,7 @@ impl Recurrent {
             return_state: false,
             go_backwards: false,
             stateful: false,
+            unroll: false,
             zero_output_for_mask: false,
             units,
             activation: Activation::Tanh,
@@ -465,7 +476,10 @@ impl Recurrent {
         call: &mut Call<'_>,
     ) -> Result<Vec<Var>> {
         remember(&steps.memories, &states, call)?;
-        let zeroed = steps.mask.as_ref().filter(|_| self.zero_output_for_mask);
+        let zeroed = match &steps.mask {
+            Some(mask) if self.unroll => Some(begun(mask)?),
+            mask => mask.clone().filter(|_| self.zero_output_for_mask),
+        };
         let output = match (self.return_sequences, zeroed) {
             (true, None) => sequence.swap_axes(0, 1)?,
             (true, Some(mask)) => {

@@ -3,7 +3,7 @@
 use std::{any::Any, cell::RefCell};
 
 use deckle_autograd::{Axis, Error as GraphError, Var, Variable, scan};
-use deckle_tensor::{Dim, Shape};
+use deckle_tensor::{DType, Dim, Shape};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -65,6 +65,8 @@ pub struct RNN {
     #[serde(default)]
     stateful: bool,
     #[serde(default)]
+    unroll: bool,
+    #[serde(default)]
     zero_output_for_mask: bool,
     cell: Wrapped,
 }
@@ -78,6 +80,7 @@ impl RNN {
             return_state: false,
             go_backwards: false,
             stateful: false,
+            unroll: false,
             zero_output_for_mask: false,
             cell: cell.into(),
         }
@@ -96,6 +99,9 @@ impl RNN {
         return_state: bool;
         /// Sets whether the last step comes first, in the output too; false by default.
         go_backwards: bool;
+        /// Sets whether a masked step gives what Keras's unrolled loops give: the output before it,
+        /// or 0 at first, whatever `zero_output_for_mask` says; false by default.
+        unroll: bool;
         /// Sets whether the output of a masked step is 0, not that of the step before; false by
         /// default.
         zero_output_for_mask: bool;
@@ -130,6 +136,7 @@ impl RNN {
             ("return_sequences", self.return_sequences),
             ("return_state", self.return_state),
             ("go_backwards", self.go_backwards),
+            ("unroll", self.unroll),
             ("zero_output_for_mask", self.zero_output_for_mask),
             ("stateful", self.stateful),
         ] {
@@ -154,6 +161,8 @@ impl FromConfig for RNN {
             #[serde(default)]
             stateful: bool,
             #[serde(default)]
+            unroll: bool,
+            #[serde(default)]
             zero_output_for_mask: bool,
         }
         let cell = match config.get("cell").unwrap_or(&Value::Null) {
@@ -166,10 +175,16 @@ impl FromConfig for RNN {
             return_state: flags.return_state,
             go_backwards: flags.go_backwards,
             stateful: flags.stateful,
+            unroll: flags.unroll,
             zero_output_for_mask: flags.zero_output_for_mask,
             cell,
         })
     }
+}
+
+/// At which steps, the first axis, a mask has left something so far.
+pub(super) fn begun(mask: &Var) -> Result<Var> {
+    Ok(mask.cast(DType::F32)?.cumsum(0, false, false)?.greater(0.0)?)
 }
 
 /// The shape of one step.
@@ -362,12 +377,13 @@ impl BuiltRNN {
         states: &[Var],
         call: &mut Call<'_>,
     ) -> Result<(Var, Var, Vec<Var>)> {
-        let zero = self.config.zero_output_for_mask;
+        let unroll = self.config.unroll;
+        let zero = self.config.zero_output_for_mask && !unroll;
         // Carried are the output of the step before, then the states.
         let like = x.swap_axes(0, 1)?;
         let first = states.get(self.first).filter(|_| {
             let state = self.states.get(self.first);
-            state.is_some_and(|state| state.may_equal(&self.output))
+            !unroll && state.is_some_and(|state| state.may_equal(&self.output))
         });
         let before =
             first.cloned().map_or_else(|| zeros(&like, &self.output, call), Ok)?;
