@@ -312,20 +312,23 @@ fn function(value: &Value) -> Option<&str> {
     value.get("config")?.as_str().filter(|_| is_function)
 }
 
-/// Keras's form of a wrapped loss with its defaults.
+/// Keras's form of a wrapped loss.
 fn wrapped(name: &str, metric: &dyn Metric) -> Option<Value> {
-    let class = metric.config().get("fn")?.as_str()?.to_owned();
+    let mut config = metric.config();
+    let class = config.remove("fn")?.as_str()?.to_owned();
     let function = json!({
         "module": "builtins",
         "class_name": "function",
         "config": class,
         "registered_name": "function",
     });
-    if name == class {
+    if name == class && config.is_empty() {
         return Some(function);
     }
-    let config = json!({ "name": name, "dtype": "float32", "fn": function });
-    Some(keras_object("keras.metrics", "MeanMetricWrapper", config))
+    config.insert("name".to_owned(), Value::from(name));
+    config.insert("dtype".to_owned(), Value::from("float32"));
+    config.insert("fn".to_owned(), function);
+    Some(keras_object("keras.metrics", "MeanMetricWrapper", config.into()))
 }
 
 /// The name of a type in Keras's JSON: a text, or an object that names it.

@@ -33,6 +33,14 @@ pub enum Error {
         #[source]
         error: Box<Self>,
     },
+    /// A metric failed.
+    InMetric {
+        /// Its class.
+        metric: String,
+        /// What failed.
+        #[source]
+        error: Box<Self>,
+    },
     /// Something was given that cannot be used.
     Invalid {
         /// What was done.
@@ -85,6 +93,16 @@ impl Error {
     /// Says which callback failed.
     pub(crate) fn in_callback(self, name: &str) -> Self {
         Self::InCallback { callback: name.to_owned(), error: Box::new(self) }
+    }
+
+    /// Says which metric failed, if that is not said yet.
+    pub(crate) fn in_metric(self, class: &str) -> Self {
+        match self {
+            Self::Model(_) => {
+                Self::InMetric { metric: class.to_owned(), error: Box::new(self) }
+            }
+            other => other,
+        }
     }
 
     /// Says which name was probably meant, if that is not said yet.
@@ -162,6 +180,7 @@ impl fmt::Display for Error {
             Self::InCallback { callback, error } => {
                 write!(f, "callback `{callback}`: {error}")
             }
+            Self::InMetric { metric, error } => write!(f, "metric {metric}: {error}"),
             Self::Invalid { problem, expected, got, help } => {
                 f.write_str(problem)?;
                 for (name, text) in

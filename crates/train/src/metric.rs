@@ -70,6 +70,9 @@ pub trait Metric: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Whether a mask of the predictions takes samples out, as it does of Keras's means.
+    ///
+    /// It does so in training and in evaluation; Keras on JAX forgets the mask in training, but
+    /// for the loss.
     fn takes_mask(&self) -> bool {
         true
     }

@@ -144,7 +144,9 @@ impl MetricState {
         let old: Vec<_> = state.iter().enumerate().map(of_state).collect();
         let (y_true, y_pred) = (&batch[0], &batch[1]);
         let metric = self.metric.resolve(y_true, y_pred);
-        let new = metric.update(&old, y_true, y_pred, batch.get(2))?;
+        let new = metric
+            .update(&old, y_true, y_pred, batch.get(2))
+            .map_err(|error| error.in_metric(metric.class_name()))?;
         let inputs: Vec<_> = batch.into_iter().chain(old).collect();
         Ok(Function::new(&inputs, &new).compile(&default_device())?)
     }

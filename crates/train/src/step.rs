@@ -382,7 +382,9 @@ impl Parts<'_> {
                     (weights, mask) => weights.or(mask).cloned(),
                 };
                 let metric = metric.resolve(t, p);
-                let new = metric.update(&tracker.read(), t, p, weights.as_ref())?;
+                let new = metric
+                    .update(&tracker.read(), t, p, weights.as_ref())
+                    .map_err(|error| error.in_metric(metric.class_name()))?;
                 Var::set_path(&new, &known, "metrics");
                 updates.extend(tracker.updates(new));
             }

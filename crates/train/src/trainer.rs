@@ -102,7 +102,8 @@ impl Trainer {
     /// Writes model, weights, compile state and optimizer's state as `.keras` or legacy `.h5`;
     /// weights and optimizer's state alone as `.weights.h5` or `.safetensors`.
     ///
-    /// The file appears whole or not at all, and is the same for the same state.
+    /// The file appears whole or not at all, and is the same for the same state. Metrics of
+    /// classes that Keras does not have are left out of it.
     ///
     /// # Errors
     ///

@@ -106,6 +106,11 @@ fn settings_survive_a_file() {
         assert_eq!(again.name(), metric.name());
         assert_eq!(again.to_keras().unwrap(), written);
         let Some(config) = written["config"].as_object() else { continue };
+        if written["class_name"] != case.class.as_str() {
+            // A function that is wrapped, and a class too.
+            assert_eq!(case.class, "MeanMetricWrapper");
+            continue;
+        }
         for (key, keras) in case.config.as_object().unwrap() {
             let same = match (config[key].as_f64(), keras.as_f64()) {
                 (Some(a), Some(b)) => a.to_bits() == b.to_bits(),
@@ -221,6 +226,76 @@ fn shapes_that_do_not_fit_are_refused() {
         let text = error(class, config.clone(), y_true, y_pred);
         assert!(text.starts_with(&format!("metric {class}: ")), "{config}: {text}");
     }
+}
+
+/// Every setting of every metric with values that make no sense: an error with the metric's name.
+#[test]
+fn every_wrong_setting_is_an_error_with_the_metrics_name() {
+    let (mut problems, mut checked) = (Vec::new(), 0);
+    let mut seen = std::collections::BTreeSet::new();
+    for case in cases() {
+        let class = &case.class;
+        for (key, value) in case.config.as_object().unwrap() {
+            let wrong = match key.as_str() {
+                // Keras takes any.
+                "thresholds" if class == "AUC" => json!(["low"]),
+                "thresholds" => json!([-0.1, 1.1, [0.5, 2.0], "low"]),
+                "num_thresholds" | "k" | "top_k" | "num_classes" => {
+                    json!([0, -1, 1.5, "a"])
+                }
+                "specificity" | "sensitivity" | "recall" | "precision"
+                | "label_smoothing" => json!([-0.1, 1.1, "much"]),
+                "class_id" => json!([-1, 0.5, "first"]),
+                "target_class_ids" => json!([[99], "all", [-1]]),
+                // Only read where there are scores.
+                "axis" if class.contains("IoU") => json!(["last"]),
+                "axis" => json!([9, -9, "last"]),
+                "beta" => json!([0.0, -1.0, "b"]),
+                "average" | "class_aggregation" | "curve" | "summation_method" => {
+                    json!(["most", 3])
+                }
+                "from_logits" | "multi_label" | "sparse_y_true" | "sparse_y_pred"
+                | "from_sorted_ids" => json!(["maybe", 3]),
+                "num_labels" => json!([0, -1]),
+                "label_weights" => json!([[1.0], "all"]),
+                "num_regressors" => json!([-1, 0.5]),
+                "ignore_class" => json!(["first", 0.5]),
+                "threshold" => json!(["low", [0.5]]),
+                _ => json!([]),
+            };
+            // A setting that is not set may depend on others.
+            let is_first = seen.insert((class.clone(), key.clone(), value.is_null()));
+            if value.is_null() || !is_first {
+                continue;
+            }
+            for wrong in wrong.as_array().unwrap() {
+                let mut config = case.config.clone();
+                config[key] = wrong.clone();
+                checked += 1;
+                let keras = json!({ "class_name": class, "config": config });
+                let measured = AnyMetric::from_keras(&keras).and_then(|metric| {
+                    let (y_true, y_pred, _) = &case.batches[0];
+                    let mut state = MetricState::new(metric);
+                    state.update_state(&y_true.tensor(), &y_pred.tensor(), None)
+                });
+                match measured {
+                    Ok(()) => problems.push(format!("{class}: {key} = {wrong} is taken")),
+                    Err(error)
+                        if error.to_string().contains(&format!("metric {class}")) => {}
+                    Err(error) => {
+                        problems.push(format!("{class}: {key} = {wrong}: {error}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        problems.is_empty(),
+        "{} of {checked}:\n{}",
+        problems.len(),
+        problems.join("\n")
+    );
+    assert!(checked > 100, "{checked}");
 }
 
 #[test]

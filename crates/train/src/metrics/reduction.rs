@@ -185,14 +185,21 @@ impl Metric for MeanMetricWrapper {
         "MeanMetricWrapper"
     }
 
-    /// The function of a loss with its defaults, as `fn`; else nothing.
+    /// The function of a loss, as `fn`, with those of its settings that are not the defaults; of
+    /// another function nothing.
     fn config(&self) -> Map<String, Value> {
         let Some(loss) = &self.loss else { return Map::new() };
+        let settings = |loss: &AnyLoss| match loss.config() {
+            Ok(Value::Object(settings)) => settings,
+            _ => Map::new(),
+        };
         let name = snake_case(loss.class_name());
-        let is_default = AnyLoss::by_name(&name)
-            .is_ok_and(|default| default.config().ok() == loss.config().ok());
-        let function = is_default.then(|| ("fn".to_owned(), Value::from(name)));
-        function.into_iter().collect()
+        let default = AnyLoss::by_name(&name).map(|loss| settings(&loss));
+        let default = default.unwrap_or_default();
+        let mut config = settings(loss);
+        config.retain(|key, value| key != "reduction" && default.get(key) != Some(value));
+        config.insert("fn".to_owned(), Value::from(name));
+        config
     }
 
     fn direction(&self) -> Option<Direction> {
