@@ -5,6 +5,7 @@
 //! A training step is forward, loss, backward and update of a fixed batch in memory. The
 //! workloads and the fields of the lines are those of the other frameworks in `benchmarks/`.
 
+mod bricks;
 mod cases;
 mod measure;
 
@@ -49,6 +50,9 @@ struct Arguments {
     /// Print the plan of the training step instead
     #[arg(long)]
     plan: bool,
+    /// Print what variants of layers cost beside their plain siblings instead
+    #[arg(long)]
+    bricks: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -60,6 +64,10 @@ enum Mode {
 #[expect(clippy::print_stdout, reason = "the results are the program's output")]
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if arguments.bricks {
+        println!("{}", bricks::table(arguments.seconds)?);
+        return Ok(());
+    }
     let names: Vec<&str> =
         if arguments.case == "all" { NAMES.to_vec() } else { vec![&arguments.case] };
     for name in names {

@@ -1,0 +1,228 @@
+//! What a variant of a layer costs beside its plain sibling, per multiply-add: [`table`].
+
+use std::fmt::Write as _;
+
+use deckle::prelude::*;
+
+use crate::measure::timed;
+
+/// A layer alone in a model, and how many multiply-adds its forward pass takes for a batch.
+struct Brick {
+    name: &'static str,
+    model: Sequential,
+    input: Vec<usize>,
+    multiply_adds: f64,
+}
+
+/// Rows of examples in a batch, and what the inputs of each kind of layer are.
+const BATCH: usize = 32;
+const STEPS: usize = 50;
+const FEATURES: usize = 64;
+const SIDE: usize = 28;
+const FILTERS: usize = 32;
+
+fn brick(
+    name: &'static str,
+    input: &[usize],
+    multiply_adds: usize,
+    layer: impl Into<LayerHandle>,
+) -> Brick {
+    let model = Sequential::new(input).add(layer);
+    let multiply_adds = (BATCH * multiply_adds) as f64;
+    Brick { name, model, input: input.to_vec(), multiply_adds }
+}
+
+/// The plain layer first, then what is compared with it.
+fn families() -> Vec<Vec<Brick>> {
+    let (sequence, units) = ([STEPS, FEATURES], FEATURES);
+    let recurrent =
+        |gates: usize, steps: usize| steps * gates * units * (FEATURES + units);
+    let lstm = recurrent(4, STEPS);
+    let picture = [SIDE, SIDE, FILTERS];
+    let conv = |pixels: usize, kernel: usize, from: usize, to: usize| {
+        pixels * kernel * from * to
+    };
+    let valid = (SIDE - 2) * (SIDE - 2);
+    let whole = SIDE * SIDE;
+    let plain = |pixels| conv(pixels, 9, FILTERS, FILTERS);
+    let line = [SIDE * SIDE, FILTERS];
+    let cube = [10, 10, 10, FILTERS];
+    let film = [6, 14, 14, 16];
+    vec![
+        vec![
+            brick("LSTM", &sequence, lstm, LSTM::new(units)),
+            brick(
+                "LSTM, return_sequences",
+                &sequence,
+                lstm,
+                LSTM::new(units).return_sequences(true),
+            ),
+            brick(
+                "LSTM, go_backwards",
+                &sequence,
+                lstm,
+                LSTM::new(units).go_backwards(true),
+            ),
+            brick(
+                "LSTM, dropout and recurrent_dropout",
+                &sequence,
+                lstm,
+                LSTM::new(units).dropout(0.2).recurrent_dropout(0.2),
+            ),
+            brick("RNN of LSTMCell", &sequence, lstm, RNN::new(LSTMCell::new(units))),
+            brick(
+                "RNN of two LSTMCells",
+                &sequence,
+                2 * lstm,
+                RNN::new(StackedRNNCells::new([
+                    LSTMCell::new(units).into(),
+                    LSTMCell::new(units).into(),
+                ])),
+            ),
+            brick(
+                "Bidirectional of LSTM",
+                &sequence,
+                2 * lstm,
+                Bidirectional::new(LSTM::new(units)),
+            ),
+            brick("GRU", &sequence, recurrent(3, STEPS), GRU::new(units)),
+            brick(
+                "GRU, reset_after = false",
+                &sequence,
+                recurrent(3, STEPS),
+                GRU::new(units).reset_after(false),
+            ),
+            brick("SimpleRNN", &sequence, recurrent(1, STEPS), SimpleRNN::new(units)),
+        ],
+        vec![
+            brick("Conv2D", &picture, plain(valid), Conv2D::new(FILTERS, 3)),
+            brick(
+                "Conv2D, same",
+                &picture,
+                plain(whole),
+                Conv2D::new(FILTERS, 3).padding(Padding::Same),
+            ),
+            brick(
+                "Conv2D, strides 2",
+                &picture,
+                plain(13 * 13),
+                Conv2D::new(FILTERS, 3).strides(2),
+            ),
+            brick(
+                "Conv2D, dilation 2",
+                &picture,
+                plain(24 * 24),
+                Conv2D::new(FILTERS, 3).dilation_rate(2),
+            ),
+            brick(
+                "Conv2D, 4 groups",
+                &picture,
+                plain(valid) / 4,
+                Conv2D::new(FILTERS, 3).groups(4),
+            ),
+            brick(
+                "Conv2D, channels_first",
+                &[FILTERS, SIDE, SIDE],
+                plain(valid),
+                Conv2D::new(FILTERS, 3).data_format(DataFormat::ChannelsFirst),
+            ),
+            brick(
+                "Conv2DTranspose",
+                &picture,
+                plain(whole),
+                Conv2DTranspose::new(FILTERS, 3),
+            ),
+            brick(
+                "Conv2DTranspose, strides 2",
+                &picture,
+                plain(whole),
+                Conv2DTranspose::new(FILTERS, 3).strides(2),
+            ),
+            brick(
+                "DepthwiseConv2D",
+                &picture,
+                conv(valid, 9, FILTERS, 1),
+                DepthwiseConv2D::new(3),
+            ),
+            brick(
+                "SeparableConv2D",
+                &picture,
+                conv(valid, 9, FILTERS, 1) + conv(valid, 1, FILTERS, FILTERS),
+                SeparableConv2D::new(FILTERS, 3),
+            ),
+            brick("Conv1D, 9 wide", &line, plain(whole - 8), Conv1D::new(FILTERS, 9)),
+            brick(
+                "Conv1D, causal",
+                &line,
+                plain(whole),
+                Conv1D::new(FILTERS, 9).padding(Padding::Causal),
+            ),
+            brick(
+                "Conv1DTranspose",
+                &line,
+                plain(whole),
+                Conv1DTranspose::new(FILTERS, 9),
+            ),
+            brick(
+                "Conv3D",
+                &cube,
+                conv(8 * 8 * 8, 27, FILTERS, FILTERS),
+                Conv3D::new(FILTERS, 3),
+            ),
+            brick(
+                "Conv3DTranspose",
+                &cube,
+                conv(1000, 27, FILTERS, FILTERS),
+                Conv3DTranspose::new(FILTERS, 3),
+            ),
+            brick(
+                "ConvLSTM2D",
+                &film,
+                6 * (conv(144, 9, 16, 64) + conv(144, 9, 16, 64)),
+                ConvLSTM2D::new(16, 3),
+            ),
+        ],
+    ]
+}
+
+/// Markdown's rows: milliseconds of the forward pass and of a step of training, picoseconds per
+/// multiply-add of each (training takes three times as many), and both beside the first of the
+/// family.
+pub(crate) fn table(seconds: f64) -> Result<String> {
+    let mut text = String::from(
+        "| layer | million multiply-adds | forward, ms | training, ms | ps each, forward | training | \
+         × plain, forward | training |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for family in families() {
+        let mut plain = None;
+        for Brick { name, model, input, multiply_adds } in family {
+            let model = model.build()?;
+            let shape = [&[BATCH], &input[..]].concat();
+            let x = Tensor::random_uniform(&shape, -1.0..1.0, 1);
+            let compile =
+                Compile::new(Sgd::new().learning_rate(1e-6), MeanSquaredError::new());
+            let mut trainer = model.compile(compile)?;
+            let predictor = trainer.predictor()?.batch_size(BATCH);
+            let y = predictor.predict(std::slice::from_ref(&x))?.remove(0);
+            let zeros = Tensor::zeros(DType::F32, y.shape());
+            let data = Arrays::of([x.clone()], [zeros])?;
+            let mut batch = deckle::data::Batch::new();
+            data.read_batch(deckle::data::Order::of(&data).indices(), &mut batch)?;
+            let forward = timed(seconds, || predictor.predict(&batch.inputs))?.ms;
+            let training = timed(seconds, || trainer.train_step(&batch))?.ms;
+            let each = [forward, training / 3.0].map(|ms| ms * 1e9 / multiply_adds);
+            let first = *plain.get_or_insert(each);
+            writeln!(
+                text,
+                "| {name} | {:.1} | {forward:.2} | {training:.2} | {:.1} | {:.1} | {:.2} | {:.2} |",
+                multiply_adds / 1e6,
+                each[0],
+                each[1],
+                each[0] / first[0],
+                each[1] / first[1]
+            )
+            .expect("a text takes all that is written");
+        }
+    }
+    Ok(text)
+}
