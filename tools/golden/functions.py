@@ -23,7 +23,8 @@ WITH = [
     ("leaky_relu", {"negative_slope": 0.05}), ("leaky_relu", {"negative_slope": 0.6}), ("elu", {"alpha": 0.3}), ("elu", {"alpha": 2.0}),
     ("celu", {"alpha": 0.3}), ("celu", {"alpha": 2.0}), ("gelu", {"approximate": True}), ("hard_shrink", {"threshold": 1.5}),
     ("soft_shrink", {"threshold": 1.5}), ("squareplus", {"b": 0.5}), ("glu", {"axis": 0}), ("softmax", {"axis": 0}),
-    ("log_softmax", {"axis": 0}), ("sparsemax", {"axis": 0}), ("threshold", {"threshold": 0.5, "default_value": -2.0}),
+    ("log_softmax", {"axis": 0}), ("sparsemax", {"axis": 0}), ("log_softmax", {"axis": -2}), ("sparsemax", {"axis": -2}),
+    ("softmax", {"axis": -2}), ("glu", {"axis": -2}), ("hard_shrink", {"threshold": 0.2}), ("soft_shrink", {"threshold": 0.1}), ("squareplus", {"b": 9.0}), ("threshold", {"threshold": 0.5, "default_value": -2.0}),
     ("threshold", {"threshold": -1.0, "default_value": 9.0}),
 ]
 REGULARIZERS = [

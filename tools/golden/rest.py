@@ -1,6 +1,6 @@
 """Models of the golden cases with the settings that the others leave at their defaults, and with masks in training."""
 
-from keras import Input, Model, constraints as C, layers as L, losses, metrics, optimizers, regularizers as R
+from keras import Input, Model, constraints as C, initializers as I, layers as L, losses, metrics, optimizers, regularizers as R
 
 from models import FIT, model, network, numbers, whole, words
 
@@ -43,6 +43,35 @@ def settings_of_cells():
     array = numbers(2, 4, 3)
     array[0, -1] = array[1, 0] = 0.5
     return {"model": Model(x, ys), "inputs": array}
+
+
+@model
+def second_settings():
+    a, b = Input((3, 4)), Input((3, 4))
+    batch, wave = Input(batch_shape=(2, 3, 4)), Input((6, 1))
+    square = [L.Dense(4, kernel_initializer=I.Identity(gain=2.0)), L.Dense(4, kernel_initializer=I.Identity(gain=-0.5)),
+              L.Dense(2, kernel_initializer=I.Orthogonal(gain=0.7, seed=3)), L.Dense(2, kernel_initializer=I.Orthogonal(gain=1.5)),
+              L.Dense(2, kernel_initializer=I.RandomUniform(-0.3, 0.2, seed=1)), L.Dense(2, kernel_initializer=I.RandomUniform(0.1, 0.2))]
+    ys = [L.Concatenate(axis=1)([a, b]), L.Concatenate(axis=-2)([b, a]), L.UpSampling1D(3)(a), L.UpSampling1D(5)(a), L.RepeatVector(2)(L.Flatten()(a)),
+          L.RepeatVector(4)(L.Flatten()(b)), *[layer(a) for layer in square],
+          L.SimpleRNN(2, activity_regularizer="l2", dropout=0.2, seed=5)(batch), L.SimpleRNN(3, activity_regularizer=R.L1(0.1), recurrent_dropout=0.2, seed=6)(batch)]
+    ys.append(L.Conv1D(3, 4, kernel_initializer=I.STFT("imag", window="hann", scaling=None))(wave))
+    return {"model": Model([a, b, batch, wave], ys), "inputs": [numbers(2, 3, 4), numbers(2, 3, 4, seed=1), numbers(2, 3, 4, seed=2), numbers(2, 6, 1, seed=3)]}
+
+
+@model
+def masked_and_unrolled():
+    """Unrolled loops give for a masked step the output before it, and 0 at first, whatever else is set."""
+    x, h = Input((4, 3)), Input((2,), name="h")
+    m = L.Masking(0.5)(x)
+    made = dict(unroll=True, zero_output_for_mask=True)
+    ys = [L.Bidirectional(L.GRU(2, return_sequences=True, unroll=True), merge_mode=None)(m), L.Bidirectional(L.SimpleRNN(2, unroll=True))(m),
+          L.LSTM(2, return_sequences=True, **made)(m), L.SimpleRNN(2, go_backwards=True, **made)(m), L.GRU(2, return_sequences=True, unroll=True)(m, initial_state=h),
+          L.SimpleRNN(2, unroll=True)(m, initial_state=h), L.RNN(L.LSTMCell(2), return_sequences=True, return_state=True, **made)(m),
+          L.RNN([L.GRUCell(2), L.SimpleRNNCell(3)], return_sequences=True, go_backwards=True, unroll=True)(m)]
+    array = numbers(3, 4, 3)
+    array[0, -1] = array[1, 0] = array[2] = 0.5
+    return {"model": Model([x, h], ys), "inputs": [array, numbers(3, 2, seed=1)]}
 
 
 def parsed(reduction, **more):

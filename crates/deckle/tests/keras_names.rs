@@ -22,7 +22,7 @@ use deckle::{
 use serde_json::{Map, Value, json};
 
 /// How, not what, Keras computes: read from a file, and of no effect.
-const HARMLESS: &[&str] = &["unroll", "use_cudnn", "flash_attention", "synchronized"];
+const HARMLESS: &[&str] = &["use_cudnn", "flash_attention", "synchronized"];
 
 /// Arguments that do not exist here: the class, or `*` for all, the argument, a value of it
 /// that a file may have (none if files never have it), and what to do instead.
@@ -33,6 +33,15 @@ const MISSING: &[(&str, &str, Option<&str>, &str)] = &[
     ("*", "gptq_unpacked_column_size", Some("3"), ""),
     ("*", "sparse", Some("true"), ""),
     ("*", "weights", None, "set the variables of the built model"),
+    (
+        "IoU",
+        "axis",
+        None,
+        "Keras sums the classes' values over it, too: the last alone works",
+    ),
+    ("MeanIoU", "axis", None, "as IoU's"),
+    ("OneHotIoU", "axis", None, "as IoU's"),
+    ("OneHotMeanIoU", "axis", None, "as IoU's"),
     ("InputLayer", "ragged", Some("true"), ""),
     ("InputLayer", "input_tensor", None, ""),
 ];
@@ -73,6 +82,12 @@ fn collect(value: &Value, are_metrics: bool, found: &mut Configs) {
                 let is_metric = are_metrics || module == Some("keras.metrics");
                 let prefix = if is_metric { "metrics:" } else { "" };
                 found.entry(format!("{prefix}{class}")).or_default().push(config.clone());
+            }
+            // An activation with its values.
+            if let (Some(Value::String(name)), Some(Value::Object(config)), Some(_)) =
+                (object.get("name"), object.get("config"), object.get("y"))
+            {
+                found.entry(name.clone()).or_default().push(config.clone());
             }
             for (key, part) in object {
                 match part {
@@ -207,13 +222,15 @@ fn camel(name: &str) -> String {
 }
 
 /// What stands for a name.
-fn counterpart(group: &str, name: &str) -> String {
+fn counterpart(group: &str, name: &str, takes_arguments: bool) -> String {
     let own = match (group, name) {
         ("optimizers", "SGD") => "Sgd",
         ("optimizers", "RMSprop") => "RmsProp",
         ("layers", "InputLayer") => return "nn::InputLayer".to_owned(),
         _ => name,
     };
+    let function = if name == "relu" { "relu_with" } else { name };
+    let of_var = format!("autograd::Var::{function}");
     match group {
         "layers" => format!("nn::layers::{own}"),
         "losses" => format!("nn::losses::{own}"),
@@ -222,9 +239,28 @@ fn counterpart(group: &str, name: &str) -> String {
         "initializers" => format!("nn::Initializer::{own}"),
         "regularizers" => format!("nn::Regularizer::{own}"),
         "constraints" => format!("nn::Constraint::{own}"),
-        _ if name.parse::<Activation>().is_err() => "nn::layers::Operation".to_owned(),
+        _ if name.parse::<Activation>().is_err() => of_var,
+        _ if takes_arguments => format!("nn::Activation::{}`, `{of_var}", camel(name)),
         _ => format!("nn::Activation::{}", camel(name)),
     }
+}
+
+/// How many configurations that differ in what they set there are cases of, other than the
+/// defaults; of what has no arguments, how many cases.
+fn variety(all: &[Map<String, Value>], arguments: &[(&String, &Value)]) -> usize {
+    if arguments.is_empty() {
+        return all.len();
+    }
+    let set = |config: &Map<String, Value>| -> Vec<String> {
+        let changed = arguments.iter().filter_map(|(argument, default)| {
+            let value = config.get(*argument)?;
+            let is_same = is_default(argument, value, default, config);
+            (!is_same).then(|| format!("{argument}: {value}"))
+        });
+        changed.collect()
+    };
+    let sets: BTreeSet<_> = all.iter().map(set).filter(|set| !set.is_empty()).collect();
+    sets.len()
 }
 
 /// A row of the table: whether the name counts, what is written.
@@ -235,25 +271,23 @@ fn row(
     configs: &Configs,
 ) -> (bool, String) {
     if !is_known(group, name, configs) {
-        return (false, format!("| {name} | not yet | | |\n"));
+        return (false, format!("| {name} | not yet | | | |\n"));
     }
-    let own = camel(name);
-    let of_activation = if group == "activations" { configs.get(&own) } else { None };
-    let all =
-        configs.get(&key(group, name)).or(of_activation).map_or(&[][..], Vec::as_slice);
+    // Operations of models have the names of functions in another form.
+    let own = if group == "activations" { camel(name) } else { key(group, name) };
+    let keys = BTreeSet::from([key(group, name), own]);
+    let all: Vec<_> =
+        keys.iter().filter_map(|key| configs.get(key)).flatten().cloned().collect();
     let (mut accepted, mut absent) = (0, Vec::new());
     let generic = ["name", "dtype", "trainable"];
-    let arguments = arguments.iter().filter(|(key, _)| !generic.contains(&&key[..]));
+    let is_input = |key: &str| group == "activations" && key == "x";
+    let arguments: Vec<_> = arguments
+        .iter()
+        .filter(|(key, _)| !generic.contains(&&key[..]) && !is_input(key))
+        .collect();
     let mut count = 0;
-    for (argument, default) in arguments {
-        // An activation's settings are those of a layer.
-        if group == "activations" {
-            if argument != "x" {
-                count += 1;
-                absent.push(argument.clone());
-            }
-            continue;
-        }
+    let mut is_complete = true;
+    for &(argument, default) in &arguments {
         count += 1;
         let changed = all.iter().any(|config| {
             let value = config.get(argument);
@@ -268,17 +302,28 @@ fn row(
                 instead => format!("{argument} ({instead})"),
             }),
             _ if fine => accepted += 1,
-            _ => absent.push(format!("{argument} (no case)")),
+            _ => {
+                is_complete = false;
+                absent.push(format!("{argument} (no case)"));
+            }
         }
     }
+    let variety = variety(&all, &arguments);
+    // What is on or off has one other value only.
+    let is_switch = |argument: &str, default: &Value| {
+        default.is_boolean() || argument == "data_format"
+    };
+    let is_switch =
+        matches!(arguments[..], [(argument, default)] if is_switch(argument, default));
+    let wanted = if is_switch { 1 } else { 2 };
     let of =
         if count == 0 { "none".to_owned() } else { format!("{accepted} of {count}") };
     let text = format!(
-        "| {name} | `{}` | {of} | {} |\n",
-        counterpart(group, name),
+        "| {name} | `{}` | {of} | {variety} | {} |\n",
+        counterpart(group, name, !arguments.is_empty()),
         absent.join(", ")
     );
-    (!all.is_empty(), text)
+    (is_complete && variety >= wanted, text)
 }
 
 #[test]
@@ -297,7 +342,7 @@ fn the_table_of_names_is_up_to_date() {
         }
         let total = all.as_object().unwrap().len();
         writeln!(summary, "| {group} | {counted} of {total} |").unwrap();
-        write!(tables, "\n## {group}\n\n| Keras | Deckle | arguments | missing |\n|---|---|---|---|\n{rows}").unwrap();
+        write!(tables, "\n## {group}\n\n| Keras | Deckle | arguments | cases | missing |\n|---|---|---|---|---|\n{rows}").unwrap();
     }
     let same: Vec<_> = aliases
         .iter()
@@ -320,10 +365,11 @@ fn the_table_of_names_is_up_to_date() {
 const HEAD: &str = "\
 # Keras's bricks, and Deckle's
 
-Every public name of Keras 3 in these groups. A name counts if files with it are read, a case that
-Keras computed has it, and each of its arguments either had another value than its default in such
-a case, or is named here: as without a case, or as missing. A file with what is missing is
-refused, not misread. Written by
+Every public name of Keras 3 in these groups. A name counts if files with it are read, Keras
+computed cases of it in at least two configurations (`cases`) that are not the default and differ
+from each other, and each of its arguments either had another value than its default in one of
+them, or is named here as missing. One is enough of what can only be switched. Of names without arguments, `cases` counts the cases. A file with
+what is missing is refused, not misread. Written by
 `DECKLE_WRITE_DOCS=1 cargo test -p deckle --test keras_names`.
 
 | group | names that count |

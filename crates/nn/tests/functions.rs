@@ -95,6 +95,7 @@ fn activations_are_those_of_keras() {
     let mut plain = Vec::new();
     for case in &cases.activations {
         let of = |key: &str| case.config.get(key).and_then(Value::as_f64);
+        let axis = || case.config["axis"].as_i64().unwrap() as isize;
         let number = |key: &str, default: f64| of(key).unwrap_or(default);
         let y = if case.config.as_object().unwrap().is_empty() {
             let activation: Activation = case.name.parse().unwrap();
@@ -121,10 +122,10 @@ fn activations_are_those_of_keras() {
                         (number("threshold", 0.0), number("default_value", 0.0));
                     x.threshold(at, below).unwrap()
                 }
-                "glu" => x.glu(0).unwrap(),
-                "softmax" => x.softmax(0).unwrap(),
-                "log_softmax" => x.log_softmax(0).unwrap(),
-                "sparsemax" => x.sparsemax(0).unwrap(),
+                "glu" => x.glu(axis()).unwrap(),
+                "softmax" => x.softmax(axis()).unwrap(),
+                "log_softmax" => x.log_softmax(axis()).unwrap(),
+                "sparsemax" => x.sparsemax(axis()).unwrap(),
                 other => unreachable!("{other} has no argument"),
             }
         };
