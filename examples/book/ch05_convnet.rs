@@ -3,8 +3,8 @@
 //! `DECKLE_DATA_DIR=<folder with mnist/> cargo run --release --example ch05_convnet`
 //!
 //! The book reaches 0.9913 on the 10,000 test digits (section 5.1). Pictures of the training, the
-//! model, its mistakes, its filters, what they make of a digit, and where it looks (Grad-CAM,
-//! section 5.4) land in `target/examples/`.
+//! model, its mistakes, its filters, what they make of a digit, what each filter looks for, and
+//! where the model looks (Grad-CAM; all in section 5.4) land in `target/examples/`.
 
 use deckle::{
     datasets::mnist::Mnist,
@@ -12,6 +12,7 @@ use deckle::{
     nn::Call,
     plot::{self, Grid, PlotModel},
     prelude::*,
+    tensor::keep,
     train::ConfusionMatrix,
 };
 use deckle_examples::{picture, report, seed};
@@ -60,6 +61,10 @@ fn main() -> Result<()> {
     let grid = Grid::new().columns(8).scale(4).stretch(true).viridis(true);
     grid.image(&plot::activations(&seen[0])?)?.save_png(picture("activations"))?;
 
+    let liked = what_filters_like(&model, "conv2d_2", 64)?;
+    let grid = Grid::new().columns(8).scale(2).stretch(true);
+    grid.image(&liked)?.save_png(picture("liked"))?;
+
     let heat = grad_cam(&model, &digit)?;
     let plain = Grid::new().gap(0).scale(10).image(&digit)?;
     plot::overlay(&plain, &heat, 0.5)?.save_png(picture("grad_cam"))?;
@@ -69,6 +74,28 @@ fn main() -> Result<()> {
         report("MNIST convnet: test accuracy", 0.9913, matrix.accuracy());
     }
     Ok(())
+}
+
+/// For each filter of a layer the image to which it answers most: 40 steps of gradient ascent
+/// from gray noise, for all filters at once.
+fn what_filters_like(model: &Model, layer: &str, filters: usize) -> Result<Tensor> {
+    let seen = model.sub_model([layer])?;
+    let images = Var::input("images", [filters, 28, 28], DType::F32);
+    let maps =
+        seen.call(std::slice::from_ref(&images), &mut Call::inference())?.remove(0);
+    // Image number i is for filter number i.
+    let own = Var::constant(&Tensor::eye(DType::F32, filters));
+    let answer = maps.mean([1, 2])?.mul(&own)?.sum(..)?;
+    let slope = grad(&answer, &[&images])?.remove(0);
+    // Steps of the same size, however steep it is.
+    let size = slope.square()?.mean(keep([1, 2]))?.sqrt()?.add(1e-5)?;
+    let next = images.add(&slope.div(&size)?)?;
+    let step = Function::new([&images], [&next]).compile(&model.group().device())?;
+    let mut images = Tensor::random_uniform([filters, 28, 28], 118.0..138.0, seed());
+    for _ in 0..40 {
+        images = step.call(&[images])?.remove(0);
+    }
+    Ok(images)
 }
 
 /// Where the last convolution finds what speaks for the class that the model takes a digit for:
