@@ -141,6 +141,8 @@ pub fn reduce(
 ) -> Result<Var> {
     let dtype = values.dtype();
     let is_mean = matches!(reduction, Reduction::SumOverBatchSize | Reduction::Mean);
+    // Keras takes one sample without an axis for reduced already.
+    let is_one = values.rank() == 0;
     let mut values = values.clone();
     let mut factors: Option<Var> =
         weights.map(|weights| weights.cast(dtype)).transpose()?;
@@ -172,6 +174,7 @@ pub fn reduce(
     let sum = weighted.sum(..)?;
     Ok(match (reduction, factors) {
         (Reduction::Sum, _) => sum,
+        (Reduction::MeanWithSampleWeight, Some(_)) if is_one => sum,
         (Reduction::MeanWithSampleWeight, Some(factors)) => {
             let weight = factors.sum(..)?;
             let share = sum.div(&weight.equal(0.0)?.select(1.0, &weight)?)?;
