@@ -14,7 +14,7 @@ use std::f64::consts::PI;
 /// // Four pixels of two: what each is made of, and how much each part counts.
 /// let taps = Interpolation::Bilinear.taps(2, 4, false);
 /// assert_eq!(taps[0].0, [0, 0, 0, 1]);
-/// assert_eq!(taps[0].1, [0.0, 0.75, 0.25, 0.0]);
+/// assert_eq!(taps[0].1, [0.0, 0.75, 0.25, 1.0]);
 /// assert_eq!(taps[1].0, [0, 1, 1, 1]);
 /// ```
 ///
