@@ -47,6 +47,9 @@ struct Arguments {
     /// Seconds spent on the timed steps
     #[arg(long, default_value_t = 4.0)]
     seconds: f64,
+    /// Predict from that many threads at once too, each with the same model
+    #[arg(long, default_value_t = 1)]
+    callers: usize,
     /// Print the plan of the training step instead
     #[arg(long)]
     plan: bool,
@@ -134,6 +137,11 @@ fn run(name: &str, arguments: &Arguments) -> Result<Value> {
     if arguments.mode == Mode::Infer {
         add("ms", json!(times.ms));
         add("samples_per_s", json!(batch as f64 / times.ms * 1e3));
+        if arguments.callers > 1 {
+            let rate = |callers| together(&predictor, &step, callers, arguments.seconds);
+            add("calls_per_s", json!(rate(1)?));
+            add("calls_per_s_together", json!(rate(arguments.callers)?));
+        }
     }
     add("forward", times.to_json());
     if arguments.mode == Mode::Infer
@@ -142,6 +150,33 @@ fn run(name: &str, arguments: &Arguments) -> Result<Value> {
         add("rss_peak_mb", json!(megabytes));
     }
     Ok(line)
+}
+
+/// Predictions per second of that many threads with one model.
+fn together(
+    predictor: &Predictor,
+    step: &Batch,
+    callers: usize,
+    seconds: f64,
+) -> Result<f64> {
+    let begin = Instant::now();
+    let call = || -> Result<usize> {
+        let mut calls = 0;
+        while begin.elapsed().as_secs_f64() < seconds {
+            predictor.predict(&step.inputs)?;
+            calls += 1;
+        }
+        Ok(calls)
+    };
+    let calls = std::thread::scope(|scope| -> Result<usize> {
+        let threads: Vec<_> = (0..callers).map(|_| scope.spawn(call)).collect();
+        let counts = threads.into_iter().map(|thread| match thread.join() {
+            Ok(count) => count,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        counts.sum()
+    })?;
+    Ok(calls as f64 / begin.elapsed().as_secs_f64())
 }
 
 /// The program's memory after the steps so far, and what of it has to be there, in MiB.

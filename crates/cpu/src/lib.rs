@@ -215,8 +215,13 @@ impl Backend for Cpu {
         let Some(bytes) = from.as_bytes() else {
             return self.write(&from.contiguous(), to);
         };
-        let copied =
-            memory(to, "write")?.write(bytes.len(), |to| to.copy_from_slice(bytes));
+        let threads = &self.options.threads;
+        // New memory is slow at first, on each thread by itself.
+        let copied = memory(to, "write")?.write(bytes.len(), |to| {
+            threads.run_chunks(to, COPY, |start, to| {
+                to.copy_from_slice(&bytes[start..][..to.len()]);
+            });
+        });
         copied.ok_or_else(|| in_use("write"))
     }
 
@@ -251,6 +256,9 @@ impl Backend for Cpu {
         if copied { Ok(()) } else { Err(in_use("read")) }
     }
 }
+
+/// The bytes that one thread copies at a time: a huge page.
+const COPY: usize = 1 << 21;
 
 fn memory<'a>(buffer: &'a Buffer, op: &'static str) -> Result<&'a Memory> {
     buffer.memory().ok_or_else(|| {

@@ -3,10 +3,8 @@
 
 use crate::Element;
 
-/// One cache line, and one AVX-512 register.
-#[repr(C, align(64))]
-#[derive(Clone, Copy)]
-struct Line([u8; 64]);
+/// The bytes of one cache line, and of one AVX-512 register.
+const LINE: usize = 64;
 
 /// Zero-initialized bytes, aligned to 64.
 ///
@@ -25,16 +23,14 @@ pub struct Storage {
 }
 
 enum Memory {
-    Owned(Vec<Line>),
+    /// The memory begins after the gap, at the first aligned byte.
+    Owned { bytes: Vec<u8>, gap: usize },
     /// Memory of a foreign owner, who keeps it in place and unchanged as long as it lives.
     #[cfg_attr(
         not(feature = "ndarray"),
         expect(dead_code, reason = "only `ndarray` lends memory")
     )]
-    Foreign {
-        start: *const u8,
-        _owner: Box<dyn std::any::Any + Send + Sync>,
-    },
+    Foreign { start: *const u8, _owner: Box<dyn std::any::Any + Send + Sync> },
 }
 
 // SAFETY: `Owned` is plain data. `Foreign` is only ever read through `start`, and its owner,
@@ -45,9 +41,18 @@ unsafe impl Sync for Storage {}
 
 impl Storage {
     /// `len` bytes, all zero.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such number of bytes in any memory.
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
-        Self { memory: Memory::Owned(vec![Line([0; 64]); len.div_ceil(64)]), len }
+        // Single bytes that are 0 come from the system as they are; the zeros of memory that the
+        // allocator has to align would be written, and so touch all of it.
+        let with_gap = len.checked_add(LINE - 1).expect("a tensor's size fits into memory");
+        let bytes = vec![0; with_gap];
+        let gap = bytes.as_ptr().addr().wrapping_neg() % LINE;
+        Self { memory: Memory::Owned { bytes, gap }, len }
     }
 
     /// A copy of `values`.
@@ -72,7 +77,7 @@ impl Storage {
 
     fn start(&self) -> *const u8 {
         match &self.memory {
-            Memory::Owned(lines) => lines.as_ptr().cast(),
+            Memory::Owned { bytes, gap } => bytes[*gap..].as_ptr(),
             Memory::Foreign { start, .. } => *start,
         }
     }
@@ -87,7 +92,7 @@ impl Storage {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: `start` is valid for reads of `len` initialized bytes: `Owned` has at least
-        // as many (zeroed) lines, `Foreign` was made from a slice of that many bytes.
+        // as many after its gap, `Foreign` was made from a slice of that many bytes.
         unsafe { std::slice::from_raw_parts(self.start(), self.len) }
     }
 
@@ -102,7 +107,7 @@ impl Storage {
             assert!(self.bytes().iter().all(|&byte| byte < 2), "a Bool is 0 or 1");
         }
         // SAFETY: the memory is valid for reads of `len` initialized bytes and aligned for
-        // every `Element` (64 for `Owned`; `Foreign` was made from a slice of such elements).
+        // every `Element` (64 for `Owned`, whose bytes never move; `Foreign` was made from a slice of such elements).
         // All bit patterns are values of an `Element` but for `bool`, checked above.
         unsafe {
             std::slice::from_raw_parts(self.start().cast(), self.len / size_of::<T>())
@@ -119,14 +124,14 @@ impl Storage {
         if T::DTYPE == crate::DType::Bool {
             assert!(self.bytes().iter().all(|&byte| byte < 2), "a Bool is 0 or 1");
         }
-        let Memory::Owned(lines) = &mut self.memory else {
+        let Memory::Owned { bytes, gap } = &mut self.memory else {
             panic!("foreign memory is read-only; copy it first");
         };
         // SAFETY: as in `as_slice`; `&mut self` makes the access exclusive, and `Owned` memory
         // may be written.
         unsafe {
             std::slice::from_raw_parts_mut(
-                lines.as_mut_ptr().cast(),
+                bytes[*gap..].as_mut_ptr().cast(),
                 self.len / size_of::<T>(),
             )
         }

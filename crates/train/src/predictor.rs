@@ -86,7 +86,8 @@ impl Predictor {
     ///
     /// If the model cannot take these inputs, or there is no example.
     pub fn predict_dataset(&self, data: &dyn Dataset) -> Result<Vec<Tensor>> {
-        let (order, mut batch) = (Order::of(data), Batch::new());
+        let backend = self.model.group().device().share_backend();
+        let (order, mut batch) = (Order::of(data), Batch::on(backend));
         self.collect(data.len(), |range| {
             data.read_batch(&order.indices()[range], &mut batch)?;
             self.run(&batch.inputs)
