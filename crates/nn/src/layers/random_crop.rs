@@ -5,8 +5,8 @@ use deckle_tensor::{DType, Distribution, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DataFormat, Interpolation,
-    resizing::{middle, resized, sides},
+    DataFormat,
+    resizing::{resized, sides, stretched_middle},
     setters::setters,
 };
 use crate::{Built, Call, Init, Inputs, Layer, Result, expect};
@@ -100,10 +100,7 @@ impl Built for RandomCrop {
                 x = x.gather(axis, &steps.add(&start)?)?;
             }
         } else {
-            x = middle(&x, given, made)?;
-            for (at, len) in made.into_iter().enumerate() {
-                x = Interpolation::Bilinear.resize(&x, at + 1, len, false)?;
-            }
+            x = stretched_middle(&x, given, made)?;
         }
         Ok(vec![self.data_format.of_last(&x)?])
     }

@@ -64,10 +64,32 @@ fn cut(x: &Var, starts: [usize; 2], lens: [usize; 2]) -> Result<Var> {
 }
 
 /// The middle of images, in the proportions of what is made.
-pub(super) fn middle(x: &Var, sides: [usize; 2], made: [usize; 2]) -> Result<Var> {
+fn middle(x: &Var, sides: [usize; 2], made: [usize; 2]) -> Result<Var> {
     let part = part_of(sides, made);
     let starts = [(sides[0] - part[0]) / 2, (sides[1] - part[1]) / 2];
     cut(x, starts, part)
+}
+
+/// Stretches images to a size.
+fn stretched(
+    mut x: Var,
+    made: [usize; 2],
+    interpolation: Interpolation,
+    antialias: bool,
+) -> Result<Var> {
+    for (at, len) in made.into_iter().enumerate() {
+        x = interpolation.resize(&x, at + 1, len, antialias)?;
+    }
+    Ok(x)
+}
+
+/// The middle of images, stretched to a size.
+pub(super) fn stretched_middle(
+    x: &Var,
+    sides: [usize; 2],
+    made: [usize; 2],
+) -> Result<Var> {
+    stretched(middle(x, sides, made)?, made, Interpolation::Bilinear, false)
 }
 
 /// Makes images of a size.
@@ -216,9 +238,7 @@ impl Built for Resizing {
             let left = if top > 0 { 0 } else { left };
             x = x.pad([(0, 0), (top, top), (left, left), (0, 0)], self.fill_value)?;
         }
-        for (at, len) in made.into_iter().enumerate() {
-            x = self.interpolation.resize(&x, at + 1, len, self.antialias)?;
-        }
+        x = stretched(x, made, self.interpolation, self.antialias)?;
         if !is_float {
             x = x.round()?;
             if own == DType::U8 {
@@ -302,10 +322,7 @@ impl Built for CenterCrop {
             let starts = [(given[0] - made[0]) / 2, (given[1] - made[1]) / 2];
             x = cut(&x, starts, made)?;
         } else {
-            x = middle(&x, given, made)?;
-            for (at, len) in made.into_iter().enumerate() {
-                x = Interpolation::Bilinear.resize(&x, at + 1, len, false)?;
-            }
+            x = stretched_middle(&x, given, made)?;
         }
         Ok(vec![self.data_format.of_last(&x)?])
     }
