@@ -124,6 +124,8 @@ impl<const N: usize, const AVERAGE: bool> Built for GlobalPooling<N, AVERAGE> {
             return Ok(vec![x.max(self.axes())?]);
         }
         let mask = inputs.named("mask").next().or_else(|| call.mask(x));
+        // The mean of whole numbers is none.
+        let x = &if x.dtype().is_float() { x.clone() } else { x.cast(call.dtype())? };
         let (1, Some(mask)) = (N, mask) else {
             return Ok(vec![x.mean(self.axes())?]);
         };
@@ -154,6 +156,16 @@ mod tests {
         let first = GlobalAveragePooling2D::new().data_format(DataFormat::ChannelsFirst);
         check_layer(&first.keepdims(true), [[2, 3, 2, 2]])?;
         check_layer(&GlobalMaxPooling3D::new(), [[1, 2, 3, 2, 2]])
+    }
+
+    #[test]
+    fn the_mean_of_whole_numbers_is_none() -> Result<()> {
+        let x = Symbol::typed_input("x", [2, 1], deckle_tensor::DType::I32);
+        let y = GlobalAveragePooling1D::new().apply(&x)?;
+        let x_value = Var::constant(&Tensor::new(vec![1i32, 2], [1, 2, 1])?);
+        let y = Model::new([&x], [&y])?.call(&[x_value], &mut Call::inference())?;
+        assert_eq!(y[0].eval()?.to_vec::<f32>()?, [1.5]);
+        Ok(())
     }
 
     #[test]
