@@ -35,7 +35,7 @@ CONSTRAINTS = [
     ("MaxNorm", {}), ("MaxNorm", {"max_value": 1.0, "axis": 1}), ("NonNeg", {}), ("UnitNorm", {}), ("UnitNorm", {"axis": 1}),
     ("MinMaxNorm", {}), ("MinMaxNorm", {"min_value": 0.5, "max_value": 1.5, "rate": 0.3, "axis": 1}), ("MinMaxNorm", {"min_value": 3.0, "max_value": 4.0}),
 ]
-INITIALIZERS = [("Zeros", {}, [2, 3]), ("Ones", {}, [3]), ("Constant", {"value": 0.5}, [2, 2]), ("Constant", {}, [2]), ("Identity", {}, [2, 3]), ("Identity", {"gain": 0.5}, [3, 3])]
+INITIALIZERS = [("Zeros", {}, [2, 3]), ("Ones", {}, [3]), ("Constant", {"value": 0.5}, [2, 2]), ("Constant", {}, [2]), ("Identity", {}, [2, 3]), ("Identity", {"gain": 0.5}, [3, 3]), ("Identity", {"gain": -2.0}, [3, 2])]
 
 
 def numbers(array):

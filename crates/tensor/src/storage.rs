@@ -49,7 +49,8 @@ impl Storage {
     pub fn zeroed(len: usize) -> Self {
         // Single bytes that are 0 come from the system as they are; the zeros of memory that the
         // allocator has to align would be written, and so touch all of it.
-        let with_gap = len.checked_add(LINE - 1).expect("a tensor's size fits into memory");
+        let with_gap =
+            len.checked_add(LINE - 1).expect("a tensor's size fits into memory");
         let bytes = vec![0; with_gap];
         let gap = bytes.as_ptr().addr().wrapping_neg() % LINE;
         Self { memory: Memory::Owned { bytes, gap }, len }
