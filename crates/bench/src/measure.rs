@@ -1,6 +1,10 @@
 //! Times of repeated steps, and what else the machine did meanwhile.
 
-use std::{fs, time::Instant};
+use std::{
+    fs,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use deckle::formats::json::{Value, json};
 
@@ -28,15 +32,23 @@ impl Times {
     }
 }
 
+/// How long a program has to have been busy before its times count. The threads of a new one may
+/// share a core for the first second, and the clock of a core that was idle rises late.
+const WARM: Duration = Duration::from_secs(2);
+
+/// When the program first timed something.
+static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
 /// Warms up, then times single steps for about `seconds`, 20 at least.
 pub(crate) fn timed<T, E>(
     seconds: f64,
     mut step: impl FnMut() -> Result<T, E>,
 ) -> Result<Times, E> {
-    let warm = Instant::now();
-    for i in 0..10 {
+    let (begun, warm) = (*BEGUN, Instant::now());
+    for i in 0.. {
         step()?;
-        if i >= 2 && warm.elapsed().as_secs_f64() > seconds / 2.0 {
+        let enough = i >= 9 || (i >= 2 && warm.elapsed().as_secs_f64() > seconds / 2.0);
+        if enough && begun.elapsed() > WARM {
             break;
         }
     }
