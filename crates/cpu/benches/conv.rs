@@ -1,4 +1,5 @@
-//! Convolutions of image models, in GFLOP/s: forward, to the input, to the kernel.
+//! Convolutions of image models, in GFLOP/s: forward, to the input, to the kernel; and GB/s, if
+//! each element of the three tensors is moved once.
 //!
 //! `cargo bench -p deckle-cpu --bench conv -- [threads] [simd] [name]`
 #![expect(clippy::print_stdout, reason = "a table of results")]
@@ -11,7 +12,7 @@ use deckle_tensor::Convolution;
 /// Name, x, kernel, stride, padding on each side, groups.
 type Case = (&'static str, [usize; 4], [usize; 4], usize, usize, usize);
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 18] = [
     ("mnist_1", [64, 28, 28, 1], [3, 3, 1, 32], 1, 0, 1),
     ("mnist_2", [64, 13, 13, 32], [3, 3, 32, 64], 1, 0, 1),
     ("mnist_3", [64, 5, 5, 64], [3, 3, 64, 64], 1, 0, 1),
@@ -21,7 +22,15 @@ const CASES: [Case; 10] = [
     ("cifar_stride", [64, 32, 32, 16], [3, 3, 16, 32], 2, 1, 1),
     ("vgg_64", [8, 112, 112, 64], [3, 3, 64, 64], 1, 1, 1),
     ("pointwise_256", [8, 28, 28, 256], [1, 1, 256, 64], 1, 0, 1),
+    ("groups_4", [32, 28, 28, 32], [3, 3, 8, 32], 1, 0, 4),
+    ("groups_16", [32, 28, 28, 64], [3, 3, 4, 64], 1, 1, 16),
+    ("depthwise_3", [32, 64, 64, 3], [3, 3, 1, 3], 1, 1, 3),
+    ("depthwise_32", [32, 28, 28, 32], [3, 3, 1, 32], 1, 0, 32),
+    ("depthwise_33", [32, 28, 28, 33], [3, 3, 1, 33], 1, 0, 33),
     ("depthwise_64", [8, 56, 56, 64], [3, 3, 1, 64], 1, 1, 64),
+    ("depthwise_256", [32, 14, 14, 256], [3, 3, 1, 256], 1, 1, 256),
+    ("depthwise_32_x2", [32, 28, 28, 32], [3, 3, 1, 64], 1, 1, 32),
+    ("depthwise_64_s2", [8, 56, 56, 64], [3, 3, 1, 64], 2, 1, 64),
 ];
 
 /// The least time of a call in seconds, of several rounds.
@@ -42,7 +51,8 @@ fn main() {
     let name_part = arguments.get(2).map_or("", String::as_str);
     let threads = Threads::new(count);
     println!("{} on {count} threads", simd.name());
-    println!("{:16} {:>8} {:>8} {:>8}", "case", "forward", "input", "kernel");
+    let head = ["forward", "input", "kernel"].map(|name| format!("{name:>8}"));
+    println!("{:16} {}    GB/s: {}", "case", head.join(" "), head.join(" "));
     for (name, x_shape, kernel_shape, stride, padding, groups) in CASES {
         if !name.contains(name_part) {
             continue;
@@ -77,7 +87,11 @@ fn main() {
             time(|| conv.to_input(simd, &threads, &y, &kernel, &mut x, &mut scratch));
         let to_kernel =
             time(|| conv.to_kernel(simd, &threads, &x, &y, &mut kernel, &mut scratch));
-        let [forward, input, to_kernel] = [forward, input, to_kernel].map(|t| work / t);
-        println!("{name:16} {forward:8.1} {input:8.1} {to_kernel:8.1}");
+        let bytes = 4e-9 * (x.len() + y.len() + kernel.len()) as f64;
+        let text = |of: f64| {
+            let rates = [forward, input, to_kernel].map(|t| format!("{:8.1}", of / t));
+            rates.join(" ")
+        };
+        println!("{name:16} {}          {}", text(work), text(bytes));
     }
 }

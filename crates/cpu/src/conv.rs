@@ -101,11 +101,13 @@ impl Conv {
             channels,
             channels / groups,
         );
+        // A group's filters at a time; with one channel each, the filters one by one.
+        let run = if groups > 1 && groups == channels { 1 } else { filters / groups };
         let phases = axes[0]
             .phases()
             .flat_map(|i| axes[1].phases().map(move |j| [i, j]))
             .flat_map(|[i, j]| axes[2].phases().map(move |k| [i, j, k]))
-            .map(|start| Phase::new(&axes, start, filters, filters / groups))
+            .map(|start| Phase::new(&axes, start, filters, run))
             .collect();
         let product = |len: fn(&AxisShape) -> usize| axes.iter().map(len).product();
         Self {

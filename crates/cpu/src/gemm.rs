@@ -1,6 +1,7 @@
 //! Matrix products: [`Gemm`].
 #![expect(unsafe_code, reason = "vector instructions, and tasks that write parts of C")]
 
+mod columns;
 mod copies;
 mod kernel;
 mod lanes;

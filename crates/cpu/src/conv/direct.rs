@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::{TASK, part, patches::Patches};
+use super::{TASK, depthwise::Channels, part, patches::Patches};
 use crate::{
     Simd, Threads,
-    gemm::{Epilogue, Kernels, Sums},
+    gemm::{Epilogue, Kernels, Stretch, Sums},
     simd::Float,
     threads::Disjoint,
 };
@@ -152,28 +152,56 @@ impl<'a, T: Float> Columns<'a, T> {
     }
 }
 
+/// What windows are multiplied with.
+#[derive(Clone, Copy)]
+pub(super) enum Factors<'a, T> {
+    /// A matrix for each group.
+    Columns(Columns<'a, T>),
+    /// An element for each filter, which has one channel; all filters are one group.
+    Channels(Channels<'a, T>),
+}
+
 /// What all tasks know.
-struct Job<'a, T: 'static> {
-    kernels: &'a Kernels<T>,
-    source: &'a [T],
-    kernel: Columns<'a, T>,
-    out: &'a Disjoint<'a, T>,
+pub(super) struct Job<'a, T: 'static> {
+    pub(super) kernels: &'a Kernels<T>,
+    pub(super) source: &'a [T],
+    factors: Factors<'a, T>,
+    pub(super) out: &'a Disjoint<'a, T>,
     epilogue: Option<Epilogue<'a, T>>,
 }
 
+impl<T: Float> Job<'_, T> {
+    /// The most rows of a tile.
+    const fn rows(&self) -> usize {
+        match self.factors {
+            Factors::Columns(_) => self.kernels.sum_rows(),
+            Factors::Channels(_) => self.kernels.column_rows(),
+        }
+    }
+
+    /// The windows side by side that make a row of a tile, where there are as many.
+    const fn together(&self) -> usize {
+        match &self.factors {
+            Factors::Columns(_) => 1,
+            Factors::Channels(channels) => channels.together(),
+        }
+    }
+}
+
 impl Direct<'_> {
-    /// By the shape, and the rows of a tile.
-    fn order(&self, rows: usize) -> Order {
-        if !self.patches.is_clipped() {
+    /// By the shape, the rows of a tile, and the windows in a row.
+    fn order(&self, rows: usize, together: usize) -> Order {
+        if !self.patches.is_clipped() && together == 1 {
             return Order::Flat;
         }
         // The rows of tiles along lines; a tile of one takes the time of two.
         let along = self.patches.classes().iter().map(|class| {
-            let windows = class.windows.len();
+            let windows = class.windows.len().div_ceil(together);
             windows.max(2 * windows.div_ceil(rows))
         });
         let along: usize = along.sum();
-        if self.batch >= IMAGES && 25 * along > 26 * self.patches.counts()[2] {
+        let whole = self.patches.counts()[2].div_ceil(together);
+        if self.batch >= IMAGES && 25 * along > 26 * whole {
             Order::Images(self.batch.div_ceil(rows))
         } else {
             Order::Lines
@@ -187,16 +215,16 @@ impl Direct<'_> {
         simd: Simd,
         threads: &Threads,
         source: &[T],
-        kernel: Columns<'_, T>,
+        factors: Factors<'_, T>,
         out: &Disjoint<'_, T>,
         epilogue: Option<Epilogue<'_, T>>,
     ) {
         assert!(self.batch * self.patches.image() <= source.len(), "all images");
         assert!(self.batch * self.target.image() <= out.len(), "all results");
         let kernels = T::kernels(simd);
-        let job = Job { kernels, source, kernel, out, epilogue };
-        let rows = kernels.sum_rows();
-        let order = self.order(rows);
+        let job = Job { kernels, source, factors, out, epilogue };
+        let rows = job.rows();
+        let order = self.order(rows, job.together());
         let all = self.batch * self.patches.windows();
         let [first, second, _] = self.patches.counts();
         let units = match order {
@@ -248,10 +276,10 @@ impl Direct<'_> {
             }
             filled = end;
         }
-        let tiles = rows.len().div_ceil(job.kernels.sum_rows());
+        let tiles = rows.len().div_ceil(job.rows());
         let classes = self.patches.classes();
         let cells = self.patches.existing([0; 2], &classes[0]);
-        self.block(job, rows, tiles, [0; 3], &cells);
+        self.block(job, rows, [tiles, 1], [0; 3], &cells);
         self.finish(job, windows);
     }
 
@@ -276,22 +304,27 @@ impl Direct<'_> {
         for class in self.patches.classes() {
             let cells = self.patches.existing([p, q], class);
             let each = if across { (ROWS / images.len()).max(1) } else { ROWS };
-            for first in class.windows.clone().step_by(each) {
-                let windows = first..class.windows.end.min(first + each);
-                let mut rows = [[0; 2]; ROWS];
-                let mut len = 0;
-                for window in windows.clone() {
-                    for image in images.clone() {
-                        rows[len] = row(image, window, window - first);
-                        len += 1;
+            // Rows of several windows, and one of the rest.
+            let (len, together) = (class.windows.len(), job.together());
+            let (whole, rest) = (len / together, len % together);
+            for (start, count, together) in
+                [(0, whole, together), (len - rest, rest.min(1), rest)]
+            {
+                for first in (0..count).step_by(each) {
+                    let here = each.min(count - first);
+                    let start = class.windows.start + start + first * together;
+                    let mut rows = [[0; 2]; ROWS];
+                    let mut len = 0;
+                    for steps in (0..here).map(|row| row * together) {
+                        for image in images.clone() {
+                            rows[len] = row(image, start + steps, steps);
+                            len += 1;
+                        }
                     }
+                    let tiles = if across { here } else { len.div_ceil(job.rows()) };
+                    let rows = &rows[..len];
+                    self.block(job, rows, [tiles, together], [p, q, start], &cells);
                 }
-                let tiles = if across {
-                    windows.len()
-                } else {
-                    len.div_ceil(job.kernels.sum_rows())
-                };
-                self.block(job, &rows[..len], tiles, [p, q, first], &cells);
             }
         }
         for image in images {
@@ -300,43 +333,66 @@ impl Direct<'_> {
         }
     }
 
-    /// Rows whose windows have the cells of one at a place.
+    /// Tiles of rows of so many windows, which have the cells of one at a place.
     fn block<T: Float>(
         &self,
         job: &Job<'_, T>,
         rows: &[[usize; 2]],
-        tiles: usize,
+        [tiles, together]: [usize; 2],
         place: [usize; 3],
         cells: &[Range<usize>; 3],
     ) {
-        let run = self.patches.run();
-        self.patches.stretches(place, cells, |stretches, first| {
-            for group in 0..self.groups {
-                for column in (0..self.columns).step_by(job.kernels.sum_columns()) {
-                    let (b, b_step, columns) =
-                        job.kernel.panel(job.kernels, group, column);
-                    for tile in 0..tiles {
-                        let rows = &rows[part(rows.len(), tiles, tile)];
-                        // SAFETY: the stretches are cells that exist in the images of these
-                        // rows, and elements of the kernel; each window's part of `out` has
-                        // one task. `run` found that all images are there.
-                        unsafe {
-                            job.kernels.sum(&Sums {
-                                a: job.source.as_ptr().add(group * run),
-                                a_step: 1,
-                                b,
-                                b_step,
-                                rows,
-                                stretches,
-                                c: job.out.as_ptr().add(group * self.columns + column),
-                                columns,
-                                accumulate: !first,
-                            });
-                        }
-                    }
+        let tile = |tile: usize| &rows[part(rows.len(), tiles, tile)];
+        self.patches.stretches(place, cells, |stretches, first| match &job.factors {
+            Factors::Columns(kernel) => {
+                let tiles = (0..tiles).map(tile);
+                for group in 0..self.groups {
+                    self.group(job, kernel, &tiles, group, stretches, first);
+                }
+            }
+            Factors::Channels(kernel) => {
+                for rows in (0..tiles).map(tile) {
+                    // SAFETY: the stretches are cells that exist in the images of these rows;
+                    // each window's part of `out` has one task. `run` found that all images
+                    // are there.
+                    unsafe { kernel.block(job, rows, together, stretches, !first) };
                 }
             }
         });
+    }
+
+    /// Tiles of the columns of a group.
+    fn group<'r, T: Float>(
+        &self,
+        job: &Job<'_, T>,
+        kernel: &Columns<'_, T>,
+        tiles: &(impl Iterator<Item = &'r [[usize; 2]]> + Clone),
+        group: usize,
+        stretches: &[Stretch],
+        first: bool,
+    ) {
+        for column in (0..self.columns).step_by(job.kernels.sum_columns()) {
+            let (b, b_step, columns) = kernel.panel(job.kernels, group, column);
+            for rows in tiles.clone() {
+                // SAFETY: the stretches are cells that exist in the images of these rows, and
+                // elements of the kernel; each window's part of `out` has one task. `run`
+                // found that all images are there.
+                unsafe {
+                    job.kernels.sum(&Sums {
+                        a: job.source.as_ptr().add(group * self.patches.run()),
+                        a_step: 1,
+                        b,
+                        b_step,
+                        b_unit: b_step,
+                        rows,
+                        stretches,
+                        c: job.out.as_ptr().add(group * self.columns + column),
+                        columns,
+                        accumulate: !first,
+                    });
+                }
+            }
+        }
     }
 
     /// Hands finished rows to the epilogue.

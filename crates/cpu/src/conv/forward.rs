@@ -2,8 +2,7 @@
 
 use super::{
     Conv,
-    depthwise::multiply_add,
-    direct::{Columns, Direct, Target},
+    direct::{Columns, Direct, Factors, Target},
 };
 use crate::{
     Simd, Threads,
@@ -16,8 +15,11 @@ impl Conv {
     /// The elements of scratch memory that [`forward`](Self::forward) needs.
     #[must_use]
     pub fn forward_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
-        if self.is_empty() || self.pointwise || self.is_depthwise() {
+        if self.is_empty() || self.pointwise {
             return self.whole_product().scratch::<T>(simd, threads);
+        }
+        if self.is_depthwise() {
+            return self.forward_copy(T::kernels(simd));
         }
         let (kernels, filters) = (T::kernels(simd), self.filters / self.groups);
         if Columns::are_direct(kernels, filters) {
@@ -48,7 +50,8 @@ impl Conv {
             return gemm.run(simd, threads, x, kernel, y, scratch, epilogue);
         }
         if self.is_depthwise() {
-            return self.forward_depthwise(simd, threads, x, kernel, y, epilogue);
+            return self
+                .forward_depthwise(simd, threads, x, kernel, y, scratch, epilogue);
         }
         let (kernels, groups) = (T::kernels(simd), self.groups);
         let (depth, filters) = (self.forward.width(), self.filters / groups);
@@ -79,51 +82,13 @@ impl Conv {
                 channels: self.filters,
             },
         };
-        direct.run(simd, threads, x, columns, &Disjoint::new(y), epilogue);
+        let kernel = Factors::Columns(columns);
+        direct.run(simd, threads, x, kernel, &Disjoint::new(y), epilogue);
     }
 
     /// The whole as one product: for 1 × 1 kernels, and where there is nothing to add up.
     fn whole_product(&self) -> Gemm {
         let k = if self.pointwise { self.channels } else { 0 };
         Gemm::new(self.batch * self.cells[1], self.filters, k)
-    }
-
-    fn forward_depthwise<T: Float>(
-        &self,
-        simd: Simd,
-        threads: &Threads,
-        x: &[T],
-        kernel: &[T],
-        y: &mut [T],
-        epilogue: Option<Epilogue<'_, T>>,
-    ) {
-        let filters = self.filters;
-        let multiplier = filters / self.channels;
-        let multiply_add = multiply_add::<T>(simd);
-        let rows = (4096 / filters).max(1);
-        threads.run_chunks(y, rows * filters, |start, y| {
-            for (i, y) in y.chunks_exact_mut(filters).enumerate() {
-                let window = start / filters + i;
-                y.fill(T::ZERO);
-                self.forward.visit(window, |cell, place| {
-                    let x = &x[place * self.channels..][..self.channels];
-                    let kernel = &kernel[cell * filters..][..filters];
-                    if multiplier == 1 {
-                        multiply_add(y, x, kernel);
-                    } else {
-                        let parts = y.chunks_exact_mut(multiplier);
-                        let parts = parts.zip(kernel.chunks_exact(multiplier));
-                        for ((y, kernel), &x) in parts.zip(x) {
-                            for (y, &kernel) in y.iter_mut().zip(kernel) {
-                                *y += x * kernel;
-                            }
-                        }
-                    }
-                });
-            }
-            if let Some(epilogue) = epilogue {
-                epilogue(start / filters, 0, y);
-            }
-        });
     }
 }

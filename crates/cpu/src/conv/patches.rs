@@ -279,6 +279,57 @@ impl Patches {
         (line * c.len + c.existing(0, k)) * self.channels
     }
 
+    /// Calls `visit` with the pieces of lines that some windows of the batch make, of a class
+    /// along the last axis: the first window, where the first of its cells that exist is in
+    /// the batch, how many there are, and which cells exist; some do.
+    pub(super) fn lines(
+        &self,
+        windows: Range<usize>,
+        class: &Class,
+        mut visit: impl FnMut(usize, usize, usize, &[Range<usize>; 3]),
+    ) {
+        let [a, b, c] = &self.axes;
+        let mut window = windows.start;
+        while window < windows.end {
+            let (image, [p, q, r]) = self.place(window);
+            let line = window - r;
+            let from = r.max(class.windows.start);
+            let to = class.windows.end.min(windows.end - line);
+            window = line + c.count;
+            let cells = self.existing([p, q], class);
+            if from >= to || cells.iter().any(Range::is_empty) {
+                continue;
+            }
+            let [i, j, k] = cells.each_ref().map(|cells| cells.start);
+            let start = a.existing(p, i) * b.len + b.existing(q, j);
+            let start = (start * c.len + c.existing(from, k)) * self.channels;
+            visit(line + from, image * self.image() + start, to - from, &cells);
+        }
+    }
+
+    /// Calls `visit` with the cells in these ranges: the number in the window, and where from
+    /// the first of them on.
+    pub(super) fn cells_of(
+        &self,
+        cells: &[Range<usize>; 3],
+        mut visit: impl FnMut(usize, usize),
+    ) {
+        let [a, b, c] = &self.axes;
+        let [first, second, third] = cells;
+        let from = |axis: &Axis, cells: &Range<usize>, cell: usize| {
+            axis.offsets[cell].abs_diff(axis.offsets[cells.start])
+        };
+        for i in first.clone() {
+            for j in second.clone() {
+                let line = from(a, first, i) * b.len + from(b, second, j);
+                for k in third.clone() {
+                    let cell = (i * b.offsets.len() + j) * c.offsets.len() + k;
+                    visit(cell, (line * c.len + from(c, third, k)) * self.channels);
+                }
+            }
+        }
+    }
+
     /// Calls `visit` with the pieces of lines that some windows of the batch make, or those
     /// of them for which a cell exists: the first window, where its cell (without one, its
     /// first cell) is in the batch, and how many there are.

@@ -63,6 +63,22 @@ fn cases() -> Vec<Case> {
         // More padding than window, windows that see nothing, and strides beyond the window.
         case(&[1, 3, 2], &[2, 2, 3], &[1], &[(4, 5)], &[1], 1),
         case(&[2, 9, 2], &[2, 2, 3], &[4], &[(0, 0)], &[1], 1),
+        // One channel per group: parts of vectors, several windows in a vector, batches that
+        // make tiles across images, strides, dilation, one and three axes.
+        case(&[2, 9, 8, 37], &[3, 3, 1, 37], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 37),
+        case(&[5, 7, 7, 33], &[3, 3, 1, 33], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 33),
+        case(&[2, 12, 40, 3], &[3, 3, 1, 3], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 3),
+        case(&[4, 11, 23, 12], &[5, 5, 1, 12], &[2, 2], &[(1, 2), (2, 1)], &[1, 1], 12),
+        case(&[1, 13, 31, 64], &[3, 3, 1, 64], &[1, 1], &[(2, 2), (0, 0)], &[2, 2], 64),
+        case(&[3, 50, 7], &[4, 1, 7], &[1], &[(3, 0)], &[1], 7),
+        case(&[1, 4, 5, 6, 5], &[2, 3, 2, 1, 5], &[1, 2, 1], &[(1, 1); 3], &[1; 3], 5),
+        // Several filters for a channel, more than a tile has, and as many as lanes.
+        case(&[2, 9, 8, 20], &[3, 3, 1, 40], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 20),
+        case(&[4, 6, 17, 3], &[3, 3, 1, 15], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 3),
+        case(&[2, 5, 6, 2], &[3, 3, 1, 80], &[1, 1], &[(1, 1), (1, 1)], &[1, 1], 2),
+        case(&[2, 7, 6, 5], &[2, 2, 1, 80], &[2, 2], &[(0, 1), (0, 1)], &[1, 1], 5),
+        case(&[1, 90, 2], &[70, 1, 4], &[1], &[(3, 3)], &[1], 2),
+        case(&[2, 12, 11, 4], &[9, 9, 1, 4], &[1, 1], &[(8, 8), (4, 4)], &[1, 1], 4),
         // Nothing in it.
         case(&[0, 5, 2], &[2, 2, 3], &[1], &[(0, 0)], &[1], 1),
         case(&[2, 5, 2], &[2, 2, 0], &[1], &[(0, 0)], &[1], 1),
@@ -80,12 +96,17 @@ fn random_cases() -> Vec<Case> {
         drawn += 1;
         (draw.uniform(drawn) * end as f64) as usize
     };
-    let mut made = || {
+    let mut made = |depthwise: bool| {
         let rank = 1 + below(3);
         let most = [0, 14, 8, 5][rank];
-        let groups = [1, 1, 1, 2, 3][below(5)];
-        let channels = groups * [1, 2, 3, 5, 8, 19][below(6)];
-        let filters = groups * [1, 3, 4, 7, 8, 16, 24, 33][below(8)];
+        let (groups, channels, filters) = if depthwise {
+            let groups = [2, 3, 5, 8, 16, 17, 33, 64][below(8)];
+            (groups, groups, groups * [1, 1, 1, 1, 2, 3, 4, 17][below(8)])
+        } else {
+            let groups = [1, 1, 1, 2, 3][below(5)];
+            let channels = groups * [1, 2, 3, 5, 8, 19][below(6)];
+            (groups, channels, groups * [1, 3, 4, 7, 8, 16, 24, 33][below(8)])
+        };
         let (mut x, mut kernel) = (vec![[1, 2, 3, 5, 8, 11][below(6)]], Vec::new());
         let (mut strides, mut padding, mut dilation) = (vec![], vec![], vec![]);
         for _ in 0..rank {
@@ -99,7 +120,7 @@ fn random_cases() -> Vec<Case> {
         kernel.extend([channels / groups, filters]);
         case(&x, &kernel, &strides, &padding, &dilation, groups)
     };
-    (0..60).map(|_| made()).collect()
+    (0..100).map(|i| made(i >= 60)).collect()
 }
 
 fn numbers<T: Float>(len: usize, seed: u64) -> Vec<T> {

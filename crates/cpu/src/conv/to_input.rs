@@ -2,8 +2,7 @@
 
 use super::{
     Conv, Phase,
-    depthwise::multiply_add,
-    direct::{Columns, Direct, Target},
+    direct::{Columns, Direct, Factors, Target},
 };
 use crate::{Simd, Threads, gemm::Gemm, simd::Float, threads::Disjoint};
 
@@ -17,8 +16,11 @@ impl Conv {
     /// The elements of scratch memory that [`to_input`](Self::to_input) needs.
     #[must_use]
     pub fn to_input_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
-        if self.is_empty() || self.is_depthwise() {
+        if self.is_empty() {
             0
+        } else if self.is_depthwise() {
+            let copy = |phase| self.phase_copy(T::kernels(simd), phase);
+            self.phases.iter().map(copy).max().unwrap_or_default()
         } else if self.pointwise {
             self.input_product().scratch::<T>(simd, threads)
         } else {
@@ -54,7 +56,7 @@ impl Conv {
             return gemm.run(simd, threads, dy, kernel, dx, scratch, None);
         }
         if self.is_depthwise() {
-            return self.to_input_depthwise(simd, threads, dy, kernel, dx);
+            return self.to_input_depthwise(simd, threads, dy, kernel, dx, scratch);
         }
         let (kernels, groups) = (T::kernels(simd), self.groups);
         let (channels, filters) = (self.channels / groups, self.filters / groups);
@@ -83,66 +85,7 @@ impl Conv {
                     channels: self.channels,
                 },
             };
-            direct.run(simd, threads, dy, columns, &dx, None);
-        }
-    }
-
-    /// The places of a phase in the whole batch.
-    const fn phase_rows(&self, phase: &Phase) -> usize {
-        self.batch * phase.patches.windows()
-    }
-
-    /// The place in the batch of a phase's place.
-    const fn input_place(&self, phase: &Phase, window: usize) -> usize {
-        let (image, place) = phase.patches.place(window);
-        let lens = self.forward.lens();
-        let mut at = image;
-        let mut axis = 0;
-        while axis < 3 {
-            at = at * lens[axis] + phase.start[axis] + place[axis] * phase.step[axis];
-            axis += 1;
-        }
-        at
-    }
-
-    fn to_input_depthwise<T: Float>(
-        &self,
-        simd: Simd,
-        threads: &Threads,
-        dy: &[T],
-        kernel: &[T],
-        dx: &mut [T],
-    ) {
-        let (channels, filters) = (self.channels, self.filters);
-        let multiplier = filters / channels;
-        let multiply_add = multiply_add::<T>(simd);
-        let dx = Disjoint::new(dx);
-        let rows = (4096 / filters).max(1);
-        for phase in &self.phases {
-            let all = self.phase_rows(phase);
-            threads.run(all.div_ceil(rows), &|task| {
-                for window in task * rows..all.min((task + 1) * rows) {
-                    let start = self.input_place(phase, window) * channels;
-                    // SAFETY: each place belongs to one phase, and there to one task.
-                    let dx = unsafe { dx.slice(start..start + channels) };
-                    dx.fill(T::ZERO);
-                    phase.patches.visit(window, |cell, place| {
-                        let dy = &dy[place * filters..][..filters];
-                        let kernel = &kernel[phase.cells[cell] * filters..][..filters];
-                        if multiplier == 1 {
-                            multiply_add(dx, dy, kernel);
-                        } else {
-                            let parts = dy.chunks_exact(multiplier);
-                            let parts = parts.zip(kernel.chunks_exact(multiplier));
-                            for (dx, (dy, kernel)) in dx.iter_mut().zip(parts) {
-                                for (&dy, &kernel) in dy.iter().zip(kernel) {
-                                    *dx += dy * kernel;
-                                }
-                            }
-                        }
-                    });
-                }
-            });
+            direct.run(simd, threads, dy, Factors::Columns(columns), &dx, None);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Conv, depthwise::multiply_add, part, patches::STRETCHES};
+use super::{Conv, part, patches::STRETCHES};
 use crate::{
     Simd, Threads,
     gemm::{Gemm, Kernels, Stretch, Sums},
@@ -55,6 +55,9 @@ impl Conv {
         }
         let kernel = self.kernel_len();
         let (rows, slices) = self.kernel_slices(kernel);
+        if self.is_depthwise() {
+            return slices * self.slice_depthwise(T::kernels(simd));
+        }
         slices * kernel + threads * self.ragged_copy(T::kernels(simd), rows)
     }
 
@@ -62,7 +65,7 @@ impl Conv {
     /// where a half vector does.
     fn ragged_copy<T>(&self, kernels: &Kernels<T>, rows: usize) -> usize {
         let (filters, half) = (self.filters / self.groups, kernels.half_lanes());
-        if self.is_depthwise() || filters.is_multiple_of(half) {
+        if filters.is_multiple_of(half) {
             0
         } else {
             rows * filters.next_multiple_of(half)
@@ -93,13 +96,20 @@ impl Conv {
         }
         let len = dkernel.len();
         let (rows, slices) = self.kernel_slices(len);
-        let (sums, scratch) = scratch.split_at_mut(slices * len);
+        let kernels = T::kernels(simd);
         if self.is_depthwise() {
-            self.depthwise_slices(simd, threads, x, dy, len, sums);
-        } else {
-            let kernels = T::kernels(simd);
-            self.product_slices(kernels, threads, [x, dy], (rows, slices), sums, scratch);
+            let sums = &mut scratch[..slices * self.slice_depthwise(kernels)];
+            return self.to_kernel_depthwise(
+                kernels,
+                threads,
+                [x, dy],
+                rows,
+                dkernel,
+                sums,
+            );
         }
+        let (sums, scratch) = scratch.split_at_mut(slices * len);
+        self.product_slices(kernels, threads, [x, dy], (rows, slices), sums, scratch);
         let sums = &*sums;
         threads.run_chunks(dkernel, 4096, |start, part| {
             part.copy_from_slice(&sums[start..start + part.len()]);
@@ -259,6 +269,7 @@ impl Conv {
                         a_step: self.forward.step(),
                         b: b.as_ptr().add(column),
                         b_step,
+                        b_unit: b_step,
                         rows: &rows[part(rows.len(), tiles, tile)],
                         stretches,
                         c: sum.as_mut_ptr().add(group * filters + column),
@@ -268,44 +279,5 @@ impl Conv {
                 }
             }
         }
-    }
-
-    /// As [`product_slices`](Self::product_slices), with one channel per group.
-    fn depthwise_slices<T: Float>(
-        &self,
-        simd: Simd,
-        threads: &Threads,
-        x: &[T],
-        dy: &[T],
-        len: usize,
-        sums: &mut [T],
-    ) {
-        let slices = sums.len() / len;
-        let (channels, filters) = (self.channels, self.filters);
-        let multiplier = filters / channels;
-        let multiply_add = multiply_add::<T>(simd);
-        let all = self.batch * self.cells[1];
-        threads.run_chunks(sums, len, |start, sum| {
-            let slice = start / len;
-            sum.fill(T::ZERO);
-            for window in slice * all / slices..(slice + 1) * all / slices {
-                let dy = &dy[window * filters..][..filters];
-                self.forward.visit(window, |cell, place| {
-                    let x = &x[place * channels..][..channels];
-                    let sum = &mut sum[cell * filters..][..filters];
-                    if multiplier == 1 {
-                        multiply_add(sum, x, dy);
-                    } else {
-                        let parts = sum.chunks_exact_mut(multiplier);
-                        let parts = parts.zip(dy.chunks_exact(multiplier));
-                        for ((sum, dy), &x) in parts.zip(x) {
-                            for (sum, &dy) in sum.iter_mut().zip(dy) {
-                                *sum += x * dy;
-                            }
-                        }
-                    }
-                });
-            }
-        });
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
 use super::{
+    columns::{self, SpreadSum},
     lanes::{Lanes, Plain},
     pack, row,
     sums::{self, Sum, Sums},
@@ -54,6 +55,10 @@ pub struct Kernels<T: 'static> {
     pub(super) wide: &'static [Tile<T>],
     /// By rows - 1, then half vectors - 1.
     pub(super) sums: &'static [[Sum<T>; 4]],
+    /// By rows - 1, then vectors - 1, with a column of A for each of C.
+    pub(super) columns: &'static [[Sum<T>; 2]],
+    /// By rows - 1, with a column of A for some of C.
+    pub(super) spread: &'static [SpreadSum<T>],
     pub(super) pack: pack::Pack<T>,
     pub(super) row_sums: row::Sums<T>,
     pub(super) row_dots: row::Dots<T>,
@@ -129,7 +134,8 @@ unsafe fn store<V: Lanes>(sum: V, c: *mut V::Number, len: usize, accumulate: boo
 macro_rules! kernels {
     (
         $name:ident: $number:ty, $vector:ty, $half:ty, $pack:ident, rows $rows:literal
-            [$($m:literal)*], sums [$($sum:literal)*], $(#[$feature:meta])?
+            [$($m:literal)*], sums [$($sum:literal)*],
+        columns [$($row:literal)*], $(#[$feature:meta])?
     ) => {
         mod $name {
             use super::*;
@@ -152,6 +158,22 @@ macro_rules! kernels {
             ) {
                 // SAFETY: the caller's promises are the same.
                 unsafe { sums::sum::<$vector, $half, M, N, HALF>(o) }
+            }
+
+            $(#[$feature])?
+            unsafe fn column<const M: usize, const N: usize>(o: &Sums<'_, $number>) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { columns::sum::<$vector, M, N>(o) }
+            }
+
+            $(#[$feature])?
+            unsafe fn spread<const M: usize>(
+                o: &Sums<'_, $number>,
+                first: usize,
+                times: usize,
+            ) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { columns::spread::<$vector, M>(o, first, times) }
             }
 
             $(#[$feature])?
@@ -195,6 +217,8 @@ macro_rules! kernels {
                     sum::<$sum, 0, true>, sum::<$sum, 1, false>,
                     sum::<$sum, 1, true>, sum::<$sum, 2, false>,
                 ]),*],
+                columns: &[$([column::<$row, 1>, column::<$row, 2>]),*],
+                spread: &[$(spread::<$row>),*],
                 pack,
                 row_sums,
                 row_dots,
@@ -207,31 +231,37 @@ macro_rules! kernels {
 kernels!(
     avx512_f32: f32, std::arch::x86_64::__m512, std::arch::x86_64::__m256, wide_f32,
     rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8],
+    columns [1 2 3 4 5 6 7 8 9],
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx512_f64: f64, std::arch::x86_64::__m512d, std::arch::x86_64::__m256d, wide_f64,
     rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8],
+    columns [1 2 3 4 5 6 7 8 9],
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx2_f32: f32, std::arch::x86_64::__m256, std::arch::x86_64::__m128, wide_f32,
     rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6],
+    columns [1 2 3 4 5 6],
     #[target_feature(enable = "avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx2_f64: f64, std::arch::x86_64::__m256d, std::arch::x86_64::__m128d, wide_f64,
     rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6],
+    columns [1 2 3 4 5 6],
     #[target_feature(enable = "avx2,fma")]
 );
 kernels!(
     portable_f32: f32, Plain<f32, 4>, Plain<f32, 2>, plain, rows 4 [1 2 3 4], sums [1 2 3 4],
+    columns [1 2 3 4],
 );
 kernels!(
     portable_f64: f64, Plain<f64, 2>, Plain<f64, 1>, plain, rows 4 [1 2 3 4], sums [1 2 3 4],
+    columns [1 2 3 4],
 );
 
 /// The number types that have kernels.

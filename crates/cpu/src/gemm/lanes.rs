@@ -26,6 +26,26 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn sum(self) -> Self::Number;
 }
 
+/// Vectors whose elements can be copies of fewer numbers.
+///
+/// # Safety
+///
+/// As that of [`Lanes`].
+pub(super) unsafe trait Spread: Lanes {
+    /// Which of some numbers each element is.
+    type Places: Copy;
+
+    /// Element i is number `(first + i) / times`; `times > 1`.
+    unsafe fn places(first: usize, times: usize) -> Self::Places;
+    /// The elements at these places; `count` numbers are there, and the places lie among them
+    /// or their elements are not used.
+    unsafe fn load_at(
+        from: *const Self::Number,
+        count: usize,
+        places: Self::Places,
+    ) -> Self;
+}
+
 /// Four or two numbers, left to the compiler.
 #[derive(Clone, Copy)]
 pub(super) struct Plain<T, const LEN: usize>([T; LEN]);
@@ -102,6 +122,25 @@ macro_rules! plain {
                 values[0]
             }
         }
+
+        // SAFETY: plain Rust; it needs no instruction set.
+        unsafe impl<const LEN: usize> Spread for Plain<$number, LEN> {
+            type Places = [usize; LEN];
+
+            #[inline(always)]
+            unsafe fn places(first: usize, times: usize) -> [usize; LEN] {
+                std::array::from_fn(|i| (first + i) / times)
+            }
+            #[inline(always)]
+            unsafe fn load_at(
+                from: *const $number,
+                count: usize,
+                places: [usize; LEN],
+            ) -> Self {
+                // SAFETY: the caller promises that `count` numbers can be read.
+                Self(places.map(|place| unsafe { *from.add(place.min(count - 1)) }))
+            }
+        }
     };
 }
 
@@ -112,7 +151,7 @@ plain!(f64);
 pub(super) mod x86 {
     use std::arch::x86_64::*;
 
-    use super::Lanes;
+    use super::{Lanes, Spread};
 
     macro_rules! lanes {
         (
@@ -253,5 +292,65 @@ pub(super) mod x86 {
         _mm_fmadd_pd,
         |from, to, count, value| _mm_maskload_pd(from, mask2(count)),
         _mm_maskstore_pd(to, mask2(count), value)
+    );
+
+    macro_rules! spread {
+        (
+            $vector:ident of $len:literal $number:ident, [$index:ident; $indices:literal],
+            $integers:ident = $load_integers:ident,
+            |$values:ident, $places:ident| $permute:expr
+        ) => {
+            // SAFETY: needs the instruction set that the intrinsics name, as the trait says.
+            unsafe impl Spread for $vector {
+                type Places = $integers;
+
+                #[inline(always)]
+                unsafe fn places(first: usize, times: usize) -> $integers {
+                    // An element is as long as one index or two.
+                    let each = $indices / $len;
+                    let place = |i: usize| {
+                        ((first + i / each) / times * each + i % each) as $index
+                    };
+                    let places: [$index; $indices] = std::array::from_fn(place);
+                    // SAFETY: the caller promises the instruction set; the array is there.
+                    unsafe { $load_integers(places.as_ptr().cast()) }
+                }
+                #[inline(always)]
+                unsafe fn load_at(
+                    from: *const $number,
+                    count: usize,
+                    $places: $integers,
+                ) -> Self {
+                    // SAFETY: the caller promises the instruction set and the numbers.
+                    unsafe {
+                        let $values = if count < $len {
+                            Self::load_part(from, count)
+                        } else {
+                            Self::load(from)
+                        };
+                        $permute
+                    }
+                }
+            }
+        };
+    }
+
+    spread!(
+        __m512 of 16 f32, [i32; 16], __m512i = _mm512_loadu_si512,
+        |values, places| _mm512_permutexvar_ps(places, values)
+    );
+    spread!(
+        __m512d of 8 f64, [i64; 8], __m512i = _mm512_loadu_si512,
+        |values, places| _mm512_permutexvar_pd(places, values)
+    );
+    spread!(
+        __m256 of 8 f32, [i32; 8], __m256i = _mm256_loadu_si256,
+        |values, places| _mm256_permutevar8x32_ps(values, places)
+    );
+    spread!(
+        __m256d of 4 f64, [i32; 8], __m256i = _mm256_loadu_si256,
+        |values, places| _mm256_castps_pd(_mm256_permutevar8x32_ps(
+            _mm256_castpd_ps(values), places
+        ))
     );
 }

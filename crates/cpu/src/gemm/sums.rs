@@ -3,7 +3,7 @@
 
 use super::{kernel::Kernels, lanes::Lanes, pack::Panel};
 
-/// A part of a sum: where it starts in A, from a row's start; and in B, in steps; and how many
+/// A part of a sum: where it starts in A, from a row's start; and in B, in units; and how many
 /// products it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stretch {
@@ -21,6 +21,8 @@ pub(crate) struct Sums<'a, T> {
     pub(crate) b: *const T,
     /// From one step to the next in B.
     pub(crate) b_step: usize,
+    /// The elements that a stretch's start in B counts.
+    pub(crate) b_unit: usize,
     /// Where each row of the tile starts in A and in C.
     pub(crate) rows: &'a [[usize; 2]],
     pub(crate) stretches: &'a [Stretch],
@@ -57,7 +59,7 @@ pub(super) unsafe fn sum<V, H, const M: usize, const N: usize, const HALF: bool>
             for i in 0..M {
                 starts[i] = o.a.add(rows[i][0] + stretch.a);
             }
-            let mut b = o.b.add(stretch.b * o.b_step);
+            let mut b = o.b.add(stretch.b * o.b_unit);
             let mut at = 0;
             for _ in 0..stretch.depth {
                 let mut vectors = [V::zero(); N];
@@ -96,7 +98,12 @@ pub(super) unsafe fn sum<V, H, const M: usize, const N: usize, const HALF: bool>
 }
 
 #[inline(always)]
-unsafe fn store<V: Lanes>(sum: V, c: *mut V::Number, len: usize, accumulate: bool) {
+pub(super) unsafe fn store<V: Lanes>(
+    sum: V,
+    c: *mut V::Number,
+    len: usize,
+    accumulate: bool,
+) {
     // SAFETY: `len` elements of C are there, at most a vector.
     unsafe {
         if len == V::LEN {
