@@ -83,8 +83,9 @@ fn main() {
         let forward = time(|| {
             conv.forward(simd, &threads, &x, &kernel, &mut y, &mut scratch, None);
         });
-        let input =
-            time(|| conv.to_input(simd, &threads, &y, &kernel, &mut x, &mut scratch));
+        let input = time(|| {
+            conv.to_input(simd, &threads, &y, &kernel, &mut x, &mut scratch, None);
+        });
         let to_kernel =
             time(|| conv.to_kernel(simd, &threads, &x, &y, &mut kernel, &mut scratch));
         let bytes = 4e-9 * (x.len() + y.len() + kernel.len()) as f64;

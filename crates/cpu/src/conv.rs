@@ -9,6 +9,7 @@ mod patches;
 mod tests;
 mod to_input;
 mod to_kernel;
+mod turns;
 
 use std::ops::Range;
 

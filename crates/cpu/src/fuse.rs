@@ -346,9 +346,10 @@ impl<'a> Fusion<'a> {
             let first = &self.graph.nodes[group.nodes[0]].kind;
             let finishes = match first {
                 Kind::Primitive(Primitive::MatMul { .. }) => true,
-                Kind::Primitive(Primitive::Convolution(c)) => {
-                    c.strides.len() <= FAST_AXES
-                }
+                Kind::Primitive(
+                    Primitive::Convolution(convolution)
+                    | Primitive::ConvolutionToInput { convolution, .. },
+                ) => convolution.strides.len() <= FAST_AXES,
                 _ => false,
             };
             if !finishes || space.frame.is_some() || within == 0 {

@@ -59,6 +59,25 @@ impl ChannelShape {
         Self { filters, together, spread, fold, width }
     }
 
+    /// The elements of a copy of the filters of so many cells.
+    pub(super) const fn copy(&self, cells: usize) -> usize {
+        cells * self.row()
+    }
+
+    /// Copies the filters of some cells.
+    pub(super) fn fill<T: Copy>(
+        &self,
+        kernel: &[T],
+        cells: impl Iterator<Item = usize>,
+        to: &mut [T],
+    ) {
+        let filters = self.filters;
+        for (cell, to) in cells.zip(to.chunks_exact_mut(self.row())) {
+            let from = &kernel[cell * filters..][..filters];
+            to.chunks_exact_mut(filters).for_each(|to| to.copy_from_slice(from));
+        }
+    }
+
     /// The elements of a kernel's row.
     const fn row(&self) -> usize {
         self.together * self.filters
@@ -76,27 +95,8 @@ impl ChannelShape {
 }
 
 impl<'a, T: Float> Channels<'a, T> {
-    /// A copy of the kernel's rows, or the rows themselves if they need none.
-    fn new(
-        shape: ChannelShape,
-        kernel: &'a [T],
-        cells: Option<&[usize]>,
-        scratch: &'a mut [T],
-    ) -> Self {
-        let filters = shape.filters;
-        let elements = match cells {
-            None if shape.together == 1 => kernel,
-            _ => {
-                let count = cells.map_or(kernel.len() / filters, <[usize]>::len);
-                let to = &mut scratch[..count * shape.row()];
-                for (row, to) in to.chunks_exact_mut(shape.row()).enumerate() {
-                    let cell = cells.map_or(row, |cells| cells[row]);
-                    let from = &kernel[cell * filters..][..filters];
-                    to.chunks_exact_mut(filters).for_each(|to| to.copy_from_slice(from));
-                }
-                to
-            }
-        };
+    /// What [`ChannelShape::fill`] made, or the kernel as it is, if one window makes a row.
+    pub(super) const fn new(shape: ChannelShape, elements: &'a [T]) -> Self {
         Self { elements, shape }
     }
 
@@ -187,7 +187,11 @@ impl Conv {
         ChannelShape::new(kernels, self.filters, [spread, 1], side_by_side)
     }
 
-    fn phase_shape<T: Float>(&self, kernels: &Kernels<T>, phase: &Phase) -> ChannelShape {
+    pub(super) fn phase_shape<T: Float>(
+        &self,
+        kernels: &Kernels<T>,
+        phase: &Phase,
+    ) -> ChannelShape {
         let side_by_side = phase.step[2] == 1;
         let fold = self.multiplier();
         ChannelShape::new(kernels, self.filters, [1, fold], side_by_side)
@@ -196,17 +200,7 @@ impl Conv {
     /// The elements of the kernel's copy for [`forward_depthwise`](Self::forward_depthwise).
     pub(super) fn forward_copy<T: Float>(&self, kernels: &Kernels<T>) -> usize {
         let shape = self.forward_shape(kernels);
-        if shape.together == 1 { 0 } else { self.cells[2] * shape.row() }
-    }
-
-    /// The elements of the kernel's copies for
-    /// [`to_input_depthwise`](Self::to_input_depthwise).
-    pub(super) fn phase_copy<T: Float>(
-        &self,
-        kernels: &Kernels<T>,
-        phase: &Phase,
-    ) -> usize {
-        phase.cells.len() * self.phase_shape(kernels, phase).row()
+        if shape.together == 1 { 0 } else { shape.copy(self.cells[2]) }
     }
 
     #[expect(clippy::too_many_arguments, reason = "three tensors and what they run on")]
@@ -221,7 +215,13 @@ impl Conv {
         epilogue: Option<Epilogue<'_, T>>,
     ) {
         let shape = self.forward_shape(T::kernels(simd));
-        let channels = Channels::new(shape, kernel, None, scratch);
+        let channels = if shape.together == 1 {
+            Channels::new(shape, kernel)
+        } else {
+            let copy = &mut scratch[..shape.copy(self.cells[2])];
+            shape.fill(kernel, 0..self.cells[2], copy);
+            Channels::new(shape, copy)
+        };
         let direct = Direct {
             patches: &self.forward,
             batch: self.batch,
@@ -238,38 +238,9 @@ impl Conv {
         direct.run(simd, threads, x, kernel, &Disjoint::new(y), epilogue);
     }
 
-    pub(super) fn to_input_depthwise<T: Float>(
-        &self,
-        simd: Simd,
-        threads: &Threads,
-        dy: &[T],
-        kernel: &[T],
-        dx: &mut [T],
-        scratch: &mut [T],
-    ) {
-        let dx = Disjoint::new(dx);
-        for phase in &self.phases {
-            let shape = self.phase_shape(T::kernels(simd), phase);
-            let channels = Channels::new(shape, kernel, Some(&phase.cells), scratch);
-            let direct = Direct {
-                patches: &phase.patches,
-                batch: self.batch,
-                groups: 1,
-                columns: self.filters,
-                target: Target {
-                    lens: self.forward.lens(),
-                    start: phase.start,
-                    step: phase.step,
-                    channels: self.channels,
-                },
-            };
-            direct.run(simd, threads, dy, Factors::Channels(channels), &dx, None);
-        }
-    }
-
     /// The elements of a slice of `dkernel`'s sums: a row for each cell.
     pub(super) fn slice_depthwise<T: Float>(&self, kernels: &Kernels<T>) -> usize {
-        self.cells[2] * self.forward_shape(kernels).row()
+        self.forward_shape(kernels).copy(self.cells[2])
     }
 
     /// Adds up the slices of the windows, each block by block, and then the slices.
@@ -283,7 +254,7 @@ impl Conv {
         sums: &mut [T],
     ) {
         let shape = self.forward_shape(kernels);
-        let (len, filters) = (self.cells[2] * shape.row(), self.filters);
+        let (len, filters) = (shape.copy(self.cells[2]), self.filters);
         let slices = sums.len() / len;
         let all = self.batch * self.cells[1];
         let blocks = all.div_ceil(rows);

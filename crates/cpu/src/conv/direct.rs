@@ -56,7 +56,7 @@ pub(super) struct Direct<'a> {
 
 /// Which windows make a tile; all that do read the same cells, but for where they are.
 #[derive(Clone, Copy)]
-enum Order {
+pub(super) enum Order {
     /// One after the other: none reaches beyond its image.
     Flat,
     /// Those at the same place, in so many parts of the batch.
@@ -99,6 +99,14 @@ impl<'a, T: Float> Columns<'a, T> {
         columns: usize,
     ) -> usize {
         depth * columns.next_multiple_of(kernels.half_lanes())
+    }
+
+    /// A copy that [`packed`](Self::packed) made.
+    pub(super) const fn of_copy(
+        [depth, columns, groups]: [usize; 3],
+        elements: &'a [T],
+    ) -> Self {
+        Self { elements, depth, columns, groups, packed: true }
     }
 
     /// A copy at `to`; `copy` makes those of some steps and columns: the group, the first
@@ -172,7 +180,7 @@ pub(super) struct Job<'a, T: 'static> {
 
 impl<T: Float> Job<'_, T> {
     /// The most rows of a tile.
-    const fn rows(&self) -> usize {
+    pub(super) const fn rows(&self) -> usize {
         match self.factors {
             Factors::Columns(_) => self.kernels.sum_rows(),
             Factors::Channels(_) => self.kernels.column_rows(),
@@ -189,8 +197,29 @@ impl<T: Float> Job<'_, T> {
 }
 
 impl Direct<'_> {
+    /// What its tasks know.
+    pub(super) fn job<'a, T: Float>(
+        &self,
+        kernels: &'a Kernels<T>,
+        source: &'a [T],
+        factors: Factors<'a, T>,
+        out: &'a Disjoint<'a, T>,
+        epilogue: Option<Epilogue<'a, T>>,
+    ) -> Job<'a, T> {
+        assert!(self.batch * self.patches.image() <= source.len(), "all images");
+        assert!(self.batch * self.target.image() <= out.len(), "all results");
+        Job { kernels, source, factors, out, epilogue }
+    }
+
+    /// The multiplications.
+    pub(super) const fn work(&self) -> usize {
+        let windows = self.batch * self.patches.windows();
+        windows * self.patches.width() * self.columns * self.groups
+    }
+
     /// By the shape, the rows of a tile, and the windows in a row.
-    fn order(&self, rows: usize, together: usize) -> Order {
+    pub(super) fn order<T: Float>(&self, job: &Job<'_, T>) -> Order {
+        let (rows, together) = (job.rows(), job.together());
         if !self.patches.is_clipped() && together == 1 {
             return Order::Flat;
         }
@@ -201,7 +230,12 @@ impl Direct<'_> {
         });
         let along: usize = along.sum();
         let whole = self.patches.counts()[2].div_ceil(together);
-        if self.batch >= IMAGES && 25 * along > 26 * whole {
+        let across = match job.factors {
+            Factors::Columns(_) => 25 * along > 26 * whole,
+            // Images lie far apart, and little is done with what is read.
+            Factors::Channels(_) => whole <= 4,
+        };
+        if self.batch >= IMAGES && across {
             Order::Images(self.batch.div_ceil(rows))
         } else {
             Order::Lines
@@ -219,12 +253,9 @@ impl Direct<'_> {
         out: &Disjoint<'_, T>,
         epilogue: Option<Epilogue<'_, T>>,
     ) {
-        assert!(self.batch * self.patches.image() <= source.len(), "all images");
-        assert!(self.batch * self.target.image() <= out.len(), "all results");
-        let kernels = T::kernels(simd);
-        let job = Job { kernels, source, factors, out, epilogue };
+        let job = self.job(T::kernels(simd), source, factors, out, epilogue);
         let rows = job.rows();
-        let order = self.order(rows, job.together());
+        let order = self.order(&job);
         let all = self.batch * self.patches.windows();
         let [first, second, _] = self.patches.counts();
         let units = match order {
@@ -232,7 +263,7 @@ impl Direct<'_> {
             Order::Images(parts) => parts * first * second,
             Order::Lines => self.batch * first * second,
         };
-        let work = all * self.patches.width() * self.columns * self.groups;
+        let work = self.work();
         let each = (work / units.max(1)).max(1);
         let together = if work < TASK / 2 { units } else { TASK / each };
         let most = if work < TASK / 2 { units } else { units.div_ceil(2) };
@@ -243,12 +274,12 @@ impl Direct<'_> {
                     Order::Flat => self.flat(&job, part(all, units, unit)),
                     Order::Images(parts) => {
                         let images = part(self.batch, parts, unit / (first * second));
-                        self.line(&job, images, unit % (first * second), true);
+                        self.whole_line(&job, images, unit % (first * second), true);
                     }
                     Order::Lines => {
                         let image = unit / (first * second);
                         let line = unit % (first * second);
-                        self.line(&job, image..image + 1, line, false);
+                        self.whole_line(&job, image..image + 1, line, false);
                     }
                 }
             }
@@ -283,15 +314,31 @@ impl Direct<'_> {
         self.finish(job, windows);
     }
 
-    /// The windows of a line of some images; a tile's are those at one place, or side by side.
-    fn line<T: Float>(
+    /// A line of some images, which is one of the target too.
+    fn whole_line<T: Float>(
         &self,
         job: &Job<'_, T>,
         images: Range<usize>,
         line: usize,
         across: bool,
     ) {
-        let [_, second, third] = self.patches.counts();
+        self.line(job, images.clone(), line, across);
+        for image in images {
+            let windows = self.patches.counts()[2];
+            let first = image * self.patches.windows() + line * windows;
+            self.finish(job, first..first + windows);
+        }
+    }
+
+    /// The windows of a line of some images; a tile's are those at one place, or side by side.
+    pub(super) fn line<T: Float>(
+        &self,
+        job: &Job<'_, T>,
+        images: Range<usize>,
+        line: usize,
+        across: bool,
+    ) {
+        let second = self.patches.counts()[1];
         let (p, q) = (line / second, line % second);
         let start = self.target.place([p, q, 0]);
         let step = self.target.step[2] * self.target.channels;
@@ -326,10 +373,6 @@ impl Direct<'_> {
                     self.block(job, rows, [tiles, together], [p, q, start], &cells);
                 }
             }
-        }
-        for image in images {
-            let first = image * self.patches.windows() + line * third;
-            self.finish(job, first..first + third);
         }
     }
 
@@ -395,8 +438,8 @@ impl Direct<'_> {
         }
     }
 
-    /// Hands finished rows to the epilogue.
-    fn finish<T: Float>(&self, job: &Job<'_, T>, windows: Range<usize>) {
+    /// Hands finished rows of the target to the epilogue.
+    pub(super) fn finish<T: Float>(&self, job: &Job<'_, T>, windows: Range<usize>) {
         let Some(epilogue) = job.epilogue else { return };
         let channels = self.target.channels;
         // SAFETY: the calling task has computed these rows, and nobody else uses them.

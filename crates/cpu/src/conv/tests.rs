@@ -226,28 +226,33 @@ fn check<T: Float>(simd: Simd, threads: &[Threads], case: &Case, epsilon: f64) {
         add(1, j, dy[i], kernel[k]);
         add(2, k, x[j], dy[i]);
     }
-    let filters = y_shape[y_shape.len() - 1];
-    let place = |row: usize, column: usize| (row * filters + column) as f64;
-    for (i, y) in expected[0].iter_mut().enumerate() {
-        *y = [y[0] + i as f64 / 64.0, y[1] + i as f64 / 64.0, y[2]];
+    for results in &mut expected[..2] {
+        for (i, y) in results.iter_mut().enumerate() {
+            *y = [y[0] + i as f64 / 64.0, y[1] + i as f64 / 64.0, y[2]];
+        }
     }
     let conv = Conv::new(&case.settings, &case.x, &case.kernel);
     let nan = T::from_f64(f64::NAN);
     let mut first: Option<[Vec<T>; 3]> = None;
     for threads in threads {
         let count = threads.count();
-        let number = |row: usize, column: usize, part: &mut [T]| {
-            for (i, y) in part.iter_mut().enumerate() {
-                *y += T::from_f64(place(row, column + i) / 64.0);
+        // Adds each element's number.
+        let number = |columns: usize| {
+            move |row: usize, column: usize, part: &mut [T]| {
+                for (i, y) in part.iter_mut().enumerate() {
+                    *y += T::from_f64((row * columns + column + i) as f64 / 64.0);
+                }
             }
         };
+        let last = |shape: &[usize]| shape[shape.len() - 1];
+        let (of_y, of_x) = (number(last(&y_shape)), number(last(&case.x)));
         let mut results =
             [vec![nan; dy.len()], vec![nan; x.len()], vec![nan; kernel.len()]];
         let [y, dx, dkernel] = &mut results;
         let mut scratch = vec![nan; conv.forward_scratch::<T>(simd, count)];
-        conv.forward(simd, threads, &x, &kernel, y, &mut scratch, Some(&number));
+        conv.forward(simd, threads, &x, &kernel, y, &mut scratch, Some(&of_y));
         let mut scratch = vec![nan; conv.to_input_scratch::<T>(simd, count)];
-        conv.to_input(simd, threads, &dy, &kernel, dx, &mut scratch);
+        conv.to_input(simd, threads, &dy, &kernel, dx, &mut scratch, Some(&of_x));
         let mut scratch = vec![nan; conv.to_kernel_scratch::<T>(simd, count)];
         conv.to_kernel(simd, threads, &x, &dy, dkernel, &mut scratch);
         if let Some(first) = &first {

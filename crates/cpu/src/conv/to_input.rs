@@ -2,9 +2,16 @@
 
 use super::{
     Conv, Phase,
+    depthwise::Channels,
     direct::{Columns, Direct, Factors, Target},
+    turns::Turns,
 };
-use crate::{Simd, Threads, gemm::Gemm, simd::Float, threads::Disjoint};
+use crate::{
+    Simd, Threads,
+    gemm::{Epilogue, Gemm, Kernels},
+    simd::Float,
+    threads::Disjoint,
+};
 
 impl Conv {
     /// The whole as one product, for 1 × 1 kernels.
@@ -18,26 +25,33 @@ impl Conv {
     pub fn to_input_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
         if self.is_empty() {
             0
-        } else if self.is_depthwise() {
-            let copy = |phase| self.phase_copy(T::kernels(simd), phase);
-            self.phases.iter().map(copy).max().unwrap_or_default()
         } else if self.pointwise {
             self.input_product().scratch::<T>(simd, threads)
         } else {
-            let channels = self.channels / self.groups;
-            let copy = |phase: &Phase| {
-                let depth = phase.patches.width();
-                self.groups * Columns::packed_len(T::kernels(simd), depth, channels)
-            };
-            self.phases.iter().map(copy).max().unwrap_or_default()
+            self.phases.len() * self.phase_copy(T::kernels(simd))
         }
     }
 
-    /// Computes `dx`, the adjoint of [`forward`](Self::forward) in `x`.
+    /// The most elements of the kernel's copy for a phase.
+    fn phase_copy<T: Float>(&self, kernels: &Kernels<T>) -> usize {
+        let channels = self.channels / self.groups;
+        let copy = |phase: &Phase| {
+            if self.is_depthwise() {
+                return self.phase_shape(kernels, phase).copy(phase.cells.len());
+            }
+            let depth = phase.patches.width();
+            self.groups * Columns::packed_len(kernels, depth, channels)
+        };
+        self.phases.iter().map(copy).max().unwrap_or_default()
+    }
+
+    /// Computes `dx`, the adjoint of [`forward`](Self::forward) in `x`, and hands its finished
+    /// rows (one per cell) to the epilogue.
     ///
     /// # Panics
     ///
     /// If a slice has not the length of its shape, or `scratch` is too short.
+    #[expect(clippy::too_many_arguments, reason = "three tensors and what they run on")]
     pub fn to_input<T: Float>(
         &self,
         simd: Simd,
@@ -46,46 +60,92 @@ impl Conv {
         kernel: &[T],
         dx: &mut [T],
         scratch: &mut [T],
+        epilogue: Option<Epilogue<'_, T>>,
     ) {
         self.check_lens(dx.len(), kernel.len(), dy.len());
         if self.is_empty() {
-            return dx.fill(T::ZERO);
+            dx.fill(T::ZERO);
+            if let Some(epilogue) = epilogue.filter(|_| !dx.is_empty()) {
+                epilogue(0, 0, dx);
+            }
+            return;
         }
         if self.pointwise {
             let gemm = self.input_product();
-            return gemm.run(simd, threads, dy, kernel, dx, scratch, None);
+            return gemm.run(simd, threads, dy, kernel, dx, scratch, epilogue);
         }
-        if self.is_depthwise() {
-            return self.to_input_depthwise(simd, threads, dy, kernel, dx, scratch);
+        let kernels = T::kernels(simd);
+        let len = self.phase_copy(kernels);
+        for (phase, copy) in self.phases.iter().zip(scratch.chunks_mut(len.max(1))) {
+            self.copy_phase(kernels, threads, phase, kernel, copy);
         }
-        let (kernels, groups) = (T::kernels(simd), self.groups);
-        let (channels, filters) = (self.channels / groups, self.filters / groups);
+        let scratch = &*scratch;
+        let factors = |number: usize| {
+            let phase = &self.phases[number];
+            let copy = &scratch[number * len..(number + 1) * len];
+            if self.is_depthwise() {
+                let shape = self.phase_shape(kernels, phase);
+                Factors::Channels(Channels::new(shape, copy))
+            } else {
+                let (channels, groups) = (self.channels / self.groups, self.groups);
+                let shape = [phase.patches.width(), channels, groups];
+                Factors::Columns(Columns::of_copy(shape, copy))
+            }
+        };
+        let directs = |number| self.phase_direct(&self.phases[number]);
         let dx = Disjoint::new(dx);
-        for phase in &self.phases {
-            // The cells' filters, by channels.
-            let shape = [phase.patches.width(), channels, groups];
-            let turn = |group: usize, first: usize, count: usize, to: &mut [T]| {
-                let each = (to.len() / phase.cells.len().max(1)).max(1);
-                for (&cell, to) in phase.cells.iter().zip(to.chunks_exact_mut(each)) {
-                    let row = cell * channels + first;
-                    let from = &kernel[row * self.filters + group * filters..];
-                    kernels.copy_columns(from, [1, self.filters], [filters, count], to);
-                }
-            };
-            let columns = Columns::packed(kernels, threads, shape, scratch, turn);
-            let direct = Direct {
-                patches: &phase.patches,
-                batch: self.batch,
-                groups,
-                columns: channels,
-                target: Target {
-                    lens: self.forward.lens(),
-                    start: phase.start,
-                    step: phase.step,
-                    channels: self.channels,
-                },
-            };
-            direct.run(simd, threads, dy, Factors::Columns(columns), &dx, None);
+        if self.phases.len() == 1 {
+            return directs(0).run(simd, threads, dy, factors(0), &dx, epilogue);
         }
+        let turns =
+            Turns { count: self.phases.len(), directs: &directs, factors: &factors };
+        turns.run(simd, threads, dy, &dx, epilogue);
+    }
+
+    /// The sums of a phase.
+    fn phase_direct<'a>(&'a self, phase: &'a Phase) -> Direct<'a> {
+        let (groups, columns) = if self.is_depthwise() {
+            (1, self.filters)
+        } else {
+            (self.groups, self.channels / self.groups)
+        };
+        Direct {
+            patches: &phase.patches,
+            batch: self.batch,
+            groups,
+            columns,
+            target: Target {
+                lens: self.forward.lens(),
+                start: phase.start,
+                step: phase.step,
+                channels: self.channels,
+            },
+        }
+    }
+
+    /// The cells' filters, by channels.
+    fn copy_phase<T: Float>(
+        &self,
+        kernels: &Kernels<T>,
+        threads: &Threads,
+        phase: &Phase,
+        kernel: &[T],
+        to: &mut [T],
+    ) {
+        if self.is_depthwise() {
+            let shape = self.phase_shape(kernels, phase);
+            return shape.fill(kernel, phase.cells.iter().copied(), to);
+        }
+        let (channels, filters) =
+            (self.channels / self.groups, self.filters / self.groups);
+        let shape = [phase.patches.width(), channels, self.groups];
+        Columns::packed(kernels, threads, shape, to, |group, first, count, to| {
+            let each = (to.len() / phase.cells.len().max(1)).max(1);
+            for (&cell, to) in phase.cells.iter().zip(to.chunks_exact_mut(each)) {
+                let row = cell * channels + first;
+                let from = &kernel[row * self.filters + group * filters..];
+                kernels.copy_columns(from, [1, self.filters], [filters, count], to);
+            }
+        });
     }
 }

@@ -88,7 +88,9 @@ impl Convolve {
             Part::Forward => {
                 self.conv.forward(simd, threads, a, b, out, scratch, epilogue);
             }
-            Part::ToInput => self.conv.to_input(simd, threads, a, b, out, scratch),
+            Part::ToInput => {
+                self.conv.to_input(simd, threads, a, b, out, scratch, epilogue);
+            }
             Part::ToKernel => self.conv.to_kernel(simd, threads, a, b, out, scratch),
         }
     }
