@@ -37,6 +37,7 @@
 //!   [`train_test_split`]: which examples train.
 //! - [`image_dataset_from_directory`]: images of a folder or a zip archive by class, read and
 //!   decoded when they are asked for.
+//! - [`text_dataset_from_directory`]: texts of a folder by class.
 //! - [`Csv`]: tables in files, in memory or row by row.
 //! - [`Sequences`]: lists of ids of any lengths; [`PadSequences`] makes them equally long.
 //! - [`Tokenizer`], [`TextVectorization`]: texts as numbers; [`StringLookup`], [`IntegerLookup`],
@@ -67,6 +68,7 @@ mod sequences;
 mod split;
 mod stream;
 mod text;
+mod texts;
 mod timeseries;
 
 pub use adapt::{Concatenate, DatasetExt, Map, Reading, Subset, Zip};
@@ -97,4 +99,5 @@ pub use text::{
     MatrixMode, Split, Standardize, TextToWords, TextVectorization, Tokenizer,
     hashing_trick,
 };
+pub use texts::{TextDirectory, Texts, VectorizedTexts, text_dataset_from_directory};
 pub use timeseries::{Timeseries, Windows};

@@ -57,6 +57,14 @@ impl<'a> Bytes<'a> {
         Ok(array)
     }
 
+    /// All bytes, which have to be UTF-8.
+    pub(crate) fn text(mut self) -> Result<String> {
+        let mut bytes = Vec::new();
+        self.reader.read_to_end(&mut bytes).map_err(|error| self.failed(error))?;
+        String::from_utf8(bytes)
+            .map_err(|_| Error::file(&self.name, "is no text: it is not UTF-8"))
+    }
+
     /// The next `len` bytes, which have to be the last.
     ///
     /// Memory grows with the bytes that come, not with the number that is asked for.

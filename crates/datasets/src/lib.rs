@@ -23,6 +23,7 @@
 //! | [`cifar100`] | 50,000 + 10,000 photographs | `U8` `(32, 32, 3)` | `U8`, 0 to 99 or 0 to 19 |
 //! | [`cats_vs_dogs`] | 1200 + 400 + 402 photographs | `F32` `(96, 96, 3)` | `F32` `(1,)`, 0 or 1 |
 //! | [`tables`] | iris, wine, digits, penguins, weather, ... | | |
+//! | [`texts`] | reviews, newswires, books, sentences; vectors of words | | |
 //! | [`boston_housing`] | 404 + 102 suburbs | `F32` `(13,)` | `F32`, price in $1000 |
 //! | [`california_housing`] | 16,512 + 4128 districts | `F32` `(8,)` | `F32`, price in $ |
 //!
@@ -67,6 +68,7 @@ pub mod reuters;
 mod scratch;
 mod search;
 pub mod tables;
+pub mod texts;
 mod tokens;
 mod word_index;
 
