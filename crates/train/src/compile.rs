@@ -389,3 +389,14 @@ pub(crate) fn default_device() -> Device {
 pub(crate) fn default_device() -> Device {
     Device::reference()
 }
+
+/// A device that computes on the thread that calls it.
+#[cfg(feature = "cpu")]
+pub(crate) fn device_of_one_thread() -> Device {
+    Device::new(deckle_cpu::Cpu::with_threads(1))
+}
+
+#[cfg(not(feature = "cpu"))]
+pub(crate) fn device_of_one_thread() -> Device {
+    Device::reference()
+}

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod any_metric;
+mod augmented;
 mod callback;
 pub mod callbacks;
 mod checkpoint;
@@ -26,6 +27,7 @@ mod step;
 mod trainer;
 
 pub use any_metric::{Accuracy, AnyMetric};
+pub use augmented::Augmented;
 pub use callback::{Callback, State};
 pub use compile::{Compile, Trainable};
 pub use context::Context;
