@@ -1,10 +1,8 @@
 //! Whole files, read at once and replaced at once.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{ErrorKind, Write},
-    path::{Path, PathBuf},
-};
+use std::{fs, io::Write, path::Path};
+
+use deckle_tensor::AtomicFile;
 
 use crate::{Error, Result};
 
@@ -15,9 +13,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Replaces the file at `path` by `bytes`, or leaves what was there untouched.
 ///
-/// The bytes go to a temporary file in the same folder, which is synchronized and then renamed.
-/// A symbolic link is followed; permissions of a file that was there are kept. What is no file,
-/// such as a pipe or a device, is written to as it is; a file that is read-only is not replaced.
+/// As an [`AtomicFile`], written at once.
 ///
 /// # Errors
 ///
@@ -35,65 +31,21 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 /// ```
 pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let path = path.as_ref();
-    replace(path, bytes).map_err(|error| Error::io(path, error))
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if fs::metadata(path).is_ok_and(|old| !old.is_file() && !old.is_dir()) {
-        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
-    }
-    if fs::metadata(path).is_ok_and(|old| old.is_file() && old.permissions().readonly()) {
-        return Err(ErrorKind::PermissionDenied.into());
-    }
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let (temporary, mut file) = create_beside(&target)?;
-    let result = (|| {
-        file.write_all(bytes)?;
-        if let Ok(old) = fs::metadata(&target) {
-            file.set_permissions(old.permissions())?;
-        }
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&temporary, &target)
-    })();
-    if result.is_err() {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-        return result;
-    }
-    sync_folder(&target);
-    Ok(())
-}
-
-/// A new file in the folder of `target`; the first name that is free.
-fn create_beside(target: &Path) -> std::io::Result<(PathBuf, File)> {
-    let name = target.file_name().ok_or(ErrorKind::InvalidFilename)?;
-    // A name may have 255 bytes.
-    let name = if name.len() <= 240 { name } else { "deckle".as_ref() };
-    for number in 0..1000 {
-        let mut temporary = std::ffi::OsString::from(".");
-        temporary.push(name);
-        temporary.push(format!(".{number}.tmp"));
-        let temporary = target.with_file_name(temporary);
-        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            result => return result.map(|file| (temporary, file)),
-        }
-    }
-    Err(ErrorKind::AlreadyExists.into())
-}
-
-/// Makes the rename durable where a folder can be synchronized; elsewhere it already is, or
-/// nothing can be done.
-fn sync_folder(target: &Path) {
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
-        let _ = folder.sync_all();
-    }
+    let write = || {
+        let mut file = AtomicFile::create(path)?;
+        file.write_all(bytes).map_err(|error| file.error(error))?;
+        file.commit()
+    };
+    write().map_err(|error| match error {
+        deckle_tensor::Error::Io { error, .. } => Error::io(path, error),
+        error => Error::new(error),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     /// An empty folder of this test's own.
@@ -128,6 +80,15 @@ mod tests {
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_the_system_allows() {
+        let folder = folder("long");
+        let path = folder.join("n".repeat(255));
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -12,7 +12,8 @@ use crate::{Error, Result};
 ///
 /// Bytes go to a temporary file beside the target. [`commit`](Self::commit) brings them to the
 /// disk and then renames the file, so a crash leaves the old file or the new one, never half of
-/// one. Dropped without a commit, it leaves nothing. What is no file, such as a pipe or a device,
+/// one. Dropped without a commit, it leaves nothing. A symbolic link is followed; permissions of a
+/// file that was there are kept. What is no file, such as a pipe or a device,
 /// is written to as it is; a file that is read-only is not replaced.
 ///
 /// # Examples
@@ -68,6 +69,8 @@ impl AtomicFile {
         let name = target.file_name().ok_or_else(|| {
             fail(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))
         })?;
+        // A name may have 255 bytes, and the temporary one is longer.
+        let name = if name.len() <= 220 { name } else { "deckle".as_ref() };
         for attempt in 0u32.. {
             let mut temporary = std::ffi::OsString::from(".");
             temporary.push(name);
@@ -106,9 +109,8 @@ impl AtomicFile {
         fs::rename(temporary, &self.target)?;
         self.committed = true;
         // The new name is on the disk only when its folder is. Not every system can do that.
-        if let Some(folder) = self.target.parent()
-            && let Ok(folder) = File::open(folder)
-        {
+        let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
             drop(folder.sync_all());
         }
         Ok(())
