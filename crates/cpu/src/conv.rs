@@ -1,10 +1,10 @@
 //! Convolutions as sums over windows that stay where they are: [`Conv`].
 #![expect(unsafe_code, reason = "tasks that write parts of the result")]
 
-mod depthwise;
 mod direct;
 mod forward;
 mod patches;
+mod side_by_side;
 #[cfg(test)]
 mod tests;
 mod to_input;
@@ -121,11 +121,6 @@ impl Conv {
             phases,
             pointwise: groups == 1 && axes.iter().all(AxisShape::is_pointwise),
         }
-    }
-
-    /// Whether each group has one channel.
-    const fn is_depthwise(&self) -> bool {
-        self.groups > 1 && self.channels == self.groups
     }
 
     /// Whether there is nothing to add up.

@@ -15,6 +15,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use columns::Spreading;
 pub use kernel::GemmFloat;
 pub(crate) use kernel::Kernels;
 pub(crate) use non_zeros::{Lists, Matrix, NonZeros};

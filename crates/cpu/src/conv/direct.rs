@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{TASK, depthwise::Channels, part, patches::Patches};
+use super::{TASK, part, patches::Patches, side_by_side::Channels};
 use crate::{
     Simd, Threads,
     gemm::{Epilogue, Kernels, Stretch, Sums},
@@ -165,7 +165,7 @@ impl<'a, T: Float> Columns<'a, T> {
 pub(super) enum Factors<'a, T> {
     /// A matrix for each group.
     Columns(Columns<'a, T>),
-    /// An element for each filter, which has one channel; all filters are one group.
+    /// The elements of all groups side by side, which count as one.
     Channels(Channels<'a, T>),
 }
 

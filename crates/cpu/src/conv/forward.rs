@@ -18,8 +18,8 @@ impl Conv {
         if self.is_empty() || self.pointwise {
             return self.whole_product().scratch::<T>(simd, threads);
         }
-        if self.is_depthwise() {
-            return self.forward_copy(T::kernels(simd));
+        if let Some(shape) = self.forward_shape(T::kernels(simd)) {
+            return self.forward_copy(&shape);
         }
         let (kernels, filters) = (T::kernels(simd), self.filters / self.groups);
         if Columns::are_direct(kernels, filters) {
@@ -49,9 +49,10 @@ impl Conv {
             let gemm = self.whole_product();
             return gemm.run(simd, threads, x, kernel, y, scratch, epilogue);
         }
-        if self.is_depthwise() {
-            return self
-                .forward_depthwise(simd, threads, x, kernel, y, scratch, epilogue);
+        if let Some(shape) = self.forward_shape(T::kernels(simd)) {
+            return self.forward_side_by_side(
+                shape, simd, threads, x, kernel, y, scratch, epilogue,
+            );
         }
         let (kernels, groups) = (T::kernels(simd), self.groups);
         let (depth, filters) = (self.forward.width(), self.filters / groups);

@@ -2,8 +2,8 @@
 
 use super::{
     Conv, Phase,
-    depthwise::Channels,
     direct::{Columns, Direct, Factors, Target},
+    side_by_side::Channels,
     turns::Turns,
 };
 use crate::{
@@ -36,8 +36,8 @@ impl Conv {
     fn phase_copy<T: Float>(&self, kernels: &Kernels<T>) -> usize {
         let channels = self.channels / self.groups;
         let copy = |phase: &Phase| {
-            if self.is_depthwise() {
-                return self.phase_shape(kernels, phase).copy(phase.cells.len());
+            if let Some(shape) = self.phase_shape(kernels, phase) {
+                return shape.copy(phase.cells.len());
             }
             let depth = phase.patches.width();
             self.groups * Columns::packed_len(kernels, depth, channels)
@@ -83,8 +83,7 @@ impl Conv {
         let factors = |number: usize| {
             let phase = &self.phases[number];
             let copy = &scratch[number * len..(number + 1) * len];
-            if self.is_depthwise() {
-                let shape = self.phase_shape(kernels, phase);
+            if let Some(shape) = self.phase_shape(kernels, phase) {
                 Factors::Channels(Channels::new(shape, copy))
             } else {
                 let (channels, groups) = (self.channels / self.groups, self.groups);
@@ -92,7 +91,7 @@ impl Conv {
                 Factors::Columns(Columns::of_copy(shape, copy))
             }
         };
-        let directs = |number| self.phase_direct(&self.phases[number]);
+        let directs = |number| self.phase_direct(kernels, &self.phases[number]);
         let dx = Disjoint::new(dx);
         if self.phases.len() == 1 {
             return directs(0).run(simd, threads, dy, factors(0), &dx, epilogue);
@@ -103,11 +102,14 @@ impl Conv {
     }
 
     /// The sums of a phase.
-    fn phase_direct<'a>(&'a self, phase: &'a Phase) -> Direct<'a> {
-        let (groups, columns) = if self.is_depthwise() {
-            (1, self.filters)
-        } else {
-            (self.groups, self.channels / self.groups)
+    fn phase_direct<'a, T: Float>(
+        &'a self,
+        kernels: &Kernels<T>,
+        phase: &'a Phase,
+    ) -> Direct<'a> {
+        let (groups, columns) = match self.phase_shape(kernels, phase) {
+            Some(shape) => (1, shape.columns()),
+            None => (self.groups, self.channels / self.groups),
         };
         Direct {
             patches: &phase.patches,
@@ -132,9 +134,8 @@ impl Conv {
         kernel: &[T],
         to: &mut [T],
     ) {
-        if self.is_depthwise() {
-            let shape = self.phase_shape(kernels, phase);
-            return shape.fill(kernel, phase.cells.iter().copied(), to);
+        if let Some(shape) = self.phase_shape(kernels, phase) {
+            return self.fill_phase(&shape, phase, kernel, to);
         }
         let (channels, filters) =
             (self.channels / self.groups, self.filters / self.groups);

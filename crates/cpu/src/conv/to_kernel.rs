@@ -55,8 +55,8 @@ impl Conv {
         }
         let kernel = self.kernel_len();
         let (rows, slices) = self.kernel_slices(kernel);
-        if self.is_depthwise() {
-            return slices * self.slice_depthwise(T::kernels(simd));
+        if let Some(shape) = self.forward_shape(T::kernels(simd)) {
+            return slices * shape.copy(self.cells[2]);
         }
         slices * kernel + threads * self.ragged_copy(T::kernels(simd), rows)
     }
@@ -97,9 +97,10 @@ impl Conv {
         let len = dkernel.len();
         let (rows, slices) = self.kernel_slices(len);
         let kernels = T::kernels(simd);
-        if self.is_depthwise() {
-            let sums = &mut scratch[..slices * self.slice_depthwise(kernels)];
-            return self.to_kernel_depthwise(
+        if let Some(shape) = self.forward_shape(kernels) {
+            let sums = &mut scratch[..slices * shape.copy(self.cells[2])];
+            return self.to_kernel_side_by_side(
+                shape,
                 kernels,
                 threads,
                 [x, dy],

@@ -7,9 +7,25 @@ use super::{
     sums::{Sums, store},
 };
 
-/// As [`Sum`](super::sums::Sum), with a column of A for some of C, side by side: how many of
-/// those of the first one lie before C, and how many columns of C have one.
-pub(super) type SpreadSum<T> = for<'a> unsafe fn(&Sums<'a, T>, usize, usize);
+/// As [`Sum`](super::sums::Sum), with a column of A for some of C.
+pub(super) type SpreadSum<T> = for<'a> unsafe fn(&Sums<'a, T>, Spreading);
+
+/// Which column of A each of C has, where several have one: column i has column
+/// `(first + i) / times · stride`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spreading {
+    /// How many of the columns that have A's first one lie before C.
+    pub(crate) first: usize,
+    pub(crate) times: usize,
+    pub(crate) stride: usize,
+}
+
+impl Spreading {
+    /// The columns of A from the first to the last of so many columns of C.
+    const fn reach(&self, columns: usize) -> usize {
+        (self.first + columns - 1) / self.times * self.stride + 1
+    }
+}
 
 /// Computes `M` rows of `N` vectors of C, the last of which may be partial.
 ///
@@ -82,8 +98,7 @@ unsafe fn load<V: Lanes, const N: usize, const PART: bool>(
     }
 }
 
-/// Computes `M` rows of a vector of C, which may be partial; column i of it has column
-/// `(first + i) / times` of A.
+/// Computes `M` rows of a vector of C, which may be partial.
 ///
 /// # Safety
 ///
@@ -91,14 +106,22 @@ unsafe fn load<V: Lanes, const N: usize, const PART: bool>(
 #[inline(always)]
 pub(super) unsafe fn spread<V: Spread, const M: usize>(
     o: &Sums<'_, V::Number>,
-    first: usize,
-    times: usize,
+    spreading: Spreading,
 ) {
     // SAFETY: the caller's promise; every access below lies within it.
     unsafe {
         let rows = o.rows.as_ptr().cast::<[[usize; 2]; M]>().read();
-        let places = V::places(first, times);
-        let count = (first + o.columns - 1) / times + 1;
+        let Spreading { first, times, stride } = spreading;
+        let (mut before, mut place) = (first, 0);
+        let places = V::places(|| {
+            let now = place;
+            before += 1;
+            if before == times {
+                (before, place) = (0, place + stride);
+            }
+            now
+        });
+        let count = spreading.reach(o.columns);
         let mut sums = [V::zero(); M];
         for stretch in o.stretches {
             let mut a = o.a.add(stretch.a);
@@ -129,9 +152,13 @@ impl<T> Kernels<T> {
         self.columns.len()
     }
 
-    /// Computes a tile of at least one row and one column, of which each has a column of A; or
-    /// if `spread` is `[first, times]`, column i has column `(first + i) / times`: then these
-    /// are at most a vector, else two.
+    /// Whether spreading columns of A costs little more than reading them.
+    pub(crate) const fn spread_is_fast(&self) -> bool {
+        self.spread_is_fast
+    }
+
+    /// Computes a tile of at least one row and one column, of which each has its own column of
+    /// A: at most two vectors; or one vector of spread columns, which lie within a vector of A.
     ///
     /// # Safety
     ///
@@ -140,14 +167,14 @@ impl<T> Kernels<T> {
     pub(crate) unsafe fn sum_by_columns(
         &self,
         sums: &Sums<'_, T>,
-        spread: Option<[usize; 2]>,
+        spreading: Option<Spreading>,
     ) {
         let row = sums.rows.len() - 1;
         // SAFETY: the caller's promise; the table's instruction set is there, and these entries
         // are for so many rows.
         unsafe {
-            match spread {
-                Some([first, times]) => self.spread[row](sums, first, times),
+            match spreading {
+                Some(spreading) => self.spread[row](sums, spreading),
                 None => {
                     let vectors = sums.columns.div_ceil(self.lanes);
                     self.columns[row][vectors - 1](sums);

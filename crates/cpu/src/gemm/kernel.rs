@@ -2,8 +2,8 @@
 #![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
 use super::{
-    columns::{self, SpreadSum},
-    lanes::{Lanes, Plain},
+    columns::{self, SpreadSum, Spreading},
+    lanes::{Lanes, Plain, Spread},
     pack, row,
     sums::{self, Sum, Sums},
 };
@@ -57,6 +57,7 @@ pub struct Kernels<T: 'static> {
     pub(super) sums: &'static [[Sum<T>; 4]],
     /// By rows - 1, then vectors - 1, with a column of A for each of C.
     pub(super) columns: &'static [[Sum<T>; 2]],
+    pub(super) spread_is_fast: bool,
     /// By rows - 1, with a column of A for some of C.
     pub(super) spread: &'static [SpreadSum<T>],
     pub(super) pack: pack::Pack<T>,
@@ -169,11 +170,10 @@ macro_rules! kernels {
             $(#[$feature])?
             unsafe fn spread<const M: usize>(
                 o: &Sums<'_, $number>,
-                first: usize,
-                times: usize,
+                spreading: Spreading,
             ) {
                 // SAFETY: the caller's promises are the same.
-                unsafe { columns::spread::<$vector, M>(o, first, times) }
+                unsafe { columns::spread::<$vector, M>(o, spreading) }
             }
 
             $(#[$feature])?
@@ -218,6 +218,7 @@ macro_rules! kernels {
                     sum::<$sum, 1, true>, sum::<$sum, 2, false>,
                 ]),*],
                 columns: &[$([column::<$row, 1>, column::<$row, 2>]),*],
+                spread_is_fast: <$vector as Spread>::FAST,
                 spread: &[$(spread::<$row>),*],
                 pack,
                 row_sums,

@@ -34,9 +34,11 @@ pub(super) unsafe trait Lanes: Copy {
 pub(super) unsafe trait Spread: Lanes {
     /// Which of some numbers each element is.
     type Places: Copy;
+    /// Whether there is an instruction for it.
+    const FAST: bool;
 
-    /// Element i is number `(first + i) / times`; `times > 1`.
-    unsafe fn places(first: usize, times: usize) -> Self::Places;
+    /// Those that are given, element by element.
+    unsafe fn places(next: impl FnMut() -> usize) -> Self::Places;
     /// The elements at these places; `count` numbers are there, and the places lie among them
     /// or their elements are not used.
     unsafe fn load_at(
@@ -126,10 +128,11 @@ macro_rules! plain {
         // SAFETY: plain Rust; it needs no instruction set.
         unsafe impl<const LEN: usize> Spread for Plain<$number, LEN> {
             type Places = [usize; LEN];
+            const FAST: bool = false;
 
             #[inline(always)]
-            unsafe fn places(first: usize, times: usize) -> [usize; LEN] {
-                std::array::from_fn(|i| (first + i) / times)
+            unsafe fn places(mut next: impl FnMut() -> usize) -> [usize; LEN] {
+                std::array::from_fn(|_| next())
             }
             #[inline(always)]
             unsafe fn load_at(
@@ -303,15 +306,19 @@ pub(super) mod x86 {
             // SAFETY: needs the instruction set that the intrinsics name, as the trait says.
             unsafe impl Spread for $vector {
                 type Places = $integers;
+                const FAST: bool = true;
 
                 #[inline(always)]
-                unsafe fn places(first: usize, times: usize) -> $integers {
+                unsafe fn places(mut next: impl FnMut() -> usize) -> $integers {
                     // An element is as long as one index or two.
                     let each = $indices / $len;
-                    let place = |i: usize| {
-                        ((first + i / each) / times * each + i % each) as $index
-                    };
-                    let places: [$index; $indices] = std::array::from_fn(place);
+                    let mut place = 0;
+                    let places: [$index; $indices] = std::array::from_fn(|i| {
+                        if i % each == 0 {
+                            place = next() * each;
+                        }
+                        (place + i % each) as $index
+                    });
                     // SAFETY: the caller promises the instruction set; the array is there.
                     unsafe { $load_integers(places.as_ptr().cast()) }
                 }

@@ -1,4 +1,4 @@
-//! Convolutions with one channel per group, filter by filter.
+//! Convolutions with few channels per group, with all groups side by side in vectors.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Simd, Threads,
-    gemm::{Epilogue, Kernels, Stretch, Sums},
+    gemm::{Epilogue, Kernels, Spreading, Stretch, Sums},
     simd::Float,
     threads::Disjoint,
 };
@@ -19,68 +19,106 @@ use crate::{
 const ROWS: usize = 16;
 const TILE: usize = ROWS * 32;
 
-/// The most cells of a window that are added up to together.
-const CELLS: usize = 64;
+/// The most elements of a window's groups that are added up to together.
+const ELEMENTS: usize = 64;
 
-/// A kernel with an element of each cell for each filter.
+/// A kernel with an element for each sum, of all groups side by side.
 #[derive(Clone, Copy)]
 pub(super) struct Channels<'a, T> {
-    /// The filters of each cell, as often as there are windows in a row of a tile.
+    /// A row for each product of a sum.
     elements: &'a [T],
     shape: ChannelShape,
 }
 
-/// How filters and channels are laid out.
+/// How sums and what is added up are laid out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ChannelShape {
-    filters: usize,
+    /// The sums of a window.
+    columns: usize,
+    /// The products of a cell in each sum.
+    depth: usize,
     /// The windows side by side that make a row of a tile.
     together: usize,
-    /// The filters that read the same channel.
-    spread: usize,
-    /// The filters that are added up to one channel.
+    /// The sums of a group, which read the same elements, and how many these are; or one each.
+    times: usize,
+    stride: usize,
+    /// The sums that are added up to one.
     fold: usize,
     /// The most columns of a tile.
     width: usize,
 }
 
 impl ChannelShape {
-    /// For windows of `patches` whose sums lie side by side in the target or not.
-    fn new<T: Float>(
+    /// One element and one sum for each column, of which so many are added up in the end.
+    fn folded<T: Float>(kernels: &Kernels<T>, columns: usize, fold: usize) -> Self {
+        let most = 4 * kernels.half_lanes();
+        let width = if fold <= most { most / fold * fold } else { most };
+        Self { columns, depth: 1, together: 1, times: 1, stride: 1, fold, width }
+    }
+
+    /// Groups of so many sums, which read so many elements; none if a vector does not hold
+    /// several groups.
+    fn spread<T: Float>(
         kernels: &Kernels<T>,
-        filters: usize,
-        [spread, fold]: [usize; 2],
-        side_by_side: bool,
-    ) -> Self {
-        let vector = 2 * kernels.half_lanes();
-        let width = if spread > 1 { vector } else { 2 * vector };
-        let width = if fold > 1 && fold <= width { width / fold * fold } else { width };
-        let together = if side_by_side { (width / filters).max(1) } else { 1 };
-        Self { filters, together, spread, fold, width }
+        groups: usize,
+        [times, stride]: [usize; 2],
+    ) -> Option<Self> {
+        let lanes = 2 * kernels.half_lanes();
+        let (columns, depth, fold) = (groups * times, stride, 1);
+        let width = if stride == 1 {
+            lanes
+        } else {
+            let together = (lanes / times).min((lanes - 1) / stride + 1);
+            if !kernels.spread_is_fast() || together < 2 {
+                return None;
+            }
+            together * times
+        };
+        Some(Self { columns, depth, together: 1, times, stride, fold, width })
     }
 
-    /// The elements of a copy of the filters of so many cells.
+    /// With several windows in a row of a tile, if they lie side by side.
+    fn joined(self, side_by_side: bool) -> Self {
+        let together = if side_by_side { (self.width / self.columns).max(1) } else { 1 };
+        Self { together, ..self }
+    }
+
+    /// The sums of a window.
+    pub(super) const fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The elements of a copy of the rows of so many cells.
     pub(super) const fn copy(&self, cells: usize) -> usize {
-        cells * self.row()
+        cells * self.depth * self.row()
     }
 
-    /// Copies the filters of some cells.
-    pub(super) fn fill<T: Copy>(
-        &self,
-        kernel: &[T],
-        cells: impl Iterator<Item = usize>,
-        to: &mut [T],
-    ) {
-        let filters = self.filters;
-        for (cell, to) in cells.zip(to.chunks_exact_mut(self.row())) {
-            let from = &kernel[cell * filters..][..filters];
-            to.chunks_exact_mut(filters).for_each(|to| to.copy_from_slice(from));
+    /// Fills a copy; `fill` sets the elements of a row for one window.
+    pub(super) fn fill<T: Copy>(&self, to: &mut [T], fill: impl Fn(usize, &mut [T])) {
+        for (number, to) in to.chunks_exact_mut(self.row()).enumerate() {
+            let (first, others) = to.split_at_mut(self.columns);
+            fill(number, first);
+            others
+                .chunks_exact_mut(self.columns)
+                .for_each(|to| to.copy_from_slice(first));
         }
     }
 
-    /// The elements of a kernel's row.
+    /// The elements of a row.
     const fn row(&self) -> usize {
-        self.together * self.filters
+        self.together * self.columns
+    }
+
+    /// The first element that the sums from a column on read.
+    const fn source(&self, column: usize) -> usize {
+        column / self.times * self.stride
+    }
+
+    /// How the sums from a column on share elements, if they do.
+    fn spreading(&self, column: usize) -> Option<Spreading> {
+        let Self { times, stride, .. } = *self;
+        let first = column % times;
+        (times > 1 || stride > 1).then_some(Spreading { first, times, stride })
     }
 
     /// The columns of A and C from this one on that make a tile: how many there are.
@@ -118,17 +156,17 @@ impl<'a, T: Float> Channels<'a, T> {
         stretches: &[Stretch],
         accumulate: bool,
     ) {
-        let ChannelShape { filters, spread, fold, .. } = self.shape;
-        let columns = windows * filters;
+        let fold = self.shape.fold;
+        let columns = windows * self.shape.columns;
         let mut column = 0;
         while column < columns {
             let count = self.shape.block(column, columns);
             let mut sums = Sums {
                 // Within the elements of a window, if there is a stretch.
-                a: job.source.as_ptr().wrapping_add(column / spread),
-                a_step: 0,
+                a: job.source.as_ptr().wrapping_add(self.shape.source(column)),
+                a_step: 1,
                 b: self.elements.as_ptr().wrapping_add(column),
-                b_step: 0,
+                b_step: self.shape.row(),
                 b_unit: self.shape.row(),
                 rows,
                 stretches,
@@ -136,12 +174,12 @@ impl<'a, T: Float> Channels<'a, T> {
                 columns: count,
                 accumulate,
             };
-            let spread = (spread > 1).then_some([column % spread, spread]);
+            let spreading = self.shape.spreading(column);
             if fold == 1 {
                 // SAFETY: the caller's promise; these are columns of the windows.
                 unsafe {
                     sums.c = sums.c.add(column);
-                    job.kernels.sum_by_columns(&sums, spread);
+                    job.kernels.sum_by_columns(&sums, spreading);
                 }
             } else {
                 let mut tile = [T::ZERO; TILE];
@@ -152,7 +190,7 @@ impl<'a, T: Float> Channels<'a, T> {
                 (sums.rows, sums.c) = (&places[..rows.len()], tile.as_mut_ptr());
                 sums.accumulate = false;
                 // SAFETY: the caller's promise; the tile has room for all rows.
-                unsafe { job.kernels.sum_by_columns(&sums, spread) };
+                unsafe { job.kernels.sum_by_columns(&sums, spreading) };
                 let channels = count.div_ceil(fold);
                 let first = !accumulate && column % fold == 0;
                 for (row, tile) in rows.iter().zip(tile.chunks_exact(count)) {
@@ -176,36 +214,69 @@ fn fold_row<T: Float>(out: &mut [T], row: &[T], fold: usize, set: bool) {
 }
 
 impl Conv {
-    /// The filters of a channel.
-    const fn multiplier(&self) -> usize {
-        self.filters / self.channels
+    /// How the forward pass adds up all groups side by side, if it does.
+    pub(super) fn forward_shape<T: Float>(
+        &self,
+        kernels: &Kernels<T>,
+    ) -> Option<ChannelShape> {
+        let [channels, filters] = [self.channels, self.filters].map(|n| n / self.groups);
+        let shape = match (self.groups, channels, filters) {
+            (1, ..) => None,
+            (_, 1, 1) => Some(ChannelShape::folded(kernels, self.filters, 1)),
+            _ => ChannelShape::spread(kernels, self.groups, [filters, channels]),
+        };
+        Some(shape?.joined(self.forward.step() == self.channels))
     }
 
-    fn forward_shape<T: Float>(&self, kernels: &Kernels<T>) -> ChannelShape {
-        let side_by_side = self.forward.step() == self.channels;
-        let spread = self.multiplier();
-        ChannelShape::new(kernels, self.filters, [spread, 1], side_by_side)
-    }
-
+    /// As [`forward_shape`](Self::forward_shape), for a phase of the pass to the input.
     pub(super) fn phase_shape<T: Float>(
         &self,
         kernels: &Kernels<T>,
         phase: &Phase,
-    ) -> ChannelShape {
-        let side_by_side = phase.step[2] == 1;
-        let fold = self.multiplier();
-        ChannelShape::new(kernels, self.filters, [1, fold], side_by_side)
+    ) -> Option<ChannelShape> {
+        let [channels, filters] = [self.channels, self.filters].map(|n| n / self.groups);
+        let shape = match (self.groups, channels) {
+            (1, _) => None,
+            (_, 1) => Some(ChannelShape::folded(kernels, self.filters, filters)),
+            _ => ChannelShape::spread(kernels, self.groups, [channels, filters]),
+        };
+        Some(shape?.joined(phase.step[2] == 1))
     }
 
-    /// The elements of the kernel's copy for [`forward_depthwise`](Self::forward_depthwise).
-    pub(super) fn forward_copy<T: Float>(&self, kernels: &Kernels<T>) -> usize {
-        let shape = self.forward_shape(kernels);
+    /// Copies the kernel's rows for a phase.
+    pub(super) fn fill_phase<T: Float>(
+        &self,
+        shape: &ChannelShape,
+        phase: &Phase,
+        kernel: &[T],
+        to: &mut [T],
+    ) {
+        let [channels, filters] = [self.channels, self.filters].map(|n| n / self.groups);
+        let to = &mut to[..shape.copy(phase.cells.len())];
+        if channels == 1 {
+            return shape.fill(to, |row, to| {
+                let cell = phase.cells[row];
+                to.copy_from_slice(&kernel[cell * self.filters..][..self.filters]);
+            });
+        }
+        shape.fill(to, |row, to| {
+            let (cell, filter) = (phase.cells[row / filters], row % filters);
+            for (channel, to) in to.iter_mut().enumerate() {
+                let row = cell * channels + channel % channels;
+                *to = kernel[row * self.filters + channel / channels * filters + filter];
+            }
+        });
+    }
+
+    /// The elements of the kernel's copy for [`forward_side_by_side`](Self::forward_side_by_side).
+    pub(super) const fn forward_copy(&self, shape: &ChannelShape) -> usize {
         if shape.together == 1 { 0 } else { shape.copy(self.cells[2]) }
     }
 
     #[expect(clippy::too_many_arguments, reason = "three tensors and what they run on")]
-    pub(super) fn forward_depthwise<T: Float>(
+    pub(super) fn forward_side_by_side<T: Float>(
         &self,
+        shape: ChannelShape,
         simd: Simd,
         threads: &Threads,
         x: &[T],
@@ -214,12 +285,14 @@ impl Conv {
         scratch: &mut [T],
         epilogue: Option<Epilogue<'_, T>>,
     ) {
-        let shape = self.forward_shape(T::kernels(simd));
         let channels = if shape.together == 1 {
             Channels::new(shape, kernel)
         } else {
-            let copy = &mut scratch[..shape.copy(self.cells[2])];
-            shape.fill(kernel, 0..self.cells[2], copy);
+            let copy = &mut scratch[..self.forward_copy(&shape)];
+            let row = |row: usize, to: &mut [T]| {
+                to.copy_from_slice(&kernel[row * self.filters..][..self.filters]);
+            };
+            shape.fill(copy, row);
             Channels::new(shape, copy)
         };
         let direct = Direct {
@@ -238,14 +311,11 @@ impl Conv {
         direct.run(simd, threads, x, kernel, &Disjoint::new(y), epilogue);
     }
 
-    /// The elements of a slice of `dkernel`'s sums: a row for each cell.
-    pub(super) fn slice_depthwise<T: Float>(&self, kernels: &Kernels<T>) -> usize {
-        self.forward_shape(kernels).copy(self.cells[2])
-    }
-
     /// Adds up the slices of the windows, each block by block, and then the slices.
-    pub(super) fn to_kernel_depthwise<T: Float>(
+    #[expect(clippy::too_many_arguments, reason = "three tensors and what they run on")]
+    pub(super) fn to_kernel_side_by_side<T: Float>(
         &self,
+        shape: ChannelShape,
         kernels: &Kernels<T>,
         threads: &Threads,
         [x, dy]: [&[T]; 2],
@@ -253,7 +323,6 @@ impl Conv {
         dkernel: &mut [T],
         sums: &mut [T],
     ) {
-        let shape = self.forward_shape(kernels);
         let (len, filters) = (shape.copy(self.cells[2]), self.filters);
         let slices = sums.len() / len;
         let all = self.batch * self.cells[1];
@@ -297,7 +366,7 @@ struct Products<'a, T: 'static> {
 impl<T: Float> Products<'_, T> {
     /// Adds those of some windows of a class, in pieces of lines.
     fn class(&self, windows: &Range<usize>, class: &Class, sum: &mut [T]) {
-        let ChannelShape { filters, together, .. } = self.shape;
+        let ChannelShape { columns, together, .. } = self.shape;
         let step = self.patches.step();
         let mut list = [Stretch::default(); STRETCHES];
         let (mut len, mut last) = (0, [const { 0..0 }; 3]);
@@ -306,7 +375,7 @@ impl<T: Float> Products<'_, T> {
                 self.add(&last, &list[..len], together, sum);
                 (len, last) = (0, cells.clone());
             }
-            let b = window * filters;
+            let b = window * columns;
             if count >= together {
                 list[len] = Stretch { a: start, b, depth: count / together };
                 len += 1;
@@ -314,7 +383,7 @@ impl<T: Float> Products<'_, T> {
             let rest = count % together;
             if rest > 0 {
                 let before = count - rest;
-                let (a, b) = (start + before * step, b + before * filters);
+                let (a, b) = (start + before * step, b + before * columns);
                 self.add(cells, &[Stretch { a, b, depth: 1 }], rest, sum);
             }
         });
@@ -332,14 +401,17 @@ impl<T: Float> Products<'_, T> {
         if stretches.is_empty() {
             return;
         }
-        let mut rows = [[0; 2]; CELLS];
+        let mut rows = [[0; 2]; ELEMENTS];
         let mut len = 0;
         self.patches.cells_of(cells, |cell, start| {
-            rows[len] = [start, cell * self.shape.row()];
-            len += 1;
-            if len == CELLS {
-                self.tiles(&rows, stretches, windows, sum);
-                len = 0;
+            let (depth, width) = (self.shape.depth, self.shape.row());
+            for i in 0..depth {
+                rows[len] = [start + i, (cell * depth + i) * width];
+                len += 1;
+                if len == ELEMENTS {
+                    self.tiles(&rows, stretches, windows, sum);
+                    len = 0;
+                }
             }
         });
         self.tiles(&rows[..len], stretches, windows, sum);
@@ -352,27 +424,26 @@ impl<T: Float> Products<'_, T> {
         windows: usize,
         sum: &mut [T],
     ) {
-        let ChannelShape { filters, together, spread, width, .. } = self.shape;
+        let ChannelShape { columns, together, width, .. } = self.shape;
         let tiles = rows.len().div_ceil(self.kernels.column_rows());
-        for column in (0..windows * filters).step_by(width) {
+        for column in (0..windows * columns).step_by(width) {
             for tile in 0..tiles {
                 // SAFETY: the stretches are cells of `x` that exist for these windows, and
                 // their elements of `dy`; `sum` has a row for each cell.
                 unsafe {
                     let sums = Sums {
-                        a: self.x.as_ptr().add(column / spread),
+                        a: self.x.as_ptr().add(self.shape.source(column)),
                         a_step: together * self.patches.step(),
                         b: self.dy.as_ptr().add(column),
-                        b_step: together * filters,
+                        b_step: together * columns,
                         b_unit: 1,
                         rows: &rows[part(rows.len(), tiles, tile)],
                         stretches,
                         c: sum.as_mut_ptr().add(column),
-                        columns: width.min(windows * filters - column),
+                        columns: width.min(windows * columns - column),
                         accumulate: true,
                     };
-                    let spread = (spread > 1).then_some([column % spread, spread]);
-                    self.kernels.sum_by_columns(&sums, spread);
+                    self.kernels.sum_by_columns(&sums, self.shape.spreading(column));
                 }
             }
         }
