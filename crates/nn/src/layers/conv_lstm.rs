@@ -1,7 +1,7 @@
 //! The long short-term memory of images: `ConvLSTM1D`, `ConvLSTM2D`, `ConvLSTM3D`.
 
-use deckle_autograd::{Padding as Edges, Result as GraphResult, Var, Variable};
-use deckle_tensor::Shape;
+use deckle_autograd::{Axis, Padding as Edges, Result as GraphResult, Var, Variable};
+use deckle_tensor::{Dim, Shape};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -81,7 +81,8 @@ pub struct ConvLSTM<const N: usize> {
     cell: ConvLSTMCell<N>,
 }
 
-/// One step of a [`ConvLSTM`].
+/// One step of a [`ConvLSTM`], which is given the convolution of the step's inputs, with channels
+/// last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct ConvLSTMCell<const N: usize> {
     filters: usize,
@@ -276,9 +277,12 @@ impl<const N: usize> Layer for ConvLSTM<N> {
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        let activity = self.activity_regularizer.clone();
-        let built = self.rnn().build(inputs, init).map_err(of_the_layer)?;
-        Ok(Box::new(BuiltConvLSTM(built, activity)))
+        let first = init.weights_made();
+        let rnn = self.rnn();
+        let built = rnn.build(inputs, init).map_err(of_the_layer)?;
+        let kernel = init.find(first, "cell", &["kernel"]);
+        let bias = init.find(first, "cell", &["bias"]);
+        Ok(Box::new(BuiltConvLSTM { config: self.clone(), built, kernel, bias }))
     }
 
     fn takes_named(&self, name: &str) -> bool {
@@ -298,14 +302,68 @@ fn of_the_layer(error: Error) -> Error {
     }
 }
 
-/// The loop, and the penalty on the outputs.
+/// The convolution of the inputs of all steps, the loop, and the penalty on the outputs.
 #[derive(Debug)]
-struct BuiltConvLSTM(Box<dyn Built>, Option<Regularizer>);
+struct BuiltConvLSTM<const N: usize> {
+    config: ConvLSTM<N>,
+    built: Box<dyn Built>,
+    kernel: Option<Variable>,
+    bias: Option<Variable>,
+}
 
-impl Built for BuiltConvLSTM {
+impl<const N: usize> BuiltConvLSTM<N> {
+    /// The convolution of all steps of the inputs, `(batch, time, windows..., 4 · filters)`.
+    fn convolved(
+        &self,
+        given: &Var,
+        kernel: &Variable,
+        call: &mut Call<'_>,
+    ) -> Result<Var> {
+        let config = &self.config.cell;
+        let mut x = given.cast(call.dtype())?;
+        if call.is_training() && config.dropout > 0.0 {
+            x = dropout(&x, config.dropout, config.seed, &[1], call)?;
+        }
+        // Time first, as the loop has it; the images of all steps are one batch.
+        let x = x.swap_axes(0, 1)?;
+        let images = config.data_format.to_last(&x.merge_axes(0, 2)?)?;
+        let kernel = call.read(kernel);
+        let (strides, dilation) = (&config.strides.0, &config.dilation_rate.0);
+        let mut y =
+            images.conv(&kernel, strides, &config.padding.edges(), dilation, 1)?;
+        if let Some(bias) = &self.bias {
+            y = y.add(&call.read(bias))?;
+        }
+        let rest = y.shape().dims()[1..].iter().map(|dim| match dim {
+            Dim::Unknown => Axis::Rest,
+            dim => Axis::from(dim),
+        });
+        let axes: Vec<_> = [Axis::Of(0), Axis::Of(1)].into_iter().chain(rest).collect();
+        Ok(y.reshape_by(&x, axes)?.swap_axes(0, 1)?)
+    }
+}
+
+impl<const N: usize> Built for BuiltConvLSTM<N> {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let outputs = self.0.call(inputs, call).map_err(of_the_layer)?;
-        if let Some(regularizer) = &self.1 {
+        let mut inputs = inputs.clone();
+        if let (Some(kernel), Some((given, states))) =
+            (&self.kernel, inputs.positional().split_first())
+        {
+            let x = self.convolved(given, kernel, call)?;
+            if let Some(mask) = call.mask(given).cloned() {
+                call.set_mask(&x, &mask);
+            }
+            let all: Vec<_> = std::iter::once(&x).chain(states).cloned().collect();
+            let mut replaced = Inputs::new(all);
+            for name in ["mask", "initial_state"] {
+                for value in inputs.named(name) {
+                    replaced = replaced.with(name, value.clone());
+                }
+            }
+            inputs = replaced;
+        }
+        let outputs = self.built.call(&inputs, call).map_err(of_the_layer)?;
+        if let Some(regularizer) = &self.config.activity_regularizer {
             for output in &outputs {
                 regularizer.add_activity(output, call)?;
             }
@@ -375,7 +433,6 @@ impl<const N: usize> Layer for ConvLSTMCell<N> {
         )?;
         init.regularize(&recurrent_kernel, self.recurrent_regularizer.as_ref());
         init.constrain(&recurrent_kernel, self.recurrent_constraint.as_ref());
-        let mut bias = None;
         if self.use_bias {
             let initializer = &self.bias_initializer;
             let made = if self.unit_forget_bias {
@@ -389,10 +446,8 @@ impl<const N: usize> Layer for ConvLSTMCell<N> {
             };
             init.regularize(&made, self.bias_regularizer.as_ref());
             init.constrain(&made, self.bias_constraint.as_ref());
-            bias = Some(made);
         }
-        let config = self.clone();
-        Ok(Box::new(BuiltConvLSTMCell { config, kernel, recurrent_kernel, bias }))
+        Ok(Box::new(BuiltConvLSTMCell { config: self.clone(), recurrent_kernel }))
     }
 
     fn state_shapes(&self, input: &Shape) -> Option<Vec<Shape>> {
@@ -403,9 +458,7 @@ impl<const N: usize> Layer for ConvLSTMCell<N> {
 #[derive(Debug)]
 struct BuiltConvLSTMCell<const N: usize> {
     config: ConvLSTMCell<N>,
-    kernel: Variable,
     recurrent_kernel: Variable,
-    bias: Option<Variable>,
 }
 
 impl<const N: usize> Built for BuiltConvLSTMCell<N> {
@@ -420,22 +473,12 @@ impl<const N: usize> Built for BuiltConvLSTMCell<N> {
         let (config, dtype, one) = (&self.config, call.dtype(), [1; N]);
         let last =
             |x: &Var| -> GraphResult<Var> { config.data_format.to_last(&x.cast(dtype)?) };
-        let (mut x, mut h, c) = (last(x)?, last(h)?, last(c)?);
-        if call.is_training() && config.dropout > 0.0 {
-            x = dropout(&x, config.dropout, config.seed, &[], call)?;
-        }
+        let (mut h, c) = (last(h)?, last(c)?);
         if call.is_training() && config.recurrent_dropout > 0.0 {
             h = dropout(&h, config.recurrent_dropout, config.seed, &[], call)?;
         }
-        let (strides, dilation) = (&config.strides.0, &config.dilation_rate.0);
-        let edges = config.padding.edges();
-        let kernel = call.read(&self.kernel);
-        let mut sum = x.conv(&kernel, strides, &edges, dilation, 1)?;
-        if let Some(bias) = &self.bias {
-            sum = sum.add(&call.read(bias))?;
-        }
         let kernel = call.read(&self.recurrent_kernel);
-        let parts = sum.add(&h.conv(&kernel, &one, &Edges::Same, &one, 1)?)?;
+        let parts = x.add(&h.conv(&kernel, &one, &Edges::Same, &one, 1)?)?;
         let parts = parts.split(GATES, -1)?;
         let (gate, activation) = (config.recurrent_activation, config.activation);
         let (i, f) = (gate.apply(&parts[0])?, gate.apply(&parts[1])?);
