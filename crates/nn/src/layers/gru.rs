@@ -6,7 +6,10 @@ use deckle_autograd::{Result as GraphResult, Var};
 use deckle_tensor::{Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::recurrent::{Cell, Recurrent, Steps, recurrent_setters, sigmoid};
+use super::{
+    recurrent::{Cell, Recurrent, Steps, recurrent_setters, sigmoid},
+    rnn::OverSteps,
+};
 use crate::{Activation, Built, Call, Init, Inputs, Layer, Result, keras::yes};
 use composite::Gru;
 
@@ -110,13 +113,7 @@ impl Layer for GRU {
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        let recurrent = &self.recurrent;
-        let width = recurrent.units.saturating_mul(GATES);
-        let shape = if self.reset_after { vec![2, width] } else { vec![width] };
-        let cell = recurrent.cell(inputs, (GATES, 1), init, |init| {
-            init.variable("bias", shape, &recurrent.bias_initializer)
-        })?;
-        Ok(Box::new(BuiltGRU { config: self.clone(), cell }))
+        self.build_in("cell", inputs, init)
     }
 
     fn takes_named(&self, name: &str) -> bool {
@@ -125,6 +122,23 @@ impl Layer for GRU {
 
     fn list_from(&self) -> Option<usize> {
         Some(1)
+    }
+}
+
+impl OverSteps for GRU {
+    fn build_in(
+        &self,
+        scope: &str,
+        inputs: &[Shape],
+        init: &mut Init<'_>,
+    ) -> Result<Box<dyn Built>> {
+        let recurrent = &self.recurrent;
+        let width = recurrent.units.saturating_mul(GATES);
+        let shape = if self.reset_after { vec![2, width] } else { vec![width] };
+        let cell = recurrent.cell(scope, inputs, (GATES, 1), init, |init| {
+            init.variable("bias", shape, &recurrent.bias_initializer)
+        })?;
+        Ok(Box::new(BuiltGRU { config: self.clone(), cell }))
     }
 }
 

@@ -6,7 +6,10 @@ use deckle_autograd::{Var, Variable};
 use deckle_tensor::Shape;
 use serde::{Deserialize, Serialize};
 
-use super::recurrent::{Cell, Recurrent, Steps, recurrent_setters, sigmoid};
+use super::{
+    recurrent::{Cell, Recurrent, Steps, recurrent_setters, sigmoid},
+    rnn::OverSteps,
+};
 use crate::{
     Activation, Built, Call, Init, Initializer, Inputs, Layer, Result, keras::yes,
 };
@@ -126,9 +129,7 @@ impl Layer for LSTM {
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        let cell =
-            self.recurrent.cell(inputs, (GATES, 2), init, |init| self.bias(init))?;
-        Ok(Box::new(BuiltLSTM { config: self.clone(), cell }))
+        self.build_in("cell", inputs, init)
     }
 
     fn takes_named(&self, name: &str) -> bool {
@@ -137,6 +138,19 @@ impl Layer for LSTM {
 
     fn list_from(&self) -> Option<usize> {
         Some(1)
+    }
+}
+
+impl OverSteps for LSTM {
+    fn build_in(
+        &self,
+        scope: &str,
+        inputs: &[Shape],
+        init: &mut Init<'_>,
+    ) -> Result<Box<dyn Built>> {
+        let bias = |init: &mut Init<'_>| self.bias(init);
+        let cell = self.recurrent.cell(scope, inputs, (GATES, 2), init, bias)?;
+        Ok(Box::new(BuiltLSTM { config: self.clone(), cell }))
     }
 }
 

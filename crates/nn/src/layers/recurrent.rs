@@ -357,16 +357,17 @@ impl Recurrent {
         Ok(std::iter::once(output).chain(states).collect())
     }
 
-    /// Makes the weights; the bias last, if there is one.
+    /// Makes the weights, in a scope; the bias last, if there is one.
     pub(super) fn cell(
         &self,
+        scope: &str,
         inputs: &[Shape],
         (gates, states): (usize, usize),
         init: &mut Init<'_>,
         bias: impl FnOnce(&mut Init<'_>) -> Result<Variable>,
     ) -> Result<Cell> {
         let (features, units) = (expect::known(&inputs[0], -1)?, self.units);
-        init.scoped("cell", |init| {
+        init.scoped(scope, |init| {
             let shape = [features, gates.saturating_mul(units)];
             let kernel = init.variable("kernel", shape, &self.kernel_initializer)?;
             init.regularize(&kernel, self.kernel_regularizer.as_ref());

@@ -1,5 +1,8 @@
 //! The layer that runs a cell over a sequence.
 
+#[cfg(test)]
+mod tests;
+
 use std::{any::Any, cell::RefCell};
 
 use deckle_autograd::{Axis, Error as GraphError, Var, Variable, scan};
@@ -14,8 +17,7 @@ use super::{
     wrapped::{BuiltWrapped, Wrapped},
 };
 use crate::{
-    AnyLayer, Built, Call, Error, FromConfig, Init, Inputs, Layer, LayerHandle, Registry,
-    Result, expect,
+    Built, Call, Error, FromConfig, Init, Inputs, Layer, Registry, Result, expect,
 };
 
 /// Runs a cell over the steps of a sequence.
@@ -23,8 +25,8 @@ use crate::{
 /// A cell is a layer with [`Layer::state_shapes`], of your own perhaps: of a step and its states
 /// it makes an output and the next states. States start with 0, or with `initial_state`: more
 /// inputs, positional or by that name. Masked steps keep the states, and repeat the output; that
-/// of the first is the (last) cell's first state. A single cell of [`LSTM`], [`GRU`] or
-/// [`SimpleRNN`] runs as that layer does.
+/// of the first is the (last) cell's first state. A cell of [`LSTM`], [`GRU`] or [`SimpleRNN`]
+/// runs as that layer does, and so do stacks of these alone.
 ///
 /// # Shapes
 ///
@@ -112,40 +114,95 @@ impl RNN {
 
     /// The layer that computes the same as this with its cell, and all steps' products of the
     /// inputs at once.
-    fn whole(&self) -> Result<Option<LayerHandle>> {
-        fn made<L: AnyLayer + DeserializeOwned>(
-            config: Value,
-        ) -> serde_json::Result<LayerHandle> {
-            Ok(serde_json::from_value::<L>(config)?.into())
-        }
-        let cell: &dyn Any = self.cell.layer();
-        let make = if cell.is::<LSTMCell>() {
-            made::<LSTM>
-        } else if cell.is::<GRUCell>() {
-            made::<GRU>
-        } else if cell.is::<SimpleRNNCell>() {
-            made::<SimpleRNN>
-        } else {
-            return Ok(None);
-        };
-        if !self.cell.handle().is_trainable() {
-            return Ok(None);
-        }
-        let mut config = self.cell.layer().config()?;
-        for (name, value) in [
+    fn whole(&self) -> Result<Option<Box<dyn OverSteps>>> {
+        let settings = [
             ("return_sequences", self.return_sequences),
             ("return_state", self.return_state),
             ("go_backwards", self.go_backwards),
             ("unroll", self.unroll),
             ("zero_output_for_mask", self.zero_output_for_mask),
             ("stateful", self.stateful),
-        ] {
-            config[name] = value.into();
-        }
-        make(config).map(Some).map_err(|error| {
-            Error::invalid("cannot run this cell", "the settings of its layer").got(error)
-        })
+        ];
+        whole(&self.cell, &settings)
     }
+
+    /// The layers that compute, one after the other, what the cells of a stack do over the steps
+    /// of a sequence, if they all have one; with their names and the numbers of their states.
+    fn layers(
+        &self,
+        stack: &StackedRNNCells,
+        sequence: &Shape,
+        init: &mut Init<'_>,
+    ) -> Result<Option<Vec<CellLayer>>> {
+        let flow = stack.flow(&step(sequence))?;
+        let mut wholes = Vec::new();
+        for (number, (name, cell)) in stack.named().enumerate() {
+            let is_last = number + 1 == flow.len();
+            let settings = [
+                ("return_sequences", self.return_sequences || !is_last),
+                ("return_state", true),
+                ("unroll", self.unroll && is_last),
+                ("zero_output_for_mask", self.zero_output_for_mask && is_last),
+            ];
+            let Some(whole) = whole(cell, &settings)? else { return Ok(None) };
+            wholes.push((name, whole));
+        }
+        if !self.cell.handle().is_trainable() {
+            return Ok(None);
+        }
+        // The weights are where the cells have them.
+        let layers = init.scoped("cell", |init| {
+            init.scoped("cells", |init| {
+                let mut layers = Vec::new();
+                for ((name, whole), (given, _)) in wholes.into_iter().zip(&flow) {
+                    let (dims, time) = (given[0].dims(), &sequence.dims()[1]);
+                    let x: Shape = dims[..1]
+                        .iter()
+                        .chain([time])
+                        .chain(&dims[1..])
+                        .cloned()
+                        .collect();
+                    let built = whole.build_in(&name, &[x], init)?;
+                    layers.push(CellLayer { name, built, states: given.len() - 1 });
+                }
+                Ok(layers)
+            })
+        })?;
+        Ok(Some(layers))
+    }
+}
+
+/// The layer that computes the same over all steps as that cell, with other settings; if it has
+/// one.
+fn whole(
+    cell: &Wrapped,
+    settings: &[(&str, bool)],
+) -> Result<Option<Box<dyn OverSteps>>> {
+    fn made<L: OverSteps + DeserializeOwned + 'static>(
+        config: Value,
+    ) -> serde_json::Result<Box<dyn OverSteps>> {
+        Ok(Box::new(serde_json::from_value::<L>(config)?))
+    }
+    let layer: &dyn Any = cell.layer();
+    let make = if layer.is::<LSTMCell>() {
+        made::<LSTM>
+    } else if layer.is::<GRUCell>() {
+        made::<GRU>
+    } else if layer.is::<SimpleRNNCell>() {
+        made::<SimpleRNN>
+    } else {
+        return Ok(None);
+    };
+    if !cell.handle().is_trainable() {
+        return Ok(None);
+    }
+    let mut config = cell.layer().config()?;
+    for &(name, value) in settings {
+        config[name] = value.into();
+    }
+    make(config).map(Some).map_err(|error| {
+        Error::invalid("cannot run this cell", "the settings of its layer").got(error)
+    })
 }
 
 impl FromConfig for RNN {
@@ -180,6 +237,17 @@ impl FromConfig for RNN {
             cell,
         })
     }
+}
+
+/// A layer that runs a cell over all steps.
+pub(super) trait OverSteps: Layer {
+    /// As [`Layer::build`], with the weights in a scope, which is `cell` there.
+    fn build_in(
+        &self,
+        scope: &str,
+        inputs: &[Shape],
+        init: &mut Init<'_>,
+    ) -> Result<Box<dyn Built>>;
 }
 
 /// At which steps, the first axis, a mask has left something so far.
@@ -254,13 +322,12 @@ impl Layer for RNN {
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
         if let Some(whole) = self.whole()? {
-            return whole.layer().build(inputs, init);
+            return whole.build(inputs, init);
         }
         let step = step(&inputs[0]);
         let states = states_of(&self.cell, &step)?;
         let given = with_states(step, &states);
         let output = self.cell.output_shape(&given)?.remove(0);
-        let cell = self.cell.build("cell", &given, init)?;
         let stack = (self.cell.layer() as &dyn Any).downcast_ref::<StackedRNNCells>();
         let last = match stack {
             Some(stack) => {
@@ -269,6 +336,14 @@ impl Layer for RNN {
             None => states.len(),
         };
         let first = states.len().saturating_sub(last);
+        let layers = match stack {
+            Some(stack) => self.layers(stack, &inputs[0], init)?,
+            None => None,
+        };
+        let cell = match layers {
+            Some(layers) => Runs::Layers(layers),
+            None => Runs::Loop(self.cell.build("cell", &given, init)?),
+        };
         let mut memories = Vec::new();
         for (number, state) in states.iter().enumerate().filter(|_| self.stateful) {
             let lens = state.dims().iter().map(Dim::known);
@@ -291,10 +366,28 @@ impl Layer for RNN {
     }
 }
 
+/// How a sequence is run.
+#[derive(Debug)]
+enum Runs {
+    /// Step by step.
+    Loop(BuiltWrapped),
+    /// Cell by cell of a stack.
+    Layers(Vec<CellLayer>),
+}
+
+/// The layer of a cell of a stack.
+#[derive(Debug)]
+struct CellLayer {
+    name: String,
+    built: Box<dyn Built>,
+    /// The number of its states.
+    states: usize,
+}
+
 #[derive(Debug)]
 struct BuiltRNN {
     config: RNN,
-    cell: BuiltWrapped,
+    cell: Runs,
     /// The shapes of the states and of a step's output.
     states: Vec<Shape>,
     output: Shape,
@@ -349,14 +442,24 @@ impl Built for BuiltRNN {
         for state in &mut states {
             *state = state.cast(call.dtype())?;
         }
-        if let Some(mask) = &mut steps_mask {
-            *mask = mask.swap_axes(0, 1)?;
-        }
-        let (sequence, last, states) =
-            self.run(&x.swap_axes(0, 1)?, steps_mask.as_ref(), &states, call)?;
+        let (output, states) = match &self.cell {
+            Runs::Layers(layers) => {
+                run_layers(layers, x, steps_mask.as_ref(), &states, call)?
+            }
+            Runs::Loop(cell) => {
+                let mask = steps_mask.map(|mask| mask.swap_axes(0, 1)).transpose()?;
+                let x = x.swap_axes(0, 1)?;
+                let (sequence, last, states) =
+                    self.run(cell, &x, mask.as_ref(), &states, call)?;
+                let output = if config.return_sequences {
+                    sequence.swap_axes(0, 1)?
+                } else {
+                    last
+                };
+                (output, states)
+            }
+        };
         remember(&self.memories, &states, call)?;
-        let output =
-            if config.return_sequences { sequence.swap_axes(0, 1)? } else { last };
         if let (true, Some(mask)) = (config.return_sequences, named.or(own)) {
             call.set_mask(&output, &mask);
         }
@@ -368,10 +471,38 @@ impl Built for BuiltRNN {
     }
 }
 
+/// The output of the last of these layers, each on the outputs of the one before, and the last
+/// states of all; the batch comes first.
+fn run_layers(
+    layers: &[CellLayer],
+    mut x: Var,
+    mask: Option<&Var>,
+    states: &[Var],
+    call: &mut Call<'_>,
+) -> Result<(Var, Vec<Var>)> {
+    let (mut rest, mut last) = (states, Vec::new());
+    for layer in layers {
+        let (own, others) = rest.split_at(layer.states);
+        let given: Vec<_> = std::iter::once(&x).chain(own).cloned().collect();
+        let mut inputs = Inputs::new(given);
+        if let Some(mask) = mask {
+            inputs = inputs.with("mask", mask.clone());
+        }
+        let dtype = call.dtype();
+        let mut made = call
+            .within(&layer.name, true, dtype, |call| layer.built.call(&inputs, call))?;
+        x = made.remove(0);
+        last.extend(made);
+        rest = others;
+    }
+    Ok((x, last))
+}
+
 impl BuiltRNN {
     /// The loop: outputs of all steps, the last one, the last states; time comes first.
     fn run(
         &self,
+        cell: &BuiltWrapped,
         x: &Var,
         mask: Option<&Var>,
         states: &[Var],
@@ -393,7 +524,7 @@ impl BuiltRNN {
         let scanned = scan(&carries, &sequences, false, |carried, steps| {
             let given: Vec<_> =
                 std::iter::once(&steps[0]).chain(&carried[1..]).cloned().collect();
-            let made = self.cell.call(&Inputs::new(given), call).map_err(|error| {
+            let made = cell.call(&Inputs::new(given), call).map_err(|error| {
                 match error {
                     Error::Autograd(error) => error,
                     error => {
@@ -426,69 +557,5 @@ impl BuiltRNN {
         };
         let last = scanned.carries.remove(0);
         Ok((scanned.results.remove(0), last, scanned.carries))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use deckle_tensor::{DType, Tensor};
-
-    use super::*;
-    use crate::{Initializer, LayerExt, Model, Symbol, check_layer, layers::Dense};
-
-    #[test]
-    fn keeps_the_promises_of_a_layer() -> Result<()> {
-        check_layer(&RNN::new(LSTMCell::new(2)), [[2, 3, 2]])?;
-        check_layer(
-            &RNN::new(GRUCell::new(2).dropout(0.3))
-                .return_sequences(true)
-                .return_state(true),
-            [[2, 3, 1]],
-        )?;
-        check_layer(
-            &RNN::stacked([LSTMCell::new(1).into(), SimpleRNNCell::new(2).into()])
-                .go_backwards(true)
-                .return_sequences(true),
-            [[2, 3, 1]],
-        )?;
-        check_layer(&RNN::new(SimpleRNNCell::new(2)), [vec![2, 3, 1], vec![2, 2]])
-    }
-
-    /// The cell in an `RNN` computes what the layer computes.
-    #[test]
-    fn a_cell_over_steps_is_the_layer() -> Result<()> {
-        let x = Symbol::input("x", [3, 2]);
-        let mask = Symbol::typed_input("mask", [3], DType::Bool);
-        let state = Symbol::input("state", [2]);
-        let ones = || Initializer::Constant(0.3);
-        let cell = LSTMCell::new(2).kernel_initializer(ones());
-        let cell = cell.recurrent_initializer(ones());
-        let layer = LSTM::new(2).kernel_initializer(ones()).recurrent_initializer(ones());
-        let (with_mask, all) = ([("mask", &mask)], [&x, &state, &state]);
-        // In a stack, the cell runs by the loop over steps.
-        let a = RNN::stacked([cell.into()]).return_sequences(true).shared();
-        let a = a.call(all, with_mask)?;
-        let b = layer.return_sequences(true).shared().call(all, with_mask)?;
-        let model = Model::new([&x, &mask, &state], [&a[0], &b[0]])?;
-        let x = Tensor::new(vec![0.1f32, 0.5, -0.4, 0.9, 0.3, -0.7], [1, 3, 2])?;
-        let mask = Tensor::new(vec![false, true, false], [1, 3])?;
-        let state = Tensor::full([1, 2], 0.5f32);
-        let given = [x, mask, state].map(|tensor| Var::constant(&tensor));
-        let made = model.call(&given, &mut Call::inference())?;
-        assert!(made[0].eval()?.allclose(&made[1].eval()?, 1e-6, 1e-6)?);
-        let y = made[0].eval()?.to_vec::<f32>()?;
-        assert_eq!((&y[..2], &y[2..4]), (&[0.5, 0.5][..], &y[4..]));
-        Ok(())
-    }
-
-    #[test]
-    fn a_layer_that_is_no_cell_is_named() {
-        let error =
-            RNN::new(Dense::new(2)).output_shape(&[[2, 3, 1].into()]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "cannot run this layer over steps\n  expected: a cell, as LSTMCell\n       \
-             got: Dense\n      help: a cell has Layer::state_shapes"
-        );
     }
 }

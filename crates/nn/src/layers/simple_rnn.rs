@@ -6,7 +6,10 @@ use deckle_autograd::Var;
 use deckle_tensor::Shape;
 use serde::{Deserialize, Serialize};
 
-use super::recurrent::{Cell, Recurrent, recurrent_setters};
+use super::{
+    recurrent::{Cell, Recurrent, recurrent_setters},
+    rnn::OverSteps,
+};
 use crate::{Activation, Built, Call, Init, Inputs, Layer, Result};
 use composite::Simple;
 
@@ -77,11 +80,7 @@ impl Layer for SimpleRNN {
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        let recurrent = self.recurrent.clone();
-        let cell = recurrent.cell(inputs, (1, 1), init, |init| {
-            init.variable("bias", [recurrent.units], &recurrent.bias_initializer)
-        })?;
-        Ok(Box::new(BuiltSimpleRNN { recurrent, cell }))
+        self.build_in("cell", inputs, init)
     }
 
     fn takes_named(&self, name: &str) -> bool {
@@ -90,6 +89,21 @@ impl Layer for SimpleRNN {
 
     fn list_from(&self) -> Option<usize> {
         Some(1)
+    }
+}
+
+impl OverSteps for SimpleRNN {
+    fn build_in(
+        &self,
+        scope: &str,
+        inputs: &[Shape],
+        init: &mut Init<'_>,
+    ) -> Result<Box<dyn Built>> {
+        let recurrent = self.recurrent.clone();
+        let cell = recurrent.cell(scope, inputs, (1, 1), init, |init| {
+            init.variable("bias", [recurrent.units], &recurrent.bias_initializer)
+        })?;
+        Ok(Box::new(BuiltSimpleRNN { recurrent, cell }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Cells one after another, as one cell.
 
+use std::collections::BTreeMap;
+
 use deckle_autograd::Var;
 use deckle_tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -54,6 +56,18 @@ impl StackedRNNCells {
         Ok(Self { cells: cells.collect::<serde_json::Result<_>>()? })
     }
 
+    /// The cells with their names, which are numbered by class.
+    pub(super) fn named(&self) -> impl Iterator<Item = (String, &Wrapped)> {
+        let mut counts = BTreeMap::new();
+        self.cells.iter().map(move |cell| {
+            let class = snake_case(cell.layer().class_name());
+            let count = counts.entry(class.clone()).or_insert(0usize);
+            let name = if *count == 0 { class } else { format!("{class}_{count}") };
+            *count += 1;
+            (name, cell)
+        })
+    }
+
     /// For each cell what it is given, and its output.
     pub(super) fn flow(&self, step: &Shape) -> Result<Vec<(Vec<Shape>, Shape)>> {
         if self.cells.is_empty() {
@@ -105,14 +119,9 @@ impl Layer for StackedRNNCells {
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        let mut counts = std::collections::BTreeMap::new();
         let mut cells = Vec::new();
         init.scoped("cells", |init| {
-            for (cell, (given, _)) in self.cells.iter().zip(self.flow(&inputs[0])?) {
-                let class = snake_case(cell.layer().class_name());
-                let count = counts.entry(class.clone()).or_insert(0usize);
-                let name = if *count == 0 { class } else { format!("{class}_{count}") };
-                *count += 1;
+            for ((name, cell), (given, _)) in self.named().zip(self.flow(&inputs[0])?) {
                 cells.push((cell.build(&name, &given, init)?, given.len() - 1));
             }
             Ok(())
