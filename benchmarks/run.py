@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs Deckle and its peers on the same workloads, in turn, and writes the tables of README.md.
 
-run.py [train] [memory] [infer] [gemm] [variants] [cost] [sets] [--rounds 3] [--cases a,b] [--peers torch,keras-jax] [--seconds 2] [--write]
+run.py [train] [memory] [infer] [gemm] [variants] [cost] [sets] [bricks] [--rounds 3] [--cases a,b] [--peers torch,keras-jax] [--seconds 2] [--write]
 
 The peers' programs lie beside the project, in ../shared/peers; its setup.sh installs them under $PEERS_HOME. A peer that is not
 there is left out. Every line that a program prints is added to results-NAME.jsonl, so that a run may be cut short and gone on with
@@ -158,7 +158,13 @@ def sets(results, arguments):
             results.run(deckle(case, arguments.seconds), {"DECKLE_SIMD": name}, case=case, set=name)
 
 
-MEASURES = {function.__name__: function for function in (train, memory, infer, gemm, variants, cost, sets)}
+def bricks(results, arguments):
+    """Variants of layers beside their plain siblings."""
+    results.limit()
+    results.run([str(DECKLE), "--bricks", "--json", "--threads", "2", "--seconds", str(arguments.seconds)])
+
+
+MEASURES = {function.__name__: function for function in (train, memory, infer, gemm, variants, cost, sets, bricks)}
 
 
 def write(name, lines, rounds):
@@ -168,6 +174,8 @@ def write(name, lines, rounds):
     versions = sorted({f"{line['program']} {line['version']}" for line in lines if "version" in line and "program" in line})
     about = f"Measured {max(line['at'] for line in lines)} on {os.cpu_count()} cores of {processor}; {rounds} round{'s' if rounds > 1 else ''}"
     about += f"; multiply-adds at most {max(rates):.0f} GFLOP/s" if rates else ""
+    if name == "bricks":
+        about += f"; copies at {tables.bandwidth(lines, 0):.0f} GB/s in the caches, {tables.bandwidth(lines, 1 << 30):.0f} beyond"
     about += f". {'; '.join(versions)}.\n\n" if versions else ".\n\n"
     begin, end = f"<!-- table {name}: run.py writes it -->", f"<!-- end of table {name} -->"
     text = README.read_text()

@@ -130,3 +130,29 @@ def sets(lines, _):
     rows = [[case, *(f"{median(line['ms'] for line in by[case, name]):.2f}" if (case, name) in by else "" for name in names)]
             for case in CASES if any((case, name) in by for name in names)]
     return markdown(["case, ms", *names], rows)
+
+
+def bandwidth(lines, size):
+    """The bytes per second of a copy, of arrays that the caches hold if they hold so many bytes."""
+    name = "copy_4MiB" if size <= 16 << 20 else "copy_64MiB"
+    found = [line["median"] for line in lines if line.get("limit") == name and line["threads"] == 2]
+    return median(found) if found else float("nan")
+
+
+def bricks(lines, rate):
+    rows, plain = [], {}
+    for (layer,), found in grouped([line for line in lines if "layer" in line], "layer").items():
+        of = found[0]
+        ms = [median(line[key] for line in found) for key in ("forward_ms", "training_ms")]
+        each = [time / of["multiply_adds"] for time in ms]
+        first = plain.setdefault(of["plain"], each)
+        # Training takes the multiply-adds of the forward pass at least twice: by the weights too.
+        times = [1, 2]
+        needed = [[count * of["multiply_adds"] * 2 / (rate or float("nan")) / 1e6, of[key] / bandwidth(lines, of[key]) / 1e6]
+                  for count, key in zip(times, ("forward_bytes", "training_bytes"))]
+        bound = [f"{time / max(both):.1f} ({'bytes' if both[1] > both[0] else 'FLOPs'})" for time, both in zip(ms, needed)]
+        rows.append([layer, f"{of['multiply_adds'] / 1e6:.1f}", *(f"{time:.2f}" for time in ms),
+                     *(f"{own / other:.2f}" for own, other in zip(each, first)), *bound])
+    head = ["layer", "million multiply-adds", "forward, ms", "training, ms", "× plain, forward", "× plain, training",
+            "× the bound, forward", "× the bound, training"]
+    return markdown(head, rows)

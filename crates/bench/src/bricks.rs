@@ -1,8 +1,11 @@
-//! What a variant of a layer costs beside its plain sibling, per multiply-add: [`table`].
+//! What a variant of a layer costs beside its plain sibling, per multiply-add: [`lines`].
 
 use std::fmt::Write as _;
 
-use deckle::prelude::*;
+use deckle::{
+    formats::json::{Value, json},
+    prelude::*,
+};
 
 use crate::measure::timed;
 
@@ -185,23 +188,26 @@ fn families() -> Vec<Vec<Brick>> {
     ]
 }
 
-/// Markdown's rows: milliseconds of the forward pass and of a step of training, picoseconds per
-/// multiply-add of each (training takes three times as many), and both beside the first of the
-/// family.
-pub(crate) fn table(seconds: f64) -> Result<String> {
-    let mut text = String::from(
-        "| layer | million multiply-adds | forward, ms | training, ms | ps each, forward | training | \
-         × plain, forward | training |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
-    );
+/// A line for each layer whose family's or own name has that text: milliseconds of the forward
+/// pass and of a step of training; the multiply-adds of the forward pass; and the bytes that have
+/// to be moved, if each element is read or written once by each that needs it: forward of input,
+/// weights and output, in training besides of targets and of the gradients by output and weights.
+pub(crate) fn lines(seconds: f64, device: &Device, part: &str) -> Result<Vec<Value>> {
+    let mut lines = Vec::new();
     for family in families() {
-        let mut plain = None;
+        let plain = family[0].name;
+        let is_asked = |name: &str| name.contains(part);
         for Brick { name, model, input, multiply_adds } in family {
+            if !is_asked(plain) && !is_asked(name) {
+                continue;
+            }
             let model = model.build()?;
+            let weights = model.count_params();
             let shape = [&[BATCH], &input[..]].concat();
             let x = Tensor::random_uniform(&shape, -1.0..1.0, 1);
             let compile =
                 Compile::new(Sgd::new().learning_rate(1e-6), MeanSquaredError::new());
-            let mut trainer = model.compile(compile)?;
+            let mut trainer = model.compile(compile.device(device))?;
             let predictor = trainer.predictor()?.batch_size(BATCH);
             let y = predictor.predict(std::slice::from_ref(&x))?.remove(0);
             let zeros = Tensor::zeros(DType::F32, y.shape());
@@ -210,19 +216,48 @@ pub(crate) fn table(seconds: f64) -> Result<String> {
             data.read_batch(deckle::data::Order::of(&data).indices(), &mut batch)?;
             let forward = timed(seconds, || predictor.predict(&batch.inputs))?.ms;
             let training = timed(seconds, || trainer.train_step(&batch))?.ms;
-            let each = [forward, training / 3.0].map(|ms| ms * 1e9 / multiply_adds);
-            let first = *plain.get_or_insert(each);
-            writeln!(
-                text,
-                "| {name} | {:.1} | {forward:.2} | {training:.2} | {:.1} | {:.1} | {:.2} | {:.2} |",
-                multiply_adds / 1e6,
-                each[0],
-                each[1],
-                each[0] / first[0],
-                each[1] / first[1]
-            )
-            .expect("a text takes all that is written");
+            let (x, y) = (x.size(), y.size());
+            lines.push(json!({
+                "plain": plain, "layer": name, "multiply_adds": multiply_adds,
+                "forward_ms": forward, "training_ms": training,
+                "forward_bytes": 4 * (x + y + weights),
+                // The output is written, and read by the loss, which reads targets and writes
+                // a gradient, which is read with the input.
+                "training_bytes": 4 * (2 * x + 5 * y + 4 * weights),
+            }));
         }
     }
-    Ok(text)
+    Ok(lines)
+}
+
+/// Markdown's rows: milliseconds of the forward pass and of a step of training, picoseconds per
+/// multiply-add of each (training takes three times as many), and both beside the plain layer.
+pub(crate) fn table(lines: &[Value]) -> String {
+    let mut text = String::from(
+        "| layer | million multiply-adds | forward, ms | training, ms | ps each, forward | training | \
+         × plain, forward | training |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    let number = |line: &Value, key: &str| line[key].as_f64().unwrap_or(f64::NAN);
+    let mut plain: Option<(&Value, [f64; 2])> = None;
+    for line in lines {
+        let name = line["layer"].as_str().unwrap_or_default();
+        let [forward, training, multiply_adds] =
+            ["forward_ms", "training_ms", "multiply_adds"].map(|key| number(line, key));
+        let each = [forward, training / 3.0].map(|ms| ms * 1e9 / multiply_adds);
+        let (_, first) = *match &mut plain {
+            Some(plain) if *plain.0 == line["plain"] => plain,
+            plain => plain.insert((&line["plain"], each)),
+        };
+        writeln!(
+            text,
+            "| {name} | {:.1} | {forward:.2} | {training:.2} | {:.1} | {:.1} | {:.2} | {:.2} |",
+            multiply_adds / 1e6,
+            each[0],
+            each[1],
+            each[0] / first[0],
+            each[1] / first[1]
+        )
+        .expect("a text takes all that is written");
+    }
+    text
 }

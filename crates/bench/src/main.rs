@@ -53,9 +53,13 @@ struct Arguments {
     /// Print the plan of the training step instead
     #[arg(long)]
     plan: bool,
-    /// Print what variants of layers cost beside their plain siblings instead
+    /// Print what variants of layers cost beside their plain siblings instead; of those whose
+    /// name, or whose plain sibling's, has that text
+    #[arg(long, num_args = 0..=1, default_missing_value = "", value_name = "TEXT")]
+    bricks: Option<String>,
+    /// Print JSON lines of that, not a table
     #[arg(long)]
-    bricks: bool,
+    json: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -67,8 +71,14 @@ enum Mode {
 #[expect(clippy::print_stdout, reason = "the results are the program's output")]
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if arguments.bricks {
-        println!("{}", bricks::table(arguments.seconds)?);
+    if let Some(part) = &arguments.bricks {
+        let device = Device::new(Cpu::with_threads(threads(&arguments)));
+        let lines = bricks::lines(arguments.seconds, &device, part)?;
+        if arguments.json {
+            lines.iter().for_each(|line| println!("{line}"));
+        } else {
+            println!("{}", bricks::table(&lines));
+        }
         return Ok(());
     }
     let names: Vec<&str> =
@@ -85,9 +95,13 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn run(name: &str, arguments: &Arguments) -> Result<Value> {
+fn threads(arguments: &Arguments) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = arguments.threads.unwrap_or(cores);
+    arguments.threads.unwrap_or(cores)
+}
+
+fn run(name: &str, arguments: &Arguments) -> Result<Value> {
+    let threads = threads(arguments);
     let Case { model, compile, data, batch } =
         cases::case(name, arguments.batch, &arguments.variant)?;
     let device = Device::new(Cpu::with_threads(threads));
