@@ -56,8 +56,8 @@ impl ChannelShape {
         Self { columns, depth: 1, together: 1, times: 1, stride: 1, fold, width }
     }
 
-    /// Groups of so many sums, which read so many elements; none if a vector does not hold
-    /// several groups.
+    /// Groups of so many sums, which read so many elements; none if a vector holds fewer
+    /// than three groups.
     fn spread<T: Float>(
         kernels: &Kernels<T>,
         groups: usize,
@@ -69,7 +69,8 @@ impl ChannelShape {
             lanes
         } else {
             let together = (lanes / times).min((lanes - 1) / stride + 1);
-            if !kernels.spread_is_fast() || together < 2 {
+            // Two groups are as fast by themselves, in half vectors.
+            if !kernels.spread_is_fast() || together < 3 {
                 return None;
             }
             together * times
