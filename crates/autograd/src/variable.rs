@@ -144,6 +144,28 @@ impl Group {
         Ok(self.member(name, self.device().upload(value)?))
     }
 
+    /// A new member with the values of a tensor that nobody needs any more, so that it can have
+    /// the tensor's memory.
+    ///
+    /// # Errors
+    ///
+    /// If the device has not enough memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::{Device, Group};
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let group = Group::new(&Device::reference());
+    /// let w = group.adopt("w", Tensor::random_uniform([1000], 0.0..1.0, 7))?;
+    /// assert_eq!(w.value()?, Tensor::random_uniform([1000], 0.0..1.0, 7));
+    /// # Ok::<(), deckle_autograd::Error>(())
+    /// ```
+    pub fn adopt(&self, name: &str, value: Tensor) -> Result<Variable> {
+        Ok(self.member(name, self.device().backend().adopt(value)?))
+    }
+
     /// A new member that is all zero, as memory of the device is at first: nothing is copied.
     ///
     /// # Errors

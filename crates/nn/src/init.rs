@@ -138,7 +138,7 @@ impl<'a> Init<'a> {
     ) -> Result<Variable> {
         let path = self.path_of(name);
         let value = self.values(&path, 0, &matrix, initializer)?;
-        self.hold(name, &path, &value.reshape(shape.as_ref())?, true)
+        self.hold(name, &path, value.reshape(shape.as_ref())?, true)
     }
 
     /// A new weight with one axis, whose parts start with values of their own.
@@ -156,7 +156,7 @@ impl<'a> Init<'a> {
         for (part, (initializer, len)) in parts.iter().enumerate() {
             values.push(self.values(&path, part as u64, &[*len], initializer)?);
         }
-        self.hold(name, &path, &Tensor::concatenate(&values, 0)?, true)
+        self.hold(name, &path, Tensor::concatenate(&values, 0)?, true)
     }
 
     /// A new variable that the layer updates itself.
@@ -182,7 +182,7 @@ impl<'a> Init<'a> {
     pub fn memory(&mut self, name: &str, shape: impl AsRef<[usize]>) -> Result<Variable> {
         let path = self.path_of(name);
         let value = self.values(&path, 0, shape.as_ref(), &Initializer::Zeros)?;
-        let variable = self.group.variable(&path, &value)?;
+        let variable = self.group.adopt(&path, value)?;
         self.memories.push(variable.clone());
         Ok(variable)
     }
@@ -194,7 +194,7 @@ impl<'a> Init<'a> {
     /// If it cannot be held.
     pub(crate) fn state_of(&mut self, name: &str, value: &Tensor) -> Result<Variable> {
         let path = self.path_of(name);
-        self.hold(name, &path, value, false)
+        self.hold(name, &path, value.clone(), false)
     }
 
     fn make(
@@ -206,7 +206,7 @@ impl<'a> Init<'a> {
     ) -> Result<Variable> {
         let path = self.path_of(name);
         let value = self.values(&path, 0, shape, initializer)?;
-        self.hold(name, &path, &value, trainable)
+        self.hold(name, &path, value, trainable)
     }
 
     fn values(
@@ -234,10 +234,10 @@ impl<'a> Init<'a> {
         &mut self,
         name: &str,
         path: &str,
-        value: &Tensor,
+        value: Tensor,
         trainable: bool,
     ) -> Result<Variable> {
-        let variable = self.group.variable(path, value)?;
+        let variable = self.group.adopt(path, value)?;
         self.weights.push(Weight {
             variable: variable.clone(),
             name: name.to_owned(),
@@ -291,7 +291,7 @@ impl<'a> Init<'a> {
     /// If it cannot be held.
     pub fn counter(&mut self, name: &str) -> Result<Variable> {
         let path = self.path_of(name);
-        self.hold(name, &path, &Tensor::scalar(0i32), false)
+        self.hold(name, &path, Tensor::scalar(0i32), false)
     }
 
     /// The weight with one of these names, right below that part, among those from that one on.

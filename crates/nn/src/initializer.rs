@@ -242,14 +242,14 @@ impl Initializer {
             }
             _ => {}
         }
-        let size = shape.iter().try_fold(1usize, |size, &len| size.checked_mul(len));
-        let fits = |size: &usize| Vec::<f64>::new().try_reserve_exact(*size).is_ok();
-        let size = size.filter(fits).ok_or_else(|| self.needs("memory for it", shape))?;
         let draw = Draw::new(seed, stream, 0);
-        let sample = |distribution: Distribution, scale: f64, shift: f64| -> Vec<f64> {
-            (0..size as u64)
-                .map(|i| draw.sample(distribution, i) * scale + shift)
-                .collect()
+        // Number by number, into the tensor's own memory: nothing else is touched.
+        let fill = |value: &dyn Fn(u64) -> f64| -> Result<Tensor> {
+            Tensor::from_positions(dtype, shape, value)
+                .map_err(|_| self.needs("memory for it", shape))
+        };
+        let sample = |distribution: Distribution, scale: f64, shift: f64| {
+            fill(&|i| draw.sample(distribution, i) * scale + shift)
         };
         let scaled = |scale: f64, mode: Fan, distribution: Spread| {
             let fan = match mode {
@@ -273,14 +273,18 @@ impl Initializer {
                 }
             }
         };
-        let values = match *self {
-            Self::Seeded { .. } | Self::OverAxes { .. } => Vec::new(),
+        match *self {
+            Self::Seeded { .. } | Self::OverAxes { .. } => fill(&|_| 0.0),
             Self::Stft(ref stft) => {
-                stft.values(shape).map_err(|expected| self.needs(&expected, shape))?
+                let values = stft
+                    .values(shape)
+                    .map_err(|expected| self.needs(&expected, shape))?;
+                fill(&|i| values[i as usize])
             }
-            Self::Zeros => vec![0.0; size],
-            Self::Ones => vec![1.0; size],
-            Self::Constant(value) => vec![value; size],
+            Self::Zeros => Tensor::try_zeros(dtype, shape)
+                .map_err(|_| self.needs("memory for it", shape)),
+            Self::Ones => fill(&|_| 1.0),
+            Self::Constant(value) => fill(&|_| value),
             Self::RandomNormal { mean, stddev } => {
                 sample(Distribution::Normal, stddev, mean)
             }
@@ -299,19 +303,19 @@ impl Initializer {
             Self::VarianceScaling { scale, mode, distribution } => {
                 scaled(scale, mode, distribution)
             }
-            Self::Orthogonal { gain } => self.orthogonal_values(shape, gain, draw)?,
+            Self::Orthogonal { gain } => {
+                let values = self.orthogonal_values(shape, gain, draw)?;
+                fill(&|i| values[i as usize])
+            }
             Self::Identity { gain } => {
-                let [rows, columns] = *shape else {
+                let [_, columns] = *shape else {
                     return Err(self.needs("two axes", shape));
                 };
-                let mut values = vec![0.0; size];
-                for i in 0..rows.min(columns) {
-                    values[i * columns + i] = gain;
-                }
-                values
+                let on_diagonal =
+                    |i: u64| i / columns.max(1) as u64 == i % columns.max(1) as u64;
+                fill(&|i| if on_diagonal(i) { gain } else { 0.0 })
             }
-        };
-        Ok(Tensor::new(values, shape)?.cast(dtype))
+        }
     }
 
     /// The same initializer, with numbers of that seed wherever it is used; what is not random

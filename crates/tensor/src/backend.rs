@@ -82,6 +82,20 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// If the specs differ, or the buffer is another backend's or in use.
     fn write(&self, from: &Tensor, to: &Buffer) -> Result<()>;
 
+    /// New memory with the values of a tensor, which may be the tensor's own.
+    ///
+    /// By default [`Backend::allocate`] and [`Backend::write`]; a backend whose memory tensors
+    /// are saves the copy.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    fn adopt(&self, tensor: Tensor) -> Result<Buffer> {
+        let buffer = self.allocate(&tensor.spec())?;
+        self.write(&tensor, &buffer)?;
+        Ok(buffer)
+    }
+
     /// Makes a buffer of the same spec show a tensor, until [`Backend::release`].
     ///
     /// As [`Backend::write`], which it is by default; a backend that can read the tensor's own

@@ -103,6 +103,40 @@ impl Tensor {
         Self::ones(self.dtype(), self.shape())
     }
 
+    /// A tensor of that element type whose number at each position, in row-major order, is `f` of
+    /// that position, converted as by [`Tensor::cast`].
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::{DType, Tensor};
+    ///
+    /// let x = Tensor::from_positions(DType::F32, [2, 2], |i| i as f64 / 2.0)?;
+    /// assert_eq!(x, Tensor::from([[0.0f32, 0.5], [1.0, 1.5]]));
+    /// # Ok::<(), deckle_tensor::Error>(())
+    /// ```
+    pub fn from_positions(
+        dtype: DType,
+        shape: impl AsRef<[usize]>,
+        f: impl Fn(u64) -> f64,
+    ) -> Result<Self> {
+        let mut tensor = Self::try_zeros(dtype, shape)?;
+        with_element!(dtype, T => {
+            for (i, element) in tensor.make_mut::<T>().iter_mut().enumerate() {
+                *element = if T::DTYPE == DType::I64 {
+                    T::from_i64(f(i as u64).to_i64())
+                } else {
+                    T::from_f64(f(i as u64))
+                };
+            }
+        });
+        Ok(tensor)
+    }
+
     /// A tensor whose element at each index is `f` of that index, in row-major order.
     ///
     /// # Panics

@@ -17,8 +17,7 @@ use std::sync::{
 
 use self::plan::Plan;
 use crate::{
-    Backend, Buffer, Error, Executable, Program, Result, Spec, Tensor,
-    tensor::checked_size, with_element,
+    Backend, Buffer, Error, Executable, Program, Result, Spec, Tensor, with_element,
 };
 
 /// The backend that runs a program one instruction after the other, on one thread.
@@ -75,11 +74,7 @@ impl Backend for Reference {
     }
 
     fn allocate(&self, spec: &Spec) -> Result<Buffer> {
-        let bytes = checked_size(&spec.shape)? * spec.dtype.size();
-        Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
-            Error::invalid("allocate", "a value that fits into memory").got(spec)
-        })?;
-        let zeros = Tensor::zeros(spec.dtype, &spec.shape);
+        let zeros = Tensor::try_zeros(spec.dtype, &spec.shape)?;
         Ok(Buffer::new(spec.clone(), Arc::new(Memory::new(zeros))))
     }
 
@@ -90,6 +85,11 @@ impl Backend for Reference {
         let mut memory = free("write", memory("write", to)?.try_write(), to)?;
         *memory = copy(from);
         Ok(())
+    }
+
+    fn adopt(&self, tensor: Tensor) -> Result<Buffer> {
+        let tensor = if tensor.is_alone() { tensor } else { copy(&tensor) };
+        Ok(Buffer::new(tensor.spec(), Arc::new(Memory::new(tensor))))
     }
 
     fn read(&self, from: &Buffer, to: &mut Tensor) -> Result<()> {

@@ -1,7 +1,12 @@
 //! Aligned, shared memory under tensors. All of this crate's `unsafe` lives here.
 #![expect(unsafe_code, reason = "typed views of aligned bytes")]
 
-use crate::Element;
+use std::{
+    alloc::{Layout, alloc_zeroed, dealloc},
+    ptr::NonNull,
+};
+
+use crate::{Element, Error, Result};
 
 /// The bytes of one cache line, and of one AVX-512 register.
 const LINE: usize = 64;
@@ -23,17 +28,48 @@ pub struct Storage {
 }
 
 enum Memory {
-    /// The memory begins after the gap, at the first aligned byte.
-    Owned { bytes: Vec<u8>, gap: usize },
+    Owned(Block),
     /// Memory of a foreign owner, who keeps it in place and unchanged as long as it lives.
     #[cfg_attr(
         not(feature = "ndarray"),
         expect(dead_code, reason = "only `ndarray` lends memory")
     )]
-    Foreign { start: *const u8, _owner: Box<dyn std::any::Any + Send + Sync> },
+    Foreign {
+        start: *const u8,
+        _owner: Box<dyn std::any::Any + Send + Sync>,
+    },
 }
 
-// SAFETY: `Owned` is plain data. `Foreign` is only ever read through `start`, and its owner,
+/// Bytes from the allocator, with the first aligned one among them.
+struct Block {
+    start: NonNull<u8>,
+    aligned: NonNull<u8>,
+    layout: Layout,
+}
+
+impl Block {
+    /// Zeros, `len` of them aligned; `None` if there is not so much memory.
+    fn zeroed(len: usize) -> Option<Self> {
+        // Aligned here: the allocator would write the zeros of memory that it has to align, and
+        // so touch all of it, where the system has pages of zeros.
+        let layout = Layout::from_size_align(len.checked_add(LINE)?, 1).ok()?;
+        // SAFETY: the layout's size is not 0.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        let gap = start.addr().get().wrapping_neg() % LINE;
+        // SAFETY: the gap is less than a line, which the block is longer by.
+        let aligned = unsafe { start.add(gap) };
+        Some(Self { start, aligned, layout })
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `zeroed` with this layout, and freed once.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+    }
+}
+
+// SAFETY: `Owned` is plain data that this value owns. `Foreign` is only ever read through `start`, and its owner,
 // which is `Send + Sync` itself, neither moves nor changes the memory while it lives.
 unsafe impl Send for Storage {}
 // SAFETY: as above; shared references give read access only.
@@ -47,13 +83,30 @@ impl Storage {
     /// If there is no such number of bytes in any memory.
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
-        // Single bytes that are 0 come from the system as they are; the zeros of memory that the
-        // allocator has to align would be written, and so touch all of it.
-        let with_gap =
-            len.checked_add(LINE - 1).expect("a tensor's size fits into memory");
-        let bytes = vec![0; with_gap];
-        let gap = bytes.as_ptr().addr().wrapping_neg() % LINE;
-        Self { memory: Memory::Owned { bytes, gap }, len }
+        Self::try_zeroed(len).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// `len` bytes, all zero, if there is so much memory.
+    ///
+    /// # Errors
+    ///
+    /// If there is not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::Storage;
+    ///
+    /// assert_eq!(Storage::try_zeroed(12)?.len(), 12);
+    /// assert!(Storage::try_zeroed(usize::MAX).is_err());
+    /// # Ok::<(), deckle_tensor::Error>(())
+    /// ```
+    pub fn try_zeroed(len: usize) -> Result<Self> {
+        let block = Block::zeroed(len).ok_or_else(|| {
+            Error::invalid("allocate", "a value that fits into memory")
+                .got(format_args!("{len} bytes"))
+        })?;
+        Ok(Self { memory: Memory::Owned(block), len })
     }
 
     /// A copy of `values`.
@@ -78,7 +131,7 @@ impl Storage {
 
     fn start(&self) -> *const u8 {
         match &self.memory {
-            Memory::Owned { bytes, gap } => bytes[*gap..].as_ptr(),
+            Memory::Owned(block) => block.aligned.as_ptr(),
             Memory::Foreign { start, .. } => *start,
         }
     }
@@ -92,8 +145,8 @@ impl Storage {
     /// All bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `start` is valid for reads of `len` initialized bytes: `Owned` has at least
-        // as many after its gap, `Foreign` was made from a slice of that many bytes.
+        // SAFETY: `start` is valid for reads of `len` initialized bytes: `Owned` has as
+        // many from its first aligned byte on, `Foreign` was made from a slice of that many bytes.
         unsafe { std::slice::from_raw_parts(self.start(), self.len) }
     }
 
@@ -108,7 +161,7 @@ impl Storage {
             assert!(self.bytes().iter().all(|&byte| byte < 2), "a Bool is 0 or 1");
         }
         // SAFETY: the memory is valid for reads of `len` initialized bytes and aligned for
-        // every `Element` (64 for `Owned`, whose bytes never move; `Foreign` was made from a slice of such elements).
+        // every `Element` (64 for `Owned`; `Foreign` was made from a slice of such elements).
         // All bit patterns are values of an `Element` but for `bool`, checked above.
         unsafe {
             std::slice::from_raw_parts(self.start().cast(), self.len / size_of::<T>())
@@ -125,14 +178,14 @@ impl Storage {
         if T::DTYPE == crate::DType::Bool {
             assert!(self.bytes().iter().all(|&byte| byte < 2), "a Bool is 0 or 1");
         }
-        let Memory::Owned { bytes, gap } = &mut self.memory else {
+        let Memory::Owned(block) = &self.memory else {
             panic!("foreign memory is read-only; copy it first");
         };
         // SAFETY: as in `as_slice`; `&mut self` makes the access exclusive, and `Owned` memory
         // may be written.
         unsafe {
             std::slice::from_raw_parts_mut(
-                bytes[*gap..].as_mut_ptr().cast(),
+                block.aligned.as_ptr().cast(),
                 self.len / size_of::<T>(),
             )
         }

@@ -73,6 +73,29 @@ impl Tensor {
         Self::from_storage(Storage::zeroed(size * dtype.size()), dtype, shape)
     }
 
+    /// A tensor of zeros (`false` for `Bool`), if there is memory for it.
+    ///
+    /// # Errors
+    ///
+    /// If there is not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::{DType, Tensor};
+    ///
+    /// assert_eq!(Tensor::try_zeros(DType::F32, [2])?, Tensor::from([0.0f32, 0.0]));
+    /// assert!(Tensor::try_zeros(DType::F32, [usize::MAX, 2]).is_err());
+    /// # Ok::<(), deckle_tensor::Error>(())
+    /// ```
+    pub fn try_zeros(dtype: DType, shape: impl AsRef<[usize]>) -> Result<Self> {
+        let shape = shape.as_ref();
+        let bytes = checked_size(shape)?.checked_mul(dtype.size());
+        // More than any memory has, so that the error is of one kind.
+        let storage = Storage::try_zeroed(bytes.unwrap_or(usize::MAX))?;
+        Ok(Self::from_storage(storage, dtype, shape))
+    }
+
     /// A tensor of one value.
     ///
     /// # Panics
@@ -273,6 +296,15 @@ impl Tensor {
         let (size, width) = (self.size(), self.dtype.size());
         let start = if size == 0 { 0 } else { self.offset * width };
         Some((Arc::clone(&self.storage), start..start + size * width))
+    }
+
+    /// Whether the memory holds these elements alone, in row-major order, and no other tensor
+    /// sees it.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_contiguous()
+            && self.storage.len() == self.size() * self.dtype.size()
+            && !self.storage.is_foreign()
+            && Arc::strong_count(&self.storage) == 1
     }
 
     /// The same values in row-major order without gaps; no copy if they lie so already.
