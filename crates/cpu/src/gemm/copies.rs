@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::{
     pack::Panel,
-    plan::depth,
     run::{Run, share},
 };
 use crate::simd::Float;
@@ -19,7 +18,7 @@ impl<T: Float> Run<'_, T> {
         let columns = blocks.padded_column(blocks.column_panels);
         // Few panels, of long sums: so the sums are cut.
         let all = 0..blocks.k;
-        let depth = depth(&all);
+        let depth = blocks.depth(&all);
         let parts = blocks.k.div_ceil(depth);
         share(self.threads, parts, &|task, _| {
             let steps = task * depth..blocks.k.min((task + 1) * depth);
@@ -34,7 +33,7 @@ impl<T: Float> Run<'_, T> {
     /// Calls `pack` for the steps that are packed together.
     pub(super) fn pack_shared(&self, pack: impl Fn(Range<usize>)) {
         let all = 0..self.blocks.k;
-        let depth = depth(&all);
+        let depth = self.blocks.depth(&all);
         for start in all.step_by(depth) {
             pack(start..self.blocks.k.min(start + depth));
         }

@@ -4,9 +4,13 @@ use std::ops::Range;
 
 use super::{Gemm, kernel::Kernels};
 
-/// The most steps of a sum that are packed at a time: a panel of B then stays in the first
+/// The most steps of a sum that are computed at a time: a panel of B then stays in the first
 /// cache.
 const DEPTH: usize = 256;
+
+/// The elements of A that a task reads as steps before it goes on to the next ones: they stay in
+/// the second cache between the panels of columns and of rows that share a cache line.
+const BLOCK: usize = 1 << 15;
 
 /// The multiplications that make a task worth handing over.
 const TASK: usize = 1 << 18;
@@ -28,6 +32,15 @@ const SMALL: usize = 8192;
 
 /// The elements of a matrix that stays in the second cache.
 const LARGE: usize = 1 << 17;
+
+/// The most elements of a matrix that is read where it is, with few others in the second cache.
+const NEAR: usize = 1 << 19;
+
+/// The most elements from row to row of such a matrix: a page, so that it has few of them.
+const ROW: usize = 1024;
+
+/// The most rows of a task that reads A as steps: a step's part of A is then a page.
+const MOST_STEPS: usize = 1024;
 
 /// Elements in a cache line of the smallest number type.
 pub(super) const LINE: usize = 16;
@@ -78,6 +91,8 @@ pub(super) struct Blocks {
     column_tasks: usize,
     /// The parts of the sum that are added up separately, then together.
     pub(super) slices: usize,
+    /// The most steps of a sum that are computed at a time.
+    depth: usize,
 }
 
 impl Plan {
@@ -133,35 +148,50 @@ impl Plan {
 impl Blocks {
     /// One task that reads a copy of B which [`Gemm::pack_b`] made.
     pub(super) fn with_packed_b<T>(gemm: &Gemm, kernels: &Kernels<T>) -> Self {
-        Self { b: Source::Given, ..Self::new(gemm, kernels, 1) }
+        Self { b: Source::Given, depth: DEPTH, ..Self::new(gemm, kernels, 1) }
     }
 
     fn new<T>(gemm: &Gemm, kernels: &Kernels<T>, work: usize) -> Self {
         let Gemm { m, n, k, .. } = *gemm;
         let width = 2 * kernels.lanes;
         let whole = n.is_multiple_of(kernels.lanes);
-        let direct_a = gemm.a[1] == 1
-            && (n <= 2 * width || (m * gemm.a[0] <= SMALL && n <= 4 * width));
+        let near = |rows: usize, [row, column]: [usize; 2]| {
+            column == 1 && row <= ROW && rows * row <= NEAR
+        };
+        let near_a = near(m, gemm.a);
+        let near_b = whole && near(k, gemm.b);
+        let direct_a = near_a || (gemm.a[1] == 1 && n <= 2 * width);
+        let steps = gemm.a[0] == 1 && !direct_a && n <= 2 * width;
+        // Where nothing is copied, or B is copied soon, rows are cut: C is written in order.
+        let by_rows = m >= n
+            || (near_a && near_b && m >= 4 * LEAST)
+            || (n * k <= SMALL && m >= 2 * LEAST);
         let few_rows = m <= 2 * kernels.rows;
-        let direct_b =
-            gemm.b[1] == 1 && (few_rows || (whole && k * gemm.b[0] <= SMALL && m <= 64));
-        let by_rows = m >= n;
+        let small_b = whole && k * gemm.b[0] <= SMALL && m <= LEAST;
+        let whole_b = near_b && by_rows && (m <= ROW || steps);
+        let direct_b = gemm.b[1] == 1 && (few_rows || small_b || whole_b);
         let long = if by_rows { m } else { n };
+        let most = if steps { MOST_STEPS } else { MOST };
         let mut tasks = even((work / TASK).min(long / LEAST).min(ENOUGH));
-        tasks = tasks.max(if work > TASK { long.div_ceil(MOST) } else { 1 });
+        tasks = tasks.max(if work > TASK { long.div_ceil(most) } else { 1 });
         let mut slices = 1;
-        if tasks < 4 && work >= 16 * TASK && k >= 1024 && m * n <= 1 << 15 {
+        let turned = gemm.a[1] != 1;
+        if (tasks < 4 || turned) && work >= 16 * TASK && k >= 1024 && m * n <= 1 << 16 {
             // Few rows and columns, long sums.
             slices = even((k / 512).min(8));
             tasks = 1;
         }
         let split = tasks > 1;
-        let steps =
-            gemm.a[0] == 1 && !direct_a && n <= 2 * width && k * gemm.a[1] <= LARGE;
-        let source = |direct, across| match (direct, split && across) {
+        // A small operand is copied by each task rather than fetched from another core.
+        let source = |direct, across, len: usize| match (direct, split && across) {
             (true, _) => Source::Direct,
-            (false, true) => Source::Shared,
-            (false, false) => Source::Private,
+            (false, true) if len > LARGE => Source::Shared,
+            (false, _) => Source::Private,
+        };
+        let depth = match (steps, by_rows) {
+            (true, true) => BLOCK / m.div_ceil(tasks),
+            (true, false) => BLOCK / m,
+            _ => DEPTH,
         };
         let rows = if direct_a { kernels.direct_rows } else { kernels.rows };
         let (row_panels, column_panels) = (m.div_ceil(rows), n.div_ceil(width));
@@ -170,14 +200,21 @@ impl Blocks {
             n,
             k,
             lanes: kernels.lanes,
-            a: if steps { Source::Steps } else { source(direct_a, !by_rows) },
-            b: source(direct_b, by_rows),
+            a: if steps { Source::Steps } else { source(direct_a, !by_rows, m * k) },
+            b: source(direct_b, by_rows, k * n),
             row_panels,
             column_panels,
             row_tasks: if by_rows { tasks.min(row_panels) } else { 1 },
             column_tasks: if by_rows { 1 } else { tasks.min(column_panels) },
             slices,
+            depth: (depth / 8 * 8).clamp(16, DEPTH),
         }
+    }
+
+    /// The steps of the sum that are computed together.
+    pub(super) fn depth(&self, steps: &Range<usize>) -> usize {
+        let blocks = steps.len().div_ceil(self.depth).max(1);
+        steps.len().div_ceil(blocks).next_multiple_of(8).min(steps.len())
     }
 
     pub(super) const fn tasks(&self) -> usize {
@@ -224,7 +261,7 @@ impl Blocks {
     }
 
     fn longest_depth(&self) -> usize {
-        (0..self.slices).map(|i| depth(&self.slice(i))).max().unwrap_or_default()
+        (0..self.slices).map(|i| self.depth(&self.slice(i))).max().unwrap_or_default()
     }
 
     pub(super) fn shared_a(&self) -> usize {
@@ -271,12 +308,6 @@ impl Blocks {
     pub(super) fn partial_sums(&self) -> usize {
         if self.slices > 1 { line(self.slices * self.m * self.n) } else { 0 }
     }
-}
-
-/// The steps of the sum that are packed together.
-pub(super) fn depth(steps: &Range<usize>) -> usize {
-    let blocks = steps.len().div_ceil(DEPTH).max(1);
-    steps.len().div_ceil(blocks).next_multiple_of(8).min(steps.len())
 }
 
 /// The `index`-th of `count` nearly equal parts of `len`.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     Epilogue, Gemm,
     kernel::{Kernels, Operands, wide_vectors},
-    plan::{Blocks, LINE, Plan, Source, depth, part},
+    plan::{Blocks, LINE, Plan, Source, part},
     row::Row,
 };
 use crate::{Threads, simd::Float};
@@ -276,7 +276,7 @@ impl<T: Float> Run<'_, T> {
         let blocks = self.blocks;
         let (rows, columns, slice) = blocks.task(task);
         let all = blocks.slice(slice);
-        let depth = depth(&all);
+        let depth = blocks.depth(&all);
         for start in all.clone().step_by(depth) {
             let steps = start..all.end.min(start + depth);
             let last = steps.end == all.end;

@@ -145,6 +145,9 @@ fn shapes_that_are_cut_into_tasks_agree_with_the_definition() {
         (10, 300, 300),
         (9, 33, 3100),
         (128, 128, 70),
+        (1100, 16, 130),
+        (260, 272, 50),
+        (130, 520, 12),
     ]);
 }
 
