@@ -7,7 +7,7 @@ use deckle_tensor::{
     Reduction, Spec, Tensor, Unary, Value,
 };
 
-use crate::view::View;
+use crate::{recurrent::Projection, view::View};
 
 /// A value that has memory or is computed within a pass, by its number in [`Graph::values`].
 pub(crate) type Id = usize;
@@ -64,6 +64,8 @@ pub(crate) enum Kind {
     },
     Primitive(Primitive),
     Composite(Composite),
+    /// A recurrent layer's loop, or its backward pass, that multiplies inputs by their kernel.
+    Loop(Composite, Projection),
     /// A copy of a view whose neighbours lie far apart in memory.
     Turn,
 }
@@ -88,7 +90,7 @@ impl Node {
             Kind::Map(Map::Random { .. }) => "random",
             Kind::Reduce { reduction, .. } => reduction.name(),
             Kind::Primitive(primitive) => primitive.name(),
-            Kind::Composite(composite) => &composite.name,
+            Kind::Composite(composite) | Kind::Loop(composite, _) => &composite.name,
             Kind::Turn => "transpose",
         }
     }
@@ -178,6 +180,22 @@ impl Graph {
 
     pub(crate) fn dtype(&self, id: Id) -> DType {
         self.values[id].spec.dtype
+    }
+
+    /// Takes nodes out whose results nobody reads any more.
+    pub(crate) fn remove(&mut self, gone: &[bool]) {
+        let mut gone = gone.iter();
+        self.nodes.retain(|_| !gone.next().is_some_and(|&gone| gone));
+        for slot in &mut self.values {
+            if matches!(slot.origin, Origin::Node(_)) {
+                slot.origin = Origin::Scratch;
+            }
+        }
+        for (number, node) in self.nodes.iter().enumerate() {
+            for &result in &node.results {
+                self.values[result].origin = Origin::Node(number);
+            }
+        }
     }
 
     /// The node that makes a value.

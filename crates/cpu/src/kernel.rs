@@ -25,6 +25,7 @@ pub(crate) use composite::{make, takes};
 pub(crate) use epilogue::{Finish, Product};
 pub(crate) use matmul::{Listed, MatMul};
 pub(crate) use pass::Pass;
+pub(crate) use recurrent::{make_projecting, projects};
 pub(crate) use scan::ScanLoop;
 
 /// What an instruction runs.

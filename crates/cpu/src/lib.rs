@@ -68,6 +68,7 @@
 //! [`Cpu`] is the backend. [`Threads`] are its persistent workers, [`gemm`] its matrix
 //! products, [`math`] its vector functions; all three can be used alone.
 
+mod absorb;
 mod assign;
 mod attention;
 mod canonical;

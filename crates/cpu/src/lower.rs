@@ -6,6 +6,7 @@ use deckle_tensor::{DType, Primitive, Result, Scan, SliceAxis, Spec, shape_text}
 
 use crate::{
     Options,
+    absorb::absorb,
     fuse::{Group, fuse},
     gemm::Matrix,
     graph::{Access, Graph, Id, Kind, Node},
@@ -29,6 +30,7 @@ pub(crate) struct Lowered {
 
 /// The instructions that compute a graph, in an order in which they can run.
 pub(crate) fn lower(graph: &mut Graph, options: &Options) -> Result<Lowered> {
+    absorb(graph);
     let groups = fuse(graph);
     let parts = parts_of_joined(graph, &groups);
     let mut lowering = Lowering {
@@ -277,6 +279,16 @@ impl Lowering<'_> {
                 let kernel =
                     kernel.expect("composites without a kernel are replaced by bodies");
                 self.push(kernel, &node, false);
+                return Ok(());
+            }
+            Kind::Loop(composite, projection) => {
+                let inputs = node.operands.iter().map(|a| Dense::new(self.graph, a));
+                let inputs: Vec<_> = inputs.collect();
+                let whole = |&id: &Id| Dense::whole(id, &self.graph.values[id].spec);
+                let results = node.results.iter().map(whole).collect();
+                let kernel =
+                    kernel::make_projecting(composite, *projection, inputs, results);
+                self.push(kernel.expect("a loop that has a kernel"), &node, false);
                 return Ok(());
             }
             Kind::Map(_) | Kind::Reduce { .. } => unreachable!("passes run these"),

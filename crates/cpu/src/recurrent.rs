@@ -7,23 +7,28 @@ mod forward;
 mod gru;
 mod lstm;
 mod products;
+mod projection;
 mod shards;
 mod simple;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use backward::{Backward, Gradients};
+pub(crate) use backward::{Backward, Gradients, Learned};
 pub(crate) use cell::{Cell, Target};
-pub(crate) use forward::{Forward, States};
+pub(crate) use forward::{Forward, Inputs, States};
 pub(crate) use gru::{ResetAfter, ResetBefore};
 pub(crate) use lstm::Lstm;
+pub(crate) use projection::Projection;
 pub(crate) use simple::Simple;
 
 use std::marker::PhantomData;
 
 use crate::{Simd, simd::Float};
-use products::Sizes;
+use products::{SMALL, Sizes};
 use shards::Shards;
+
+/// The most elements of a kernel that stays in the second cache.
+const LARGE: usize = 1 << 16;
 
 /// All steps of a recurrent layer with a kind of [`Cell`], on tensors of given shapes.
 ///
@@ -38,13 +43,37 @@ pub(crate) struct Recurrence<C> {
     units: usize,
     /// Whether each gate multiplies its states by numbers of its own first.
     dropped: bool,
+    projection: Projection,
     cell: PhantomData<C>,
 }
 
 impl<C: Cell> Recurrence<C> {
     /// So many steps, rows and units.
     pub(crate) const fn new([time, batch, units]: [usize; 3], dropped: bool) -> Self {
-        Self { time, batch, units, dropped, cell: PhantomData }
+        let projection = Projection::NONE;
+        Self { time, batch, units, dropped, projection, cell: PhantomData }
+    }
+
+    /// Sets what it does with its inputs; nothing by default.
+    pub(crate) const fn projection(mut self, projection: Projection) -> Self {
+        self.projection = projection;
+        self
+    }
+
+    /// Whether to multiply inputs of so many elements by their kernel in the loop: if each
+    /// step has rows enough, and the kernel stays in the cache beside them.
+    pub(crate) fn projects(&self, features: usize, backward: bool) -> bool {
+        let kernel = features * C::GATES * self.units;
+        let fits = match backward {
+            true => kernel <= SMALL && self.sizes().learns_by_steps(),
+            false => kernel <= LARGE,
+        };
+        !self.is_empty() && self.shards().tasks() > 1 && kernel > 0 && fits
+    }
+
+    /// The products of a task's inputs, with the most rows that a task has.
+    fn projected(&self) -> projection::Products {
+        self.projection.of(self.shards().most(), C::GATES * self.units)
     }
 
     const fn is_empty(&self) -> bool {
@@ -76,7 +105,9 @@ impl<C: Cell> Recurrence<C> {
         if self.is_empty() {
             return 0;
         }
-        self.sizes().packed::<T>(simd) + threads * self.forward_slot::<T>(simd)
+        self.sizes().packed::<T>(simd)
+            + self.projected().packed::<T>(simd)
+            + threads * self.forward_slot::<T>(simd)
     }
 
     /// The elements of scratch memory that [`backward`](Self::backward) needs.
@@ -86,6 +117,7 @@ impl<C: Cell> Recurrence<C> {
         }
         let slots = threads * self.backward_slot::<T>(simd);
         self.sizes().packed_back::<T>(simd)
+            + self.projected().packed_back::<T>(simd)
             + self.shards().tasks() * self.partial_sums()
             + self.by_product()
             + self.sources()

@@ -18,6 +18,15 @@ pub(crate) fn flops(graph: &Graph, node: &Node) -> u64 {
         Kind::Turn => 0,
         Kind::Primitive(primitive) => of_primitive(primitive, &operand, result),
         Kind::Composite(composite) => of_program(&composite.body),
+        Kind::Loop(composite, projection) => {
+            let body = &composite.body;
+            // The inputs times their kernel, or the gradient by that.
+            let gates = match composite.name.ends_with("_backward") {
+                true => product(&body.output_specs()[0].shape),
+                false => product(&body.spec(body.inputs()[0]).shape),
+            };
+            of_program(body) + gates * projection.flops()
+        }
     }
 }
 

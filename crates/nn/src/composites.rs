@@ -144,24 +144,11 @@ fn attentions() -> Vec<Case> {
 /// Recurrent layers: all steps or the last states alone; all steps count, or some; with and
 /// without dropout. The last shapes have kernels whose gradients are products over all steps.
 fn loops() -> Vec<Case> {
-    type Loop = fn(Extras, &[&Var]) -> deckle_autograd::Result<Vec<Var>>;
-    let kinds: [([_; 2], _, _, _, Loop); 4] = [
-        (["lstm", "lstm_backward"], 4, 2, false, |e, x| Var::composite(Lstm(e), x)),
-        (["gru", "gru_backward"], 3, 1, true, |extras, x| {
-            Var::composite(Gru { reset_after: true, extras }, x)
-        }),
-        (["gru", "gru_backward"], 3, 1, false, |extras, x| {
-            Var::composite(Gru { reset_after: false, extras }, x)
-        }),
-        (["simple_rnn", "simple_rnn_backward"], 1, 1, false, |extras, x| {
-            Var::composite(Simple(extras), x)
-        }),
-    ];
     let sizes =
         [[0, 2, 3], [4, 0, 2], [1, 1, 1], [5, 3, 7], [3, 9, 17], [2, 3, 75], [3, 2, 130]];
     let mut cases = Vec::new();
     for [time, batch, units] in sizes {
-        for (names, gates, states, has_bias, run) in kinds {
+        for (names, gates, states, has_bias, run) in kinds() {
             let width = gates * units;
             let mut shapes = vec![vec![time, batch, width]];
             shapes.extend(vec![vec![batch, units]; states]);
@@ -194,6 +181,68 @@ fn loops() -> Vec<Case> {
     cases
 }
 
+type Loop = fn(Extras, &[&Var]) -> deckle_autograd::Result<Vec<Var>>;
+
+/// Names, gates, states and whether there is a bias of each recurrent layer's loop.
+fn kinds() -> [([&'static str; 2], usize, usize, bool, Loop); 4] {
+    [
+        (["lstm", "lstm_backward"], 4, 2, false, |e, x| Var::composite(Lstm(e), x)),
+        (["gru", "gru_backward"], 3, 1, true, |extras, x| {
+            Var::composite(Gru { reset_after: true, extras }, x)
+        }),
+        (["gru", "gru_backward"], 3, 1, false, |extras, x| {
+            Var::composite(Gru { reset_after: false, extras }, x)
+        }),
+        (["simple_rnn", "simple_rnn_backward"], 1, 1, false, |extras, x| {
+            Var::composite(Simple(extras), x)
+        }),
+    ]
+}
+
+/// Recurrent layers of inputs that are multiplied by their kernel right before: with and without
+/// a bias, of inputs that are learned and of data.
+fn projected() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for [time, batch, units, features] in
+        [[3, 17, 5, 4], [2, 33, 20, 3], [2, 15, 1, 1], [2, 64, 9, 40]]
+    {
+        for (names, gates, states, has_bias, run) in kinds() {
+            let width = gates * units;
+            for variant in 0..8 {
+                let [ends, biased, data] = [1, 2, 4].map(|bit| variant & bit != 0);
+                let inputs = vec![time, batch, features];
+                let mut shapes = vec![vec![features, width]];
+                shapes.extend(biased.then(|| vec![width]));
+                shapes.extend(vec![vec![batch, units]; states]);
+                shapes.push(vec![units, width]);
+                shapes.extend(has_bias.then(|| vec![width]));
+                let mut more = Vec::new();
+                if data {
+                    let mask: Vec<_> = (0..time * batch).map(|i| i % 5 != 0).collect();
+                    more.push(Tensor::new(mask, [time, batch]).unwrap());
+                    more.push(numbers(&inputs, 70, DType::F64));
+                } else {
+                    shapes.push(inputs);
+                }
+                let extras = Extras { dropped: false, masked: data };
+                let run = move |x: &[Var]| {
+                    let (inputs, own) = x.split_last().unwrap();
+                    let mut z = inputs.matmul(&own[0])?;
+                    if biased {
+                        z = z.add(&own[1])?;
+                    }
+                    let others = &own[1 + usize::from(biased)..];
+                    let all: Vec<_> = std::iter::once(&z).chain(others).collect();
+                    let mut made = run(extras, &all)?;
+                    Ok(if ends { made.split_off(1) } else { made })
+                };
+                cases.push(Case { names, shapes, more, run: Box::new(run) });
+            }
+        }
+    }
+    cases
+}
+
 fn all(x: &[Var]) -> Vec<&Var> {
     x.iter().collect()
 }
@@ -206,7 +255,10 @@ fn kernels_and_bodies_agree_forward_and_backward() -> Result<()> {
         Box::new(Cpu::with_threads(3)),
     ];
     let mut checked = BTreeSet::new();
-    for Case { names, shapes, more, run } in cases() {
+    let (others, projected) = (cases(), projected());
+    let joined = others.len();
+    for (number, case) in others.into_iter().chain(projected).enumerate() {
+        let Case { names, shapes, more, run } = case;
         for dtype in [DType::F32, DType::F64] {
             let with_gradients = shapes.len();
             let mut given: Vec<_> = shapes
@@ -241,6 +293,11 @@ fn kernels_and_bodies_agree_forward_and_backward() -> Result<()> {
                     "{case}: no {name}\n{text}"
                 );
                 checked.insert(name.to_owned());
+            }
+            if number >= joined {
+                // The loops multiply the inputs themselves, forward and backward.
+                let plan = backends[1].compile(&program)?.plan();
+                assert!(!plan.contains("matmul"), "{case}:\n{plan}");
             }
             for backend in &backends {
                 check_composite(backend.as_ref(), &program, &given)

@@ -9,8 +9,8 @@ use crate::{
     graph::Id,
     place::{Context, Dense, Plain},
     recurrent::{
-        Backward, Cell, Forward, Gradients, Lstm, Recurrence, ResetAfter, ResetBefore,
-        Simple, States, Target,
+        Backward, Cell, Forward, Gradients, Inputs, Learned, Lstm, Projection,
+        Recurrence, ResetAfter, ResetBefore, Simple, States, Target,
     },
     simd::Float,
 };
@@ -19,6 +19,7 @@ use crate::{
 struct Loop<C> {
     recurrence: Recurrence<C>,
     part: Part,
+    projection: Projection,
     dtype: DType,
     inputs: Vec<Dense>,
     results: Vec<Dense>,
@@ -73,13 +74,39 @@ pub(super) fn make(
     inputs: Vec<Dense>,
     results: Vec<Dense>,
 ) -> Option<Box<dyn Kernel>> {
+    make_projecting(composite, Projection::NONE, inputs, results)
+}
+
+/// The kernel of a loop that multiplies its inputs by their kernel itself.
+///
+/// Forward the first inputs are the layer's inputs, their kernel and their bias, if there is
+/// one, instead of their product. Backward the last inputs are the layer's inputs and their
+/// kernel, each if it is needed; there are the results that are wanted: the gradient by the
+/// product first, those by the kernel, the bias and the inputs last.
+pub(crate) fn make_projecting(
+    composite: &Composite,
+    projection: Projection,
+    inputs: Vec<Dense>,
+    results: Vec<Dense>,
+) -> Option<Box<dyn Kernel>> {
     with_cell!(composite, C => {
         let (part, recurrence) = Part::new::<C>(composite)?;
+        let recurrence = recurrence.projection(projection);
         let dtype = inputs.first()?.spec.dtype;
         let (scratch, in_place) = (None, false);
-        let made = Loop { recurrence, part, dtype, inputs, results, scratch, in_place };
+        let made =
+            Loop { recurrence, part, projection, dtype, inputs, results, scratch, in_place };
         Some(Box::new(made) as Box<dyn Kernel>)
     })
+}
+
+/// Whether a composite is a loop that had better multiply inputs of so many elements itself.
+pub(crate) fn projects(composite: &Composite, features: usize) -> bool {
+    let projects = with_cell!(composite, C => {
+        let found = Part::new::<C>(composite);
+        found.map(|(part, recurrence)| recurrence.projects(features, part.backward))
+    });
+    projects.unwrap_or(false)
 }
 
 impl Part {
@@ -198,8 +225,17 @@ impl<C: Cell> Loop<C> {
         let mut inputs = Next(self.inputs.iter());
         let mut results = Next(self.results.iter());
         let has_c = C::STATES > 1;
+        let projects = self.projection.features > 0;
         let x = inputs.one();
-        let x = (!self.in_place).then(|| context.read::<T>(x));
+        let x = (projects || !self.in_place).then(|| context.read::<T>(x));
+        let (x, own) = if let Some(given) = x.filter(|_| projects) {
+            let kernel = context.read(inputs.one());
+            let bias = self.projection.biased.then(|| context.read(inputs.one()));
+            let bias = bias.unwrap_or_default();
+            (None, Some(Inputs { x: given, kernel, bias }))
+        } else {
+            (x, None)
+        };
         let h = context.read(inputs.one());
         let c = if has_c { context.read(inputs.one()) } else { &[] };
         let kernel = context.read(inputs.one());
@@ -207,7 +243,7 @@ impl<C: Cell> Loop<C> {
         let dropout = self.part.dropped.then(|| context.read(inputs.one()));
         let mask = self.part.masked.then(|| context.read(inputs.one()));
         let states = [h, c];
-        let from = Forward { x, states, kernel, bias, dropout, mask };
+        let from = Forward { x, inputs: own, states, kernel, bias, dropout, mask };
         let sequence = context.write(results.one());
         let h = context.write(results.one());
         let c = if has_c { context.write(results.one()) } else { &mut [] };
@@ -237,6 +273,11 @@ impl<C: Cell> Loop<C> {
         let by_sequence = self.part.by_sequence.then(|| context.read(inputs.one()));
         let dropout = self.part.dropped.then(|| context.read(inputs.one()));
         let mask = self.part.masked.then(|| context.read(inputs.one()));
+        let Projection { by_product, by_kernel, by_input, by_bias, .. } = self.projection;
+        let x = if by_kernel { context.read(inputs.one()) } else { &[] };
+        let own = if by_input { context.read(inputs.one()) } else { &[] };
+        let own = Inputs { x, kernel: own, bias: &[] };
+        let own = (self.projection.features > 0).then_some(own);
         let (states, by_states) = ([h, c], [by_h, by_c]);
         let from = Backward {
             kernel,
@@ -248,13 +289,23 @@ impl<C: Cell> Loop<C> {
             by_sequence,
             dropout,
             mask,
+            inputs: own,
         };
-        let dx = context.write(results.one());
-        let dh = context.write(results.one());
-        let dc = if has_c { context.write(results.one()) } else { &mut [] };
-        let dkernel = context.write(results.one());
-        let dbias = if C::BIAS { context.write(results.one()) } else { &mut [] };
-        let to = Gradients { dx, states: [dh, dc], dkernel, dbias };
+        let mut wanted = |wanted: bool| match wanted {
+            true => context.write(results.one()),
+            false => &mut [],
+        };
+        let dx = wanted(by_product);
+        let dh = wanted(true);
+        let dc = wanted(has_c);
+        let dkernel = wanted(true);
+        let dbias = wanted(C::BIAS);
+        let learned = Learned {
+            dkernel: wanted(by_kernel),
+            dbias: wanted(by_bias),
+            dinput: wanted(by_input),
+        };
+        let to = Gradients { dx, states: [dh, dc], dkernel, dbias, learned };
         self.recurrence.backward(context.simd, context.threads, &from, to, scratch);
     }
 
@@ -268,6 +319,9 @@ impl<C: Cell> Loop<C> {
 
     /// What may share memory: x with what is made of it, or what was kept with `dx`.
     fn pair(&self) -> Option<(Id, Id)> {
+        if !self.part.backward && self.projection.features > 0 {
+            return None;
+        }
         let (from, to) = match (self.part.backward, C::IN_PLACE) {
             (false, Some(Target::Kept)) => (0, 1 + C::STATES),
             (false, Some(Target::Sequence)) => (0, 0),

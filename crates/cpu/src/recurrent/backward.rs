@@ -5,8 +5,10 @@ use std::ops::Range;
 use super::{
     Recurrence, assert_lens,
     cell::{Cell, StepBack, Target},
+    forward::Inputs,
     keep,
     products::{Products, Sizes},
+    projection::Back,
 };
 use crate::{Simd, Threads, simd::Float, threads::Disjoint};
 
@@ -31,12 +33,14 @@ pub(crate) struct Backward<'a, T> {
     pub(crate) dropout: Option<&'a [T]>,
     /// Which steps count, as in [`Forward`](super::Forward).
     pub(crate) mask: Option<&'a [u8]>,
+    /// Inputs and kernel, as in [`Forward`](super::Forward), if gradients by them are wanted.
+    pub(crate) inputs: Option<Inputs<'a, T>>,
 }
 
 /// What [`Recurrence::backward`] makes.
 #[derive(Debug)]
 pub(crate) struct Gradients<'a, T> {
-    /// By the inputs times their kernel (time, batch, gates · units).
+    /// By the inputs times their kernel (time, batch, gates · units), if wanted.
     pub(crate) dx: &'a mut [T],
     /// By the states before the first step (batch, units).
     pub(crate) states: [&'a mut [T]; 2],
@@ -44,11 +48,29 @@ pub(crate) struct Gradients<'a, T> {
     pub(crate) dkernel: &'a mut [T],
     /// By the products' bias, if the cell has it (gates · units).
     pub(crate) dbias: &'a mut [T],
+    pub(crate) learned: Learned<'a, T>,
+}
+
+/// The gradients of what a loop multiplies itself, each if it is wanted.
+#[derive(Debug)]
+pub(crate) struct Learned<'a, T> {
+    /// By the kernel of the inputs (features, gates · units).
+    pub(crate) dkernel: &'a mut [T],
+    /// By the bias (gates · units).
+    pub(crate) dbias: &'a mut [T],
+    /// By the inputs (time, batch, features).
+    pub(crate) dinput: &'a mut [T],
 }
 
 impl<C: Cell> Recurrence<C> {
-    /// The elements of a task's part of the gradients by kernel and bias.
+    /// The elements of a task's part of the gradients by kernels and biases.
     pub(super) fn partial_sums(&self) -> usize {
+        let projected = self.projected();
+        self.own_sums() + projected.kernel() + projected.bias()
+    }
+
+    /// The elements of a task's part of the gradients by the loop's own kernel and bias.
+    fn own_sums(&self) -> usize {
         let sizes = self.sizes();
         let kernel = if sizes.learns_by_steps() { sizes.kernel() } else { 0 };
         kernel + self.bias()
@@ -74,13 +96,16 @@ impl<C: Cell> Recurrence<C> {
     /// the states after a step that does not count in all rows.
     pub(super) fn backward_slot<T: Float>(&self, simd: Simd) -> usize {
         let sizes = self.sizes();
-        sizes.scratch_back::<T>(simd) + self.spare_parts() * sizes.rows * self.units
+        let projected = self.projected().scratch_back::<T>(simd);
+        sizes.scratch_back::<T>(simd).max(projected)
+            + self.spare_parts() * sizes.rows * self.units
     }
 
     /// The parts of memory for each row.
     fn spare_parts(&self) -> usize {
         let by_product = C::BIAS && self.by_product() == 0;
-        C::SPARE[1] + C::STATES + if by_product { C::GATES } else { 0 }
+        let by_x = !self.projection.by_product;
+        C::SPARE[1] + C::STATES + C::GATES * (usize::from(by_product) + usize::from(by_x))
     }
 
     /// The elements of scratch memory of products over all steps.
@@ -115,10 +140,28 @@ impl<C: Cell> Recurrence<C> {
         scratch: &mut [T],
     ) {
         let (units, gates, steps) = (self.units, C::GATES, self.steps());
-        let Gradients { dx, states: [dh, dc], dkernel, dbias } = to;
+        let Gradients { dx, states: [dh, dc], dkernel, dbias, learned } = to;
         let has_c = usize::from(C::STATES > 1);
         let rows = self.time * self.batch;
+        let projected = self.projected();
+        let by_x = if self.projection.by_product { gates * steps } else { 0 };
+        let inputs = |wanted: bool| {
+            if wanted { rows * self.projection.features } else { 0 }
+        };
+        if let Some(given) = from.inputs {
+            let kernel = match self.projection.by_input {
+                true => self.projection.features * gates * units,
+                false => 0,
+            };
+            assert_lens([
+                (given.x.len(), inputs(self.projection.by_kernel)),
+                (given.kernel.len(), kernel),
+            ]);
+        }
         assert_lens([
+            (learned.dkernel.len(), projected.kernel()),
+            (learned.dbias.len(), projected.bias()),
+            (learned.dinput.len(), inputs(self.projection.by_input)),
             (from.kernel.len(), gates * units * units),
             (from.states[0].len(), self.state()),
             (from.states[1].len(), has_c * self.state()),
@@ -128,7 +171,7 @@ impl<C: Cell> Recurrence<C> {
             (from.by_sequence.map_or(steps, <[T]>::len), steps),
             (from.dropout.map_or(0, <[T]>::len), self.dropout()),
             (from.mask.map_or(rows, <[u8]>::len), rows),
-            (dx.len(), gates * steps),
+            (dx.len(), by_x),
             (dkernel.len(), gates * units * units),
             (dbias.len(), self.bias()),
         ]);
@@ -137,24 +180,38 @@ impl<C: Cell> Recurrence<C> {
         dc.copy_from_slice(from.by_states[1]);
         dbias.fill(T::ZERO);
         dkernel.fill(T::ZERO);
+        learned.dkernel.fill(T::ZERO);
+        learned.dbias.fill(T::ZERO);
         if self.is_empty() {
             return;
         }
         let sizes = self.sizes();
         let parts = self.shards().tasks() * self.partial_sums();
         let (packed, scratch) = scratch.split_at_mut(sizes.packed_back::<T>(simd));
+        let (packed_inputs, scratch) =
+            scratch.split_at_mut(projected.packed_back::<T>(simd));
         let (sums, scratch) = scratch.split_at_mut(parts);
         let (dy, scratch) = scratch.split_at_mut(self.by_product());
         let (sources, scratch) = scratch.split_at_mut(self.sources());
         sizes.pack_back(simd, threads, from.kernel, packed);
-        let to = Loop { dx: &mut *dx, dh, dc, dy: &mut *dy, sums: &mut *sums };
+        if let Some(inputs) = from.inputs {
+            projected.pack_back(simd, threads, inputs.kernel, packed_inputs);
+        }
+        let dinput = learned.dinput;
+        let to = Loop { dx: &mut *dx, dh, dc, dy: &mut *dy, dinput, sums: &mut *sums };
+        let packed = [&*packed, &*packed_inputs];
         self.backward_steps(simd, threads, from, packed, to, scratch);
+        let add = |to: &mut [T], parts: &[T]| {
+            to.iter_mut().zip(parts).for_each(|(sum, &part)| *sum += part);
+        };
         for sums in sums.chunks_exact(self.partial_sums().max(1)) {
-            let (of_kernel, of_bias) = sums.split_at(sums.len() - self.bias());
-            let pairs = dkernel.iter_mut().zip(of_kernel);
-            pairs.chain(dbias.iter_mut().zip(of_bias)).for_each(|(sum, &part)| {
-                *sum += part;
-            });
+            let (own, of_inputs) = sums.split_at(self.own_sums());
+            let (of_kernel, of_bias) = own.split_at(own.len() - self.bias());
+            add(dkernel, of_kernel);
+            add(dbias, of_bias);
+            let (of_kernel, of_bias) = of_inputs.split_at(projected.kernel());
+            add(learned.dkernel, of_kernel);
+            add(learned.dbias, of_bias);
         }
         if !sizes.learns_by_steps() {
             let dz = if C::BIAS { &*dy } else { &*dx };
@@ -239,7 +296,7 @@ impl<C: Cell> Recurrence<C> {
         simd: Simd,
         threads: &Threads,
         from: &Backward<'_, T>,
-        packed: &[T],
+        [packed, packed_inputs]: [&[T]; 2],
         to: Loop<'_, T>,
         scratch: &mut [T],
     ) {
@@ -249,8 +306,10 @@ impl<C: Cell> Recurrence<C> {
         let slot_len = self.backward_slot::<T>(simd);
         let sums_len = self.partial_sums();
         let kept_dy = !to.dy.is_empty();
-        let [dx, dh, dc, dy, sums, scratch] =
-            [to.dx, to.dh, to.dc, to.dy, to.sums, scratch].map(Disjoint::new);
+        let [dx, dh, dc, dy, dinput, sums, scratch] =
+            [to.dx, to.dh, to.dc, to.dy, to.dinput, to.sums, scratch].map(Disjoint::new);
+        let by_product = self.projection.by_product;
+        let features = self.projection.features;
         threads.run_with_slot(self.shards().tasks(), &|task, slot| {
             let (first, rows) = self.shards().rows(task);
             let own = first * units..(first + rows) * units;
@@ -266,12 +325,17 @@ impl<C: Cell> Recurrence<C> {
                 )
             };
             sums.fill(T::ZERO);
-            let (dkernel, dbias) = sums.split_at_mut(sums_len - self.bias());
+            let projected = self.projection.of(rows, gates * units);
+            let (sums, input_sums) = sums.split_at_mut(self.own_sums());
+            let (dkernel, dbias) = sums.split_at_mut(sums.len() - self.bias());
+            let (by_kernel, by_bias) = input_sums.split_at_mut(projected.kernel());
             let (saved, scratch) = scratch.split_at_mut(rows * units);
             let (saved_c, scratch) = scratch.split_at_mut(has_c * rows * units);
             let (spare, scratch) = scratch.split_at_mut(C::SPARE[1] * rows * units);
             let here = if C::BIAS && !kept_dy { gates * rows * units } else { 0 };
             let (own_dy, scratch) = scratch.split_at_mut(here);
+            let here = if by_product { 0 } else { gates * rows * units };
+            let (own_dx, scratch) = scratch.split_at_mut(here);
             let mut products = Products {
                 simd,
                 sizes: Sizes { rows, ..sizes },
@@ -301,8 +365,12 @@ impl<C: Cell> Recurrence<C> {
                 };
                 let after =
                     [&from.sequence[start..end], &from.cells[has_c * start..has_c * end]];
-                // SAFETY: a task uses its own rows of each step.
-                let dx = unsafe { dx.slice(gates * start..gates * end) };
+                let dx = if by_product {
+                    // SAFETY: a task uses its own rows of each step.
+                    unsafe { dx.slice(gates * start..gates * end) }
+                } else {
+                    &mut *own_dx
+                };
                 let dy = if kept_dy {
                     // SAFETY: as above.
                     unsafe { dy.slice(gates * start..gates * end) }
@@ -326,7 +394,7 @@ impl<C: Cell> Recurrence<C> {
                         after,
                         dh: &mut *dh,
                         dc: &mut *dc,
-                        dx,
+                        dx: &mut *dx,
                         dy,
                         mask,
                         spare: &mut *spare,
@@ -337,6 +405,18 @@ impl<C: Cell> Recurrence<C> {
                     keep(mask, units, dh, saved);
                     keep(mask, units, dc, saved_c);
                 }
+                if let Some(inputs) = from.inputs {
+                    let start = (step * batch + first) * features;
+                    let own = start..start + projected.inputs();
+                    let x = inputs.x.get(own.clone()).unwrap_or_default();
+                    let own = if dinput.is_empty() { 0..0 } else { own };
+                    // SAFETY: a task uses its own rows of each step.
+                    let dinput = unsafe { dinput.slice(own) };
+                    let mut to =
+                        Back { dkernel: &mut *by_kernel, dbias: &mut *by_bias, dinput };
+                    let scratch = &mut *products.scratch;
+                    projected.step_back(simd, (x, dx), packed_inputs, &mut to, scratch);
+                }
             }
         });
     }
@@ -344,7 +424,7 @@ impl<C: Cell> Recurrence<C> {
     /// Whether what the cell kept can be where `dx` goes.
     pub(crate) fn kept_in_place(&self) -> bool {
         let later = C::PRODUCTS.len() > 1 && !self.sizes().learns_by_steps();
-        C::IN_PLACE == Some(Target::Kept) && !later
+        C::IN_PLACE == Some(Target::Kept) && !later && self.projection.by_product
     }
 }
 
@@ -355,6 +435,8 @@ struct Loop<'a, T> {
     dc: &'a mut [T],
     /// The gradients by the products, if they are needed after the loop.
     dy: &'a mut [T],
-    /// Each task's part of the gradients by kernel and bias.
+    /// The gradient by the inputs, if the loop gives it.
+    dinput: &'a mut [T],
+    /// Each task's part of the gradients by kernels and biases.
     sums: &'a mut [T],
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Recurrence, assert_lens,
-    cell::{Cell, Step},
+    cell::{Cell, Step, Target},
     keep,
     products::{Products, Sizes},
 };
@@ -12,8 +12,9 @@ use crate::{Simd, Threads, simd::Float, threads::Disjoint};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Forward<'a, T> {
     /// The inputs times their kernel, with the bias (time, batch, gates · units); nothing if
-    /// they are in the memory of what is made of them.
+    /// they are in the memory of what is made of them, or the loop makes them of its inputs.
     pub(crate) x: Option<&'a [T]>,
+    pub(crate) inputs: Option<Inputs<'a, T>>,
     /// The states before the first step (batch, units); as many as the cell has.
     pub(crate) states: [&'a [T]; 2],
     /// The recurrent kernel (units, gates · units).
@@ -24,6 +25,17 @@ pub(crate) struct Forward<'a, T> {
     pub(crate) dropout: Option<&'a [T]>,
     /// Which steps count (time, batch): not 0. All, if there is none.
     pub(crate) mask: Option<&'a [u8]>,
+}
+
+/// What a loop multiplies itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inputs<'a, T> {
+    /// The inputs (time, batch, features).
+    pub(crate) x: &'a [T],
+    /// Their kernel (features, gates · units).
+    pub(crate) kernel: &'a [T],
+    /// Forward, if there is one: their bias (gates · units).
+    pub(crate) bias: &'a [T],
 }
 
 /// What [`Recurrence::forward`] makes.
@@ -43,7 +55,14 @@ impl<C: Cell> Recurrence<C> {
     /// The elements of a slot: products of a step, and what the cell needs.
     pub(super) fn forward_slot<T: Float>(&self, simd: Simd) -> usize {
         let sizes = self.sizes();
-        sizes.scratch::<T>(simd) + C::SPARE[0] * sizes.rows * self.units
+        let scratch = sizes.scratch::<T>(simd).max(self.projected().scratch::<T>(simd));
+        scratch + (C::SPARE[0] + self.projected_parts()) * sizes.rows * self.units
+    }
+
+    /// The parts of memory for each row's inputs times their kernel.
+    fn projected_parts(&self) -> usize {
+        let needed = self.projection.features > 0 && C::IN_PLACE.is_none();
+        if needed { C::GATES } else { 0 }
     }
 
     /// Runs all steps.
@@ -75,7 +94,19 @@ impl<C: Cell> Recurrence<C> {
             (kept.len(), C::KEPT * steps),
             (cells.len(), has_c * steps),
         ]);
-        assert!(from.x.is_some() || C::IN_PLACE.is_some(), "x is given");
+        let features = self.projection.features;
+        let inputs = from.inputs.filter(|_| features > 0);
+        assert_eq!(inputs.is_some(), features > 0, "inputs are given");
+        if let Some(inputs) = inputs {
+            let bias = if self.projection.biased { gates * units } else { 0 };
+            assert_lens([
+                (inputs.x.len(), self.time * batch * features),
+                (inputs.kernel.len(), features * gates * units),
+                (inputs.bias.len(), bias),
+            ]);
+        }
+        let given = from.x.is_some() || features > 0;
+        assert!(given || C::IN_PLACE.is_some(), "x is given");
         if self.is_empty() {
             for (to, from) in states.into_iter().zip(from.states) {
                 to.copy_from_slice(from);
@@ -85,6 +116,12 @@ impl<C: Cell> Recurrence<C> {
         let sizes = self.sizes();
         let (packed, scratch) = scratch.split_at_mut(sizes.packed::<T>(simd));
         sizes.pack(simd, threads, from.kernel, packed);
+        let packed_len = self.projected().packed::<T>(simd);
+        let (packed_inputs, scratch) = scratch.split_at_mut(packed_len);
+        if let Some(inputs) = inputs {
+            self.projected().pack(simd, threads, inputs.kernel, packed_inputs);
+        }
+        let packed_inputs = &*packed_inputs;
         let slot_len = self.forward_slot::<T>(simd);
         {
             let [sequence, kept, cells, scratch] =
@@ -95,6 +132,9 @@ impl<C: Cell> Recurrence<C> {
                 let scratch =
                     unsafe { scratch.slice(slot * slot_len..(slot + 1) * slot_len) };
                 let (spare, scratch) = scratch.split_at_mut(C::SPARE[0] * rows * units);
+                let own_x = self.projected_parts() * rows * units;
+                let (own_x, scratch) = scratch.split_at_mut(own_x);
+                let projected = self.projection.of(rows, gates * units);
                 let mut products = Products {
                     simd,
                     sizes: Sizes { rows, ..sizes },
@@ -121,11 +161,25 @@ impl<C: Cell> Recurrence<C> {
                             kept.slice(C::KEPT * start..C::KEPT * end),
                         )
                     };
+                    let mut x =
+                        from.x.map_or(&[][..], |x| &x[gates * start..gates * end]);
+                    if let Some(inputs) = inputs {
+                        let first = (step * batch + first) * features;
+                        let own = &inputs.x[first..first + projected.inputs()];
+                        let to = match C::IN_PLACE {
+                            Some(Target::Kept) => &mut *kept,
+                            Some(Target::Sequence) => &mut *h,
+                            None => &mut *own_x,
+                        };
+                        let by = (packed_inputs, inputs.bias);
+                        projected.multiply(simd, own, by, to, products.scratch);
+                        x = own_x;
+                    }
                     C::forward(
                         Step {
                             simd,
                             units,
-                            x: from.x.map_or(&[], |x| &x[gates * start..gates * end]),
+                            x,
                             bias: from.bias,
                             before,
                             h: &mut *h,

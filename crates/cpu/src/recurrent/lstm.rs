@@ -1,7 +1,7 @@
 //! The cell of an LSTM: [`Lstm`].
 
 use super::{
-    cell::{Cell, Formula, Step, StepBack, Target, each_by, parts_mut},
+    cell::{Cell, Formula, Step, StepBack, Target, each_by, parts, parts_mut},
     clear,
     products::Products,
 };
@@ -38,10 +38,11 @@ impl Cell for Lstm {
     fn backward<T: Float>(step: StepBack<'_, T>, products: &mut Products<'_, T>) {
         let StepBack { simd, units, kept, before: [h, c], after: [_, after], .. } = step;
         let StepBack { dh, dc, dx, mask, .. } = step;
-        if !kept.is_empty() {
-            dx.copy_from_slice(kept);
+        if kept.is_empty() {
+            backward::<T>(simd)(units, dx, after, c, dh, dc);
+        } else {
+            backward_of::<T>(simd)(units, kept, dx, after, c, dh, dc);
         }
-        backward::<T>(simd)(units, dx, after, c, dh, dc);
         if let Some(mask) = mask {
             clear(mask, 4 * units, dx, T::ZERO);
         }
@@ -118,6 +119,41 @@ vectorized! {
             let [i, f, g, o] = parts_mut(gates, units);
             let from = [after, before, dh];
             each_by(units, from, [i, f, g, o, dc], &NextBack::<FMA>);
+        }
+    }
+}
+
+/// As [`NextBack`], of gates that stay as they are.
+struct NextBackOf<const FMA: bool>;
+
+impl<T: Float, const FMA: bool> Formula<T, 7, 5> for NextBackOf<FMA> {
+    #[inline(always)]
+    fn apply(&self, [after, before, dh, i, f, g, o]: [T; 7], [.., dc]: [T; 5]) -> [T; 5] {
+        NextBack::<FMA>.apply([after, before, dh], [i, f, g, o, dc])
+    }
+}
+
+vectorized! {
+    /// As [`backward`], of gates that stay as they are.
+    fn backward_of<T: Float, const FMA: bool>(
+        units: usize,
+        gates: &[T],
+        dz: &mut [T],
+        after: &[T],
+        before: &[T],
+        dh: &[T],
+        dc: &mut [T],
+    ) {
+        let rows = gates.chunks_exact(4 * units).zip(dz.chunks_exact_mut(4 * units));
+        let states = before.chunks_exact(units).zip(dh.chunks_exact(units));
+        let rows = rows.zip(after.chunks_exact(units).zip(states));
+        let rows = rows.zip(dc.chunks_exact_mut(units));
+        for (((gates, dz), (after, (before, dh))), dc) in rows {
+            let [i, f, g, o] = parts(gates, units);
+            let [dz_i, dz_f, dz_g, dz_o] = parts_mut(dz, units);
+            let from = [after, before, dh, i, f, g, o];
+            let to = [dz_i, dz_f, dz_g, dz_o, dc];
+            each_by(units, from, to, &NextBackOf::<FMA>);
         }
     }
 }

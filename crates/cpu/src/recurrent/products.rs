@@ -7,7 +7,7 @@ use crate::{Simd, Threads, gemm::Gemm, simd::Float};
 
 /// The most elements of a kernel whose gradient is added up step by step, beside the rows that
 /// it comes from; that of a larger one is a product over all steps.
-const SMALL: usize = 1 << 14;
+pub(super) const SMALL: usize = 1 << 14;
 
 /// What products are made of: their shapes.
 #[derive(Clone, Copy, Debug)]

@@ -56,6 +56,7 @@ fn run<C: Cell, T: Float>(settings: Settings) -> Vec<Vec<T>> {
         &threads,
         &Forward {
             x: (!shared).then_some(&x[..]),
+            inputs: None,
             states: [&h, &c],
             kernel: &kernel,
             bias: &bias,
@@ -87,12 +88,14 @@ fn run<C: Cell, T: Float>(settings: Settings) -> Vec<Vec<T>> {
             by_sequence: by_sequence.as_deref(),
             dropout: dropout.as_deref(),
             mask: mask.as_deref(),
+            inputs: None,
         },
         Gradients {
             dx: &mut dx,
             states: [&mut dh, &mut dc],
             dkernel: &mut dkernel,
             dbias: &mut dbias,
+            learned: Learned { dkernel: &mut [], dbias: &mut [], dinput: &mut [] },
         },
         &mut nan(recurrence.backward_scratch::<T>(simd, settings.threads)),
     );
