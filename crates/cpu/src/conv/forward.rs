@@ -71,20 +71,31 @@ impl Conv {
                 },
             )
         };
-        let direct = Direct {
+        let kernel = Factors::Columns(columns);
+        self.forward_direct(groups, filters).run(
+            simd,
+            threads,
+            x,
+            kernel,
+            &Disjoint::new(y),
+            epilogue,
+        );
+    }
+
+    /// The sums of the forward pass, in so many groups of so many columns.
+    pub(super) fn forward_direct(&self, groups: usize, columns: usize) -> Direct<'_> {
+        Direct {
             patches: &self.forward,
             batch: self.batch,
             groups,
-            columns: filters,
+            columns,
             target: Target {
                 lens: self.forward.counts(),
                 start: [0; 3],
                 step: [1; 3],
                 channels: self.filters,
             },
-        };
-        let kernel = Factors::Columns(columns);
-        direct.run(simd, threads, x, kernel, &Disjoint::new(y), epilogue);
+        }
     }
 
     /// The whole as one product: for 1 × 1 kernels, and where there is nothing to add up.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     Conv, Phase,
-    direct::{Direct, Factors, Job, Target},
+    direct::{Factors, Job},
     part,
     patches::{Class, Patches, STRETCHES},
 };
@@ -296,19 +296,8 @@ impl Conv {
             shape.fill(copy, row);
             Channels::new(shape, copy)
         };
-        let direct = Direct {
-            patches: &self.forward,
-            batch: self.batch,
-            groups: 1,
-            columns: self.filters,
-            target: Target {
-                lens: self.forward.counts(),
-                start: [0; 3],
-                step: [1; 3],
-                channels: self.filters,
-            },
-        };
         let kernel = Factors::Channels(channels);
+        let direct = self.forward_direct(1, self.filters);
         direct.run(simd, threads, x, kernel, &Disjoint::new(y), epilogue);
     }
 
