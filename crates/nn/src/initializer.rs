@@ -219,29 +219,6 @@ impl Initializer {
         (seed, stream): (u64, u64),
     ) -> Result<Tensor> {
         self.check()?;
-        match self {
-            Self::Seeded { seed, initializer } => {
-                return initializer.values_by(
-                    (fan_in, fan_out),
-                    shape,
-                    dtype,
-                    (*seed, 0),
-                );
-            }
-            Self::OverAxes { input_axes, output_axes, initializer } => {
-                let size = |axes: &[isize]| -> Result<f64> {
-                    let lens = axes.iter().map(|&axis| {
-                        let at =
-                            resolve_axis("an initializer's axes", axis, shape.len())?;
-                        Ok(shape[at] as f64)
-                    });
-                    lens.product()
-                };
-                let fans = (size(input_axes)?, size(output_axes)?);
-                return initializer.values_by(fans, shape, dtype, (seed, stream));
-            }
-            _ => {}
-        }
         let draw = Draw::new(seed, stream, 0);
         // Number by number, into the tensor's own memory: nothing else is touched.
         let fill = |value: &dyn Fn(u64) -> f64| -> Result<Tensor> {
@@ -274,7 +251,21 @@ impl Initializer {
             }
         };
         match *self {
-            Self::Seeded { .. } | Self::OverAxes { .. } => fill(&|_| 0.0),
+            Self::Seeded { seed, ref initializer } => {
+                initializer.values_by((fan_in, fan_out), shape, dtype, (seed, 0))
+            }
+            Self::OverAxes { ref input_axes, ref output_axes, ref initializer } => {
+                let size = |axes: &[isize]| -> Result<f64> {
+                    let lens = axes.iter().map(|&axis| {
+                        let at =
+                            resolve_axis("an initializer's axes", axis, shape.len())?;
+                        Ok(shape[at] as f64)
+                    });
+                    lens.product()
+                };
+                let fans = (size(input_axes)?, size(output_axes)?);
+                initializer.values_by(fans, shape, dtype, (seed, stream))
+            }
             Self::Stft(ref stft) => {
                 let values = stft
                     .values(shape)
