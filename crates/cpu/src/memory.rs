@@ -5,7 +5,6 @@
 )]
 
 use std::{
-    alloc::{Layout, alloc_zeroed, dealloc},
     ops::Range,
     ptr::NonNull,
     sync::{
@@ -30,12 +29,12 @@ const WRITER: usize = usize::MAX;
 pub(crate) struct Memory {
     /// What is used: `own`, or the first byte of the tensor's.
     start: NonNull<u8>,
+    /// The first byte of the storage.
     own: NonNull<u8>,
     /// The bytes from `own` on.
     bytes: usize,
-    /// What was allocated; `own` is the first aligned byte of it.
-    block: NonNull<u8>,
-    layout: Layout,
+    /// Keeps `own` in place; it is used through that pointer alone.
+    _storage: Storage,
     /// The number of readers, or [`WRITER`]. While a tensor is shown, it counts as one reader.
     state: AtomicUsize,
     /// Keeps the tensor's memory in place and unchanged.
@@ -57,20 +56,13 @@ impl Memory {
         };
         let bytes = bytes.max(1).checked_next_multiple_of(ALIGN).ok_or_else(error)?;
         let align = if bytes >= 2 * HUGE { HUGE } else { ALIGN };
-        // Aligned here: the allocator would write the zeros of memory that it has to align, and
-        // so touch all of it, where the system has pages of zeros.
-        let with_gap = bytes.checked_add(align).ok_or_else(error)?;
-        let layout = Layout::from_size_align(with_gap, 1).map_err(|_| error())?;
-        // SAFETY: the layout's size is not 0.
-        let block = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(error)?;
-        let gap = block.addr().get().next_multiple_of(align) - block.addr().get();
-        // SAFETY: the gap is less than the alignment, which the block is longer by.
-        let own = unsafe { block.add(gap) };
+        let mut storage = Storage::try_aligned(bytes, align)?;
+        let own = storage.as_mut_ptr().expect("storage that was allocated");
         if align == HUGE {
             prefer_huge_pages(own, bytes / HUGE * HUGE);
         }
         let state = AtomicUsize::new(0);
-        Ok(Self { start: own, own, bytes, block, layout, state, shown: None })
+        Ok(Self { start: own, own, bytes, _storage: storage, state, shown: None })
     }
 
     /// Shows `range` of a tensor's memory instead of its own, as far as it is as long and as
@@ -162,13 +154,6 @@ impl Memory {
         // SAFETY: `start` is valid for `len` initialized bytes, and nobody else reads or
         // writes them until the borrow is released.
         Some(body(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), len) }))
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: allocated in `zeroed` with this layout, and freed once.
-        unsafe { dealloc(self.block.as_ptr(), self.layout) }
     }
 }
 

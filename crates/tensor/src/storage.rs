@@ -49,14 +49,14 @@ struct Block {
 
 impl Block {
     /// Zeros, `len` of them aligned; `None` if there is not so much memory.
-    fn zeroed(len: usize) -> Option<Self> {
+    fn zeroed(len: usize, align: usize) -> Option<Self> {
         // Aligned here: the allocator would write the zeros of memory that it has to align, and
         // so touch all of it, where the system has pages of zeros.
-        let layout = Layout::from_size_align(len.checked_add(LINE)?, 1).ok()?;
+        let layout = Layout::from_size_align(len.checked_add(align)?, 1).ok()?;
         // SAFETY: the layout's size is not 0.
         let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        let gap = start.addr().get().wrapping_neg() % LINE;
-        // SAFETY: the gap is less than a line, which the block is longer by.
+        let gap = start.addr().get().wrapping_neg() % align;
+        // SAFETY: the gap is less than the alignment, which the block is longer by.
         let aligned = unsafe { start.add(gap) };
         Some(Self { start, aligned, layout })
     }
@@ -69,8 +69,8 @@ impl Drop for Block {
     }
 }
 
-// SAFETY: `Owned` is plain data that this value owns. `Foreign` is only ever read through `start`, and its owner,
-// which is `Send + Sync` itself, neither moves nor changes the memory while it lives.
+// SAFETY: `Owned` is plain data that this value owns. `Foreign` is only ever read through `start`,
+// and its owner, which is `Send + Sync` itself, neither moves nor changes the memory while it lives.
 unsafe impl Send for Storage {}
 // SAFETY: as above; shared references give read access only.
 unsafe impl Sync for Storage {}
@@ -102,7 +102,31 @@ impl Storage {
     /// # Ok::<(), deckle_tensor::Error>(())
     /// ```
     pub fn try_zeroed(len: usize) -> Result<Self> {
-        let block = Block::zeroed(len).ok_or_else(|| {
+        Self::try_aligned(len, LINE)
+    }
+
+    /// As [`Storage::try_zeroed`], aligned to `align` bytes instead of 64.
+    ///
+    /// # Errors
+    ///
+    /// If there is not so much memory.
+    ///
+    /// # Panics
+    ///
+    /// If `align` is no multiple of 64.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::Storage;
+    ///
+    /// let page = Storage::try_aligned(5, 4096)?;
+    /// assert!(page.bytes().as_ptr().addr().is_multiple_of(4096));
+    /// # Ok::<(), deckle_tensor::Error>(())
+    /// ```
+    pub fn try_aligned(len: usize, align: usize) -> Result<Self> {
+        assert!(align > 0 && align.is_multiple_of(LINE), "align: a multiple of {LINE}");
+        let block = Block::zeroed(len, align).ok_or_else(|| {
             Error::invalid("allocate", "a value that fits into memory")
                 .got(format_args!("{len} bytes"))
         })?;
@@ -165,6 +189,17 @@ impl Storage {
         // All bit patterns are values of an `Element` but for `bool`, checked above.
         unsafe {
             std::slice::from_raw_parts(self.start().cast(), self.len / size_of::<T>())
+        }
+    }
+
+    /// The first byte, for backends that guard the memory themselves; none if it is foreign.
+    ///
+    /// It stays where it is as long as this value lives.
+    #[must_use]
+    pub fn as_mut_ptr(&mut self) -> Option<NonNull<u8>> {
+        match &self.memory {
+            Memory::Owned(block) => Some(block.aligned),
+            Memory::Foreign { .. } => None,
         }
     }
 
