@@ -16,6 +16,7 @@ mod archive;
 mod list;
 
 use archive::Archive;
+pub use archive::read_zip_member;
 use list::{Found, List};
 
 /// Where the classes of files come from.

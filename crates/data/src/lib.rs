@@ -37,7 +37,8 @@
 //!   [`train_test_split`]: which examples train.
 //! - [`image_dataset_from_directory`]: images of a folder or a zip archive by class, read and
 //!   decoded when they are asked for.
-//! - [`text_dataset_from_directory`]: texts of a folder by class.
+//! - [`text_dataset_from_directory`]: texts of a folder by class; [`read_zip_member`]: one file of a
+//!   zip archive.
 //! - [`Csv`]: tables in files, in memory or row by row.
 //! - [`Sequences`]: lists of ids of any lengths; [`PadSequences`] makes them equally long.
 //! - [`Tokenizer`], [`TextVectorization`]: texts as numbers; [`StringLookup`], [`IntegerLookup`],
@@ -79,7 +80,7 @@ pub use check::check_dataset;
 pub use csv::{Column, ColumnType, Csv, CsvStream, Missing, Table};
 pub use dataset::{Dataset, Example, Field};
 pub use deckle_tensor::Interpolation;
-pub use directory::{DirectorySubset, LabelMode, Labels};
+pub use directory::{DirectorySubset, LabelMode, Labels, read_zip_member};
 pub use error::{Error, Result};
 pub use images::{ColorMode, ImageDirectory, Images, image_dataset_from_directory};
 pub use loader::Loader;

@@ -59,16 +59,22 @@ pub(crate) fn real_data(folder: &str) -> Option<PathBuf> {
 
 /// A compressed `.npz` file of `.npy` members.
 pub(crate) fn npz(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let named = members.iter().map(|(name, npy)| (format!("{name}.npy"), npy.as_slice()));
+    zip(named)
+}
+
+/// A zip archive of these members, compressed.
+pub(crate) fn zip<'a>(members: impl Iterator<Item = (String, &'a [u8])>) -> Vec<u8> {
     let mut archive = rawzip::ZipArchiveWriter::new(Vec::new());
-    for (name, npy) in members {
+    for (name, bytes) in members {
         let (mut entry, config) = archive
-            .new_file(&*format!("{name}.npy"))
+            .new_file(&*name)
             .compression_method(rawzip::CompressionMethod::DEFLATE)
             .start()
             .unwrap();
         let mut writer =
             config.wrap(DeflateEncoder::new(&mut entry, Compression::default()));
-        writer.write_all(npy).unwrap();
+        writer.write_all(bytes).unwrap();
         let (encoder, descriptor) = writer.finish().unwrap();
         encoder.finish().unwrap();
         entry.finish(descriptor).unwrap();

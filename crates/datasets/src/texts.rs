@@ -12,13 +12,11 @@
 
 use std::{
     fs,
-    io::Read,
     path::{Path, PathBuf},
 };
 
+use deckle_data::read_zip_member;
 use deckle_tensor::{Tensor, f16};
-use flate2::bufread::DeflateDecoder;
-use rawzip::{CompressionMethod, ZipArchive};
 
 use crate::{Error, Info, Result, gzip::Bytes, imdb, reuters, search::Search};
 
@@ -167,47 +165,25 @@ pub fn glove(folder: Option<&Path>) -> Result<(Vec<String>, Tensor)> {
 pub fn english_spanish(folder: Option<&Path>) -> Result<Vec<(String, String)>> {
     const MEMBER: &str = "spa-eng/spa.txt";
     let path = find(&PAIRS, folder, &["spa-eng.zip"])?.remove(0);
-    let file = path.display().to_string();
     let damaged = |problem: &dyn std::fmt::Display| {
-        Error::file(format_args!("{file}, member `{MEMBER}`"), problem)
+        Error::file(format_args!("{}, member `{MEMBER}`", path.display()), problem)
     };
-    let archive =
-        fs::read(&path).map_err(|error| Error::Io { file: file.clone(), error })?;
-    let zip = ZipArchive::from_slice(&archive).map_err(|error| damaged(&error))?;
-    for record in zip.entries() {
-        let record = record.map_err(|error| damaged(&error))?;
-        if record.file_path().as_ref() != MEMBER.as_bytes() {
-            continue;
-        }
-        let entry = zip.get_entry(record.wayfinder()).map_err(|error| damaged(&error))?;
-        let mut text = String::new();
-        let read = match record.compression_method() {
-            CompressionMethod::STORE => {
-                entry.verifying_reader(entry.data()).read_to_string(&mut text)
-            }
-            _ => entry
-                .verifying_reader(DeflateDecoder::new(entry.data()))
-                .read_to_string(&mut text),
+    let bytes = read_zip_member(&path, MEMBER)?;
+    let text = str::from_utf8(&bytes).map_err(|error| damaged(&error))?;
+    let pairs = text.lines().enumerate().map(|(at, line)| {
+        let mut cells = line.split('\t');
+        let (Some(english), Some(spanish)) = (cells.next(), cells.next()) else {
+            return Err(damaged(&format_args!("line {} has no translation", at + 1)));
         };
-        read.map_err(|error| damaged(&error))?;
-        let pairs = text.lines().enumerate().map(|(at, line)| {
-            let mut cells = line.split('\t');
-            match (cells.next(), cells.next()) {
-                (Some(english), Some(spanish)) => {
-                    Ok((english.to_owned(), spanish.to_owned()))
-                }
-                _ => Err(damaged(&format_args!("line {} has no translation", at + 1))),
-            }
-        });
-        return pairs.collect();
-    }
-    Err(damaged(&"is missing"))
+        Ok((english.to_owned(), spanish.to_owned()))
+    });
+    pairs.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::{Scratch, real_data};
+    use crate::scratch::{Scratch, real_data, zip};
 
     #[test]
     fn real_texts_are_read() {
@@ -246,5 +222,30 @@ mod tests {
         assert_eq!(error, format!("{}, line 2: has 2 cells, expected 3", path.display()));
         let none = nietzsche(Some(scratch.path())).unwrap_err().to_string();
         assert!(none.contains("nietzsche.txt"), "{none}");
+    }
+
+    #[test]
+    fn sentences_are_read_from_an_archive() {
+        let scratch = Scratch::new();
+        let read = |name: &str, text: &[u8]| {
+            let members = [("a".to_owned(), &b""[..]), (name.to_owned(), text)];
+            scratch.write("spa-eng.zip", &zip(members.into_iter()));
+            english_spanish(Some(scratch.path())).map_err(|error| error.to_string())
+        };
+        let pairs =
+            read("spa-eng/spa.txt", "Go.\tVe.\nWhy?\t¿Por qué?\tmore\n".as_bytes());
+        let expected = [("Go.", "Ve."), ("Why?", "¿Por qué?")];
+        assert_eq!(pairs.unwrap(), expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
+        for (name, text, expected) in [
+            ("spa.txt", &b"Go.\tVe."[..], "member `spa-eng/spa.txt` is missing"),
+            ("spa-eng/spa.txt", b"Go.\tVe.\nGo!", "line 2 has no translation"),
+            ("spa-eng/spa.txt", b"\xff\tVe.", "invalid utf-8"),
+        ] {
+            let error = read(name, text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        scratch.write("spa-eng.zip", b"PK");
+        let error = english_spanish(Some(scratch.path())).unwrap_err().to_string();
+        assert!(error.contains("cannot be read as a zip archive"), "{error}");
     }
 }

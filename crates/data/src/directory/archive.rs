@@ -14,6 +14,32 @@ use rawzip::{
 
 use crate::{Error, Result};
 
+/// The bytes of one member of a zip archive.
+///
+/// # Errors
+///
+/// If the archive cannot be read, has no such member, or this is damaged.
+///
+/// # Examples
+///
+/// ```no_run
+/// let bytes = deckle_data::read_zip_member("spa-eng.zip", "spa-eng/spa.txt")?;
+/// # let _ = bytes;
+/// # Ok::<(), deckle_data::Error>(())
+/// ```
+pub fn read_zip_member(path: impl AsRef<Path>, member: &str) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    let (archive, members) = Archive::open(path, "a zip archive")?;
+    let failed = |problem: &dyn std::fmt::Display| {
+        Error::file(format_args!("{}, member `{member}`", path.display()), problem)
+    };
+    let found = members.iter().find(|(name, _)| name == member);
+    let (_, place) = found.ok_or_else(|| failed(&"is missing"))?;
+    let mut bytes = Vec::new();
+    archive.read(place, &mut bytes).map_err(|error| failed(&error))?;
+    Ok(bytes)
+}
+
 /// The most that deflate can expand: 258 bytes from two bits.
 const MAX_EXPANSION: u64 = 1032;
 
@@ -33,10 +59,13 @@ pub(crate) struct Member {
 impl Archive {
     /// Opens an archive, and lists its members' names with `/` between folders; a folder's name
     /// ends in it.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<(String, Member)>)> {
+    pub(crate) fn open(
+        path: &Path,
+        expected: &str,
+    ) -> Result<(Self, Vec<(String, Member)>)> {
         let failed = |problem: &dyn std::fmt::Display| {
             Error::file(path.display(), "cannot be read as a zip archive")
-                .expected("a folder, or a zip archive of one")
+                .expected(expected)
                 .got(problem)
         };
         let file = File::open(path).map_err(|error| failed(&error))?;

@@ -177,7 +177,8 @@ impl List<'_> {
     }
 
     fn archive(&self, file: &Path, inner: &Path) -> Result<(Root, Tree)> {
-        let (archive, members) = Archive::open(file)?;
+        let (archive, members) =
+            Archive::open(file, "a folder, or a zip archive of one")?;
         let mut prefix = String::new();
         for step in inner {
             prefix.push_str(&step.to_string_lossy());
