@@ -1,19 +1,16 @@
-//! Data that layers change at random, beside training: [`Augmented`].
+//! Data that layers change at random, beside training: [`augmented`].
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
-use deckle_autograd::{Compiled, Function, Var};
-use deckle_data::{Batch, Dataset, Example, Field};
+use deckle_autograd::{Function, Var};
+use deckle_data::{Batch, Dataset, DatasetExt, Field, Reading};
 use deckle_nn::{Call, Model, Randomness, stream};
-use deckle_tensor::{DType, Dim, Shape, Spec, Tensor, with_element};
+use deckle_tensor::{DType, Dim, Element, Shape, Spec, Tensor, with_element};
 
 use crate::{Error, Result, compile::device_of_one_thread};
 
 /// A data set whose first input goes through a model of layers that change it at random, as
-/// `RandomFlip` and `RandomRotation` do.
+/// `RandomFlip` and `RandomRotation` do, with chance that `seed` begins.
 ///
 /// What becomes of an example is a function of the seed, the epoch and the example's index alone:
 /// it is the same in any order, in any batch and on any number of threads. Give a
@@ -27,11 +24,11 @@ use crate::{Error, Result, compile::device_of_one_thread};
 /// use deckle_data::{Arrays, Batch, Dataset, Loader, Stream};
 /// use deckle_nn::{Sequential, layers::{Flip, RandomFlip}};
 /// use deckle_tensor::{DType, Tensor};
-/// use deckle_train::Augmented;
+/// use deckle_train::augmented;
 ///
 /// let changes = Sequential::new([4, 4, 1]).add(RandomFlip::new(Flip::Horizontal)).build()?;
 /// let images = Arrays::of_inputs([Tensor::zeros(DType::F32, [10, 4, 4, 1])])?;
-/// let data = Augmented::new(images, &changes, 42)?;
+/// let data = augmented(images, &changes, 42)?;
 /// let mut batches = Loader::new(data, 5)?.shuffle(1).prefetch(2, 2)?;
 /// let mut batch = Batch::new();
 /// assert!(batches.next_batch(&mut batch)?);
@@ -39,141 +36,87 @@ use crate::{Error, Result, compile::device_of_one_thread};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// # Errors
+///
+/// If the model has not one input and one output, the input is of another kind than the data set's,
+/// the output's shape is unknown, or the model updates a state.
+///
 /// # Keras
 ///
 /// `dataset.map(lambda x, y: (layers(x, training=True), y))` of `tf.data`.
-#[derive(Clone)]
-pub struct Augmented<D> {
+pub fn augmented<D: Dataset + Clone>(
     data: D,
-    example: Example,
-    change: Arc<Compiled>,
+    model: &Model,
     seed: u64,
-    free: Arc<Mutex<Vec<Batch>>>,
-}
-
-impl<D: Dataset> Augmented<D> {
-    /// The data set, of which `model` changes the first input with chance that `seed` begins.
-    ///
-    /// # Errors
-    ///
-    /// If the model has not one input and one output, the input is of another kind than the data
-    /// set's, the output's shape is unknown, or the model updates a state.
-    pub fn new(data: D, model: &Model, seed: u64) -> Result<Self> {
-        let inputs: Vec<_> = model.inputs().collect();
-        let Some(field) = data.example().inputs.first() else {
-            return Err(Error::invalid("augmented data", "a data set with an input"));
-        };
-        let one = |lens: &[usize]| {
-            let lens = std::iter::once(&1).chain(lens).map(|&len| Dim::Known(len));
-            lens.collect::<Shape>()
-        };
-        let given = one(&field.spec.shape);
-        let fits = matches!(&inputs[..], [(_, shape, dtype)]
-            if shape.may_equal(&given) && *dtype == field.spec.dtype);
-        if !fits || model.outputs().count() != 1 {
-            let expected =
-                format!("a model of one output, and of one input like {field}");
-            let got = inputs
-                .iter()
-                .map(|(name, shape, dtype)| format!("`{name}`: {dtype} {shape}"));
-            return Err(Error::invalid("augmented data", expected)
-                .got(got.collect::<Vec<_>>().join(", ")));
-        }
-        let x = Var::input("x", given, field.spec.dtype);
-        let [seed_input, step] =
-            ["seed", "step"].map(|name| Var::input(name, Shape::default(), DType::I64));
-        let mut call = Call::training(Randomness { seed: &seed_input, step: &step });
-        let outputs = model.call(std::slice::from_ref(&x), &mut call)?;
-        if !call.updates().is_empty() {
-            return Err(Error::invalid("augmented data", "layers that keep no state")
-                .help("make layers that learn a part of the model that is trained"));
-        }
-        let output = &outputs[0];
-        let lens: Option<Vec<usize>> =
-            output.shape().dims().iter().skip(1).map(Dim::known).collect();
-        let Some(lens) = lens else {
-            return Err(Error::invalid("augmented data", "an output of known shape")
-                .got(output.shape()));
-        };
-        let function = Function::new([&x, &seed_input, &step], &outputs);
-        let change = Arc::new(function.compile(&device_of_one_thread())?);
-        let mut example = data.example().clone();
-        let name = example.inputs[0].name.clone();
-        example.inputs[0] = Field { name, spec: Spec::new(output.dtype(), lens) };
-        Ok(Self { data, example, change, seed, free: Arc::default() })
+) -> Result<impl Dataset + Clone + use<D>> {
+    let inputs: Vec<_> = model.inputs().collect();
+    let Some(field) = data.example().inputs.first() else {
+        return Err(Error::invalid("augmented data", "a data set with an input"));
+    };
+    let one = |lens: &[usize]| {
+        let lens = std::iter::once(&1).chain(lens).map(|&len| Dim::Known(len));
+        lens.collect::<Shape>()
+    };
+    let given = one(&field.spec.shape);
+    let fits = matches!(&inputs[..], [(_, shape, dtype)]
+        if shape.may_equal(&given) && *dtype == field.spec.dtype);
+    if !fits || model.outputs().count() != 1 {
+        let expected = format!("a model of one output, and of one input like {field}");
+        let got = inputs
+            .iter()
+            .map(|(name, shape, dtype)| format!("`{name}`: {dtype} {shape}"));
+        return Err(Error::invalid("augmented data", expected)
+            .got(got.collect::<Vec<_>>().join(", ")));
     }
-
-    fn read(
-        &self,
-        epoch: u64,
-        indices: &[usize],
-        from: &mut Batch,
-        into: &mut Batch,
-    ) -> deckle_data::Result<()> {
-        self.data.read_epoch(epoch, indices, from)?;
-        into.prepare(&self.example, indices.len());
+    let x = Var::input("x", given, field.spec.dtype);
+    let [seed_input, step] =
+        ["seed", "step"].map(|name| Var::input(name, Shape::default(), DType::I64));
+    let mut call = Call::training(Randomness { seed: &seed_input, step: &step });
+    let outputs = model.call(std::slice::from_ref(&x), &mut call)?;
+    if !call.updates().is_empty() {
+        return Err(Error::invalid("augmented data", "layers that keep no state")
+            .help("make layers that learn a part of the model that is trained"));
+    }
+    let output = &outputs[0];
+    let lens: Option<Vec<usize>> =
+        output.shape().dims().iter().skip(1).map(Dim::known).collect();
+    let Some(lens) = lens else {
+        return Err(Error::invalid("augmented data", "an output of known shape")
+            .got(output.shape()));
+    };
+    let function = Function::new([&x, &seed_input, &step], &outputs);
+    let change = Arc::new(function.compile(&device_of_one_thread())?);
+    let mut example = data.example().clone();
+    let name = example.inputs[0].name.clone();
+    example.inputs[0] = Field { name, spec: Spec::new(output.dtype(), lens) };
+    let seed = Tensor::scalar(seed.cast_signed());
+    let read = move |reading: Reading<'_>, from: &Batch, to: &mut Batch| {
         // All but the first input stay as they are.
-        let rest = into.inputs.iter_mut().skip(1).zip(from.inputs.iter().skip(1));
-        let targets = into.targets.iter_mut().zip(&from.targets);
-        let weights = into.weights.iter_mut().zip(&from.weights);
+        let rest = to.inputs.iter_mut().zip(&from.inputs).skip(1);
+        let targets = to.targets.iter_mut().zip(&from.targets);
+        let weights = to.weights.iter_mut().zip(&from.weights);
         for (to, from) in rest.chain(targets).chain(weights) {
-            with_element!(from.dtype(), T => {
-                to.make_mut::<T>().copy_from_slice(&from.to_vec::<T>()?);
-            });
+            with_element!(from.dtype(), T => copy::<T>(from, to.make_mut()));
         }
-        let seed = Tensor::scalar(self.seed.cast_signed());
-        for (at, &index) in indices.iter().enumerate() {
+        for (at, &index) in reading.indices.iter().enumerate() {
             let row = from.inputs[0].slice(at as isize..at as isize + 1)?;
             // A step for each example of each epoch.
-            let step = stream(&format!("{epoch}"), index as u64).cast_signed();
+            let step = stream(&reading.epoch.to_string(), index as u64).cast_signed();
             let inputs = [row, seed.clone(), Tensor::scalar(step)];
-            let made = self.change.call(&inputs).map_err(deckle_data::Error::other)?;
-            let made = &made[0];
+            let made = change.call(&inputs).map_err(deckle_data::Error::other)?.remove(0);
             with_element!(made.dtype(), T => {
-                let made = made.to_vec::<T>()?;
-                let to = into.inputs[0].make_mut::<T>();
-                to[at * made.len()..][..made.len()].copy_from_slice(&made);
+                let all = to.inputs[0].make_mut();
+                copy::<T>(&made, &mut all[at * made.size()..][..made.size()]);
             });
         }
         Ok(())
-    }
+    };
+    Ok(data.map(example, read))
 }
 
-impl<D: Dataset> Dataset for Augmented<D> {
-    fn len(&self) -> usize {
-        self.data.len()
-    }
-
-    fn example(&self) -> &Example {
-        &self.example
-    }
-
-    fn read_batch(&self, indices: &[usize], into: &mut Batch) -> deckle_data::Result<()> {
-        self.read_epoch(0, indices, into)
-    }
-
-    fn read_epoch(
-        &self,
-        epoch: u64,
-        indices: &[usize],
-        into: &mut Batch,
-    ) -> deckle_data::Result<()> {
-        let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut from = free().pop().unwrap_or_default();
-        let result = self.read(epoch, indices, &mut from, into);
-        free().push(from);
-        result
-    }
-}
-
-impl<D: Dataset> fmt::Debug for Augmented<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Augmented")
-            .field("examples", &self.data.len())
-            .field("example", &self.example)
-            .field("seed", &self.seed)
-            .finish_non_exhaustive()
-    }
+/// Copies a tensor that lies in order, as those of batches do.
+fn copy<T: Element>(from: &Tensor, to: &mut [T]) {
+    to.copy_from_slice(from.as_slice().expect("in order, and of that type"));
 }
 
 #[cfg(test)]
@@ -216,29 +159,27 @@ mod tests {
 
     #[test]
     fn an_example_depends_on_seed_epoch_and_index_alone() {
-        let augmented = Augmented::new(data(), &changes(), 3).unwrap();
-        check_dataset(&augmented).unwrap();
-        let mut plain = Loader::new(augmented.clone(), 3).unwrap();
-        let expected = passes(&mut plain);
+        let of_seed = |seed| augmented(data(), &changes(), seed).unwrap();
+        check_dataset(&of_seed(3)).unwrap();
+        let expected = passes(&mut Loader::new(of_seed(3), 3).unwrap());
         assert_ne!(expected[0], expected[3]);
         for workers in 1..4 {
-            let loader = Loader::new(augmented.clone(), 3).unwrap();
+            let loader = Loader::new(of_seed(3), 3).unwrap();
             assert_eq!(passes(&mut loader.prefetch(workers, 2).unwrap()), expected);
         }
-        let one_by_one = passes(&mut Loader::new(augmented, 1).unwrap());
+        let one_by_one = passes(&mut Loader::new(of_seed(3), 1).unwrap());
         assert_eq!(one_by_one.concat(), expected.concat());
-        let other = Augmented::new(data(), &changes(), 4).unwrap();
-        assert_ne!(passes(&mut Loader::new(other, 3).unwrap()), expected);
+        assert_ne!(passes(&mut Loader::new(of_seed(4), 3).unwrap()), expected);
     }
 
     #[test]
     fn what_does_not_fit_is_named() {
         let bytes = Arrays::of_inputs([Tensor::zeros(DType::U8, [3, 5, 5, 1])]).unwrap();
-        let error = Augmented::new(bytes, &changes(), 1).unwrap_err().to_string();
+        let error = augmented(bytes, &changes(), 1).err().unwrap().to_string();
         assert!(error.contains("`x0`: uint8 (5, 5, 1)"), "{error}");
         let learning =
             Sequential::new([5, 5, 1]).add(BatchNormalization::new()).build().unwrap();
-        let error = Augmented::new(data(), &learning, 1).unwrap_err().to_string();
+        let error = augmented(data(), &learning, 1).err().unwrap().to_string();
         assert!(error.contains("layers that keep no state"), "{error}");
     }
 }

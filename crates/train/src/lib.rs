@@ -27,7 +27,7 @@ mod step;
 mod trainer;
 
 pub use any_metric::{Accuracy, AnyMetric};
-pub use augmented::Augmented;
+pub use augmented::augmented;
 pub use callback::{Callback, State};
 pub use compile::{Compile, Trainable};
 pub use context::Context;
