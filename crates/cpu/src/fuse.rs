@@ -346,10 +346,12 @@ impl<'a> Fusion<'a> {
             let first = &self.graph.nodes[group.nodes[0]].kind;
             let finishes = match first {
                 Kind::Primitive(Primitive::MatMul { .. }) => true,
-                Kind::Primitive(
-                    Primitive::Convolution(convolution)
-                    | Primitive::ConvolutionToInput { convolution, .. },
-                ) => convolution.strides.len() <= FAST_AXES,
+                Kind::Primitive(Primitive::Convolution(convolution)) => {
+                    convolution.strides.len() <= FAST_AXES
+                }
+                Kind::Primitive(Primitive::ConvolutionToInput {
+                    convolution, ..
+                }) => convolution.strides.len() <= FAST_AXES && !self.is_reduced(cluster),
                 _ => false,
             };
             if !finishes || space.frame.is_some() || within == 0 {
@@ -357,6 +359,14 @@ impl<'a> Fusion<'a> {
             }
         }
         Some((joined, by_rows))
+    }
+
+    /// Whether a reduction reads what a cluster makes: as batch normalization does of gradients.
+    /// One pass with all of them moves less memory than a convolution saves that finishes a part.
+    fn is_reduced(&self, cluster: &Cluster) -> bool {
+        let results = cluster.nodes.iter().flat_map(|&n| &self.graph.nodes[n].results);
+        let mut users = results.flat_map(|&id| &self.users[id]);
+        users.any(|&user| matches!(self.graph.nodes[user].kind, Kind::Reduce { .. }))
     }
 
     fn rows_fit<'n>(

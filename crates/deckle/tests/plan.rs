@@ -1,4 +1,4 @@
-//! The plan of MNIST's training step: how many instructions, and the arena's bytes.
+//! Plans of training steps: how many instructions, what they join, and the arena's bytes.
 
 use deckle::prelude::*;
 
@@ -33,4 +33,32 @@ fn a_dense_layer_is_one_instruction_and_so_is_the_optimizer() {
     );
     // The gradients by both kernels, the hidden activations, and little else.
     assert!(lines.contains(&"arena 2206848 bytes, peak 2206848 bytes"), "{plan}");
+}
+
+#[test]
+fn a_gradient_that_is_reduced_is_masked_in_the_pass_that_reduces_it() {
+    let normalized = |model: Sequential| {
+        let model = model.add(Conv2D::new(8, 3).use_bias(false));
+        model
+            .add(BatchNormalization::new())
+            .add(deckle::nn::layers::Activation::new(Relu))
+    };
+    let model = normalized(normalized(Sequential::new([12, 12, 3])));
+    let model = model.add(Conv2DTranspose::new(4, 3).activation(Relu)).build().unwrap();
+    let x = Tensor::random_uniform([4, 12, 12, 3], 0.0..1.0, 1);
+    let y = Tensor::zeros(DType::F32, [4, 10, 10, 4]);
+    let data = Arrays::new(x, y).unwrap();
+    let compile = Compile::new(Sgd::new(), MeanSquaredError::new());
+    let device = Device::new(Cpu::with_threads(2));
+    let mut trainer = model.compile(compile.device(&device)).unwrap();
+    let plan = trainer.plan(&data, 4).unwrap();
+    let back: Vec<_> =
+        plan.lines().filter(|l| l.contains("convolution_to_input")).collect();
+    // The last layer finishes bias and activation in the convolution.
+    assert!(back[0].contains("convolution_to_input + add + maximum"), "{plan}");
+    // Batch normalization's sums are of the masked gradient.
+    assert_eq!(back.len(), 2, "{plan}");
+    assert!(back[1].contains("convolution_to_input:"), "{plan}");
+    let masked = |line: &str| line.contains("greater") && line.contains("sum + sum");
+    assert_eq!(plan.lines().filter(|line| masked(line)).count(), 1, "{plan}");
 }
