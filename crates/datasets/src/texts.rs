@@ -237,7 +237,7 @@ mod tests {
         let expected = [("Go.", "Ve."), ("Why?", "¿Por qué?")];
         assert_eq!(pairs.unwrap(), expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
         for (name, text, expected) in [
-            ("spa.txt", &b"Go.\tVe."[..], "member `spa-eng/spa.txt` is missing"),
+            ("spa.txt", &b"Go.\tVe."[..], "member `spa-eng/spa.txt`: is missing"),
             ("spa-eng/spa.txt", b"Go.\tVe.\nGo!", "line 2 has no translation"),
             ("spa-eng/spa.txt", b"\xff\tVe.", "invalid utf-8"),
         ] {
