@@ -11,7 +11,7 @@ use crate::{
     tensor::checked_size,
 };
 
-const MAGIC: &[u8; 6] = b"\x93NUMPY";
+pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
 /// NumPy's own headers have some 100 bytes, so this is plenty.
 const MAX_HEADER: usize = 1 << 20;

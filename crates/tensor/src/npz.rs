@@ -13,7 +13,7 @@ use rawzip::{
     ZipArchiveEntryWayfinder, ZipArchiveWriter, ZipLocator,
 };
 
-use crate::{AtomicFile, Error, NpyHeader, Result, Tensor, npy};
+use crate::{AtomicFile, Error, NpyHeader, Result, Tensor, npy, npy::MAGIC};
 
 /// What deflate can make of one byte at most (RFC 1951: 258 bytes from 2 bits).
 const MAX_RATIO: u64 = 1032;
@@ -102,7 +102,16 @@ impl Npz {
         let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
         let archive = ZipLocator::new()
             .locate_in_reader(source, &mut buffer, len)
-            .map_err(|(_, error)| no_archive(&file, &error))?;
+            .map_err(|(source, error)| {
+                let mut start = [0; MAGIC.len()];
+                match source.read_at(&mut start, 0) {
+                    Ok(read) if read == MAGIC.len() && start == *MAGIC => {
+                        Error::file(&file, "is one array, no .npz archive of named ones")
+                            .help("numpy.savez writes an archive")
+                    }
+                    _ => no_archive(&file, &error),
+                }
+            })?;
         let mut members: Vec<Member> = Vec::new();
         let mut names = BTreeSet::new();
         let mut count = 0;

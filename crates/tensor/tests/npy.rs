@@ -221,6 +221,11 @@ fn truncated_archives_are_errors() {
         problem(Npz::from_bytes(archive(true)[..200].to_vec(), "a.npz")),
         "a.npz: is not a complete .npz archive: Missing end of central directory"
     );
+    let array = Tensor::from([1, 2]).to_npy().unwrap();
+    assert_eq!(
+        problem(Npz::from_bytes(array, "a.npy")),
+        "a.npy: is one array, no .npz archive of named ones\n      help: numpy.savez writes an archive"
+    );
 }
 
 /// Reads all of an archive; a flipped bit may only ever give an error or the same values.
