@@ -14,7 +14,7 @@ fn main() -> Result<()> {
 
     // A seventh of the digits is learned by heart sooner than it is understood: dropout helps,
     // and an epoch is fewer steps.
-    let (epochs, rate) = if data.source.is_embedded() { (30, 0.5) } else { (5, 0.0) };
+    let (epochs, rate) = if data.source.is_whole() { (5, 0.0) } else { (30, 0.5) };
     let model = Sequential::new([28, 28])
         .add(Rescaling::new(1.0 / 255.0))
         .add(Flatten::new())
@@ -34,7 +34,7 @@ fn main() -> Result<()> {
     println!("{test}");
 
     let accuracy = test.get("accuracy").unwrap_or(f64::NAN);
-    let embedded = data.source.is_embedded();
+    let embedded = !data.source.is_whole();
     println!(
         "RESULT {}",
         serde_json::json!({

@@ -20,6 +20,7 @@ use deckle_data::Arrays;
 use crate::{
     Info, Loaded, Result,
     housing::{Housing, housing_setters},
+    search::{Files, Other},
 };
 
 /// Source, licence and citation.
@@ -40,6 +41,12 @@ pub const COLUMNS: [&str; 13] = [
     "B", "LSTAT",
 ];
 
+/// Keras's file, or a table with the same rows in the same order.
+const FILES: Files = Files {
+    whole: &[&["boston_housing.npz"]],
+    others: &[Other { folder: "tabular", names: &["boston_house_prices.csv"] }],
+};
+
 /// Loads Boston housing with Keras's defaults: 404 rows to train on, 102 to test on.
 ///
 /// # Errors
@@ -53,7 +60,8 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 ///
 /// `boston_housing.npz` is looked for in the given folder; without one, in the subfolder
 /// `boston_housing` of the folder that the environment variable `DECKLE_DATA_DIR` names, in that
-/// folder itself, and in the subfolder `deckle/boston_housing` of the user's cache.
+/// folder itself, and in the subfolder `deckle/boston_housing` of the user's cache. In its place
+/// there may be `boston_house_prices.csv`, the same as a table, also in `embeddable/tabular`.
 ///
 /// # Examples
 ///
@@ -89,7 +97,7 @@ impl BostonHousing {
     pub const fn new() -> Self {
         Self(Housing {
             info: &INFO,
-            files: &[&["boston_housing.npz"]],
+            files: FILES,
             columns: COLUMNS.len(),
             folder: None,
             test_split: 0.2,

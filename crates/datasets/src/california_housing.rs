@@ -14,6 +14,7 @@ use deckle_data::Arrays;
 use crate::{
     Info, Loaded, Result,
     housing::{Housing, housing_setters},
+    search::Files,
 };
 
 /// Source, licence and citation.
@@ -89,7 +90,7 @@ impl CaliforniaHousing {
     pub const fn new() -> Self {
         Self(Housing {
             info: &INFO,
-            files: &[&["california_housing.npz"]],
+            files: Files::whole(&[&["california_housing.npz"]]),
             columns: COLUMNS.len(),
             folder: None,
             test_split: 0.2,

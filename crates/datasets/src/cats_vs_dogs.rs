@@ -16,7 +16,10 @@ use deckle_data::{
     ColorMode, ImageDirectory, Images, LabelMode, image_dataset_from_directory,
 };
 
-use crate::{Info, Result, search::Search};
+use crate::{
+    Info, Result,
+    search::{Files, Search},
+};
 
 /// Source, licence and citation.
 pub const INFO: Info = Info {
@@ -33,7 +36,7 @@ pub const INFO: Info = Info {
 /// The classes' names, in the order of the labels.
 pub const CLASS_NAMES: [&str; 2] = ["cats", "dogs"];
 
-const FILES: [&[&str]; 1] = [&["cats_vs_dogs_96px.zip"]];
+const FILES: Files = Files::whole(&[&["cats_vs_dogs_96px.zip"]]);
 
 /// The three parts of the data set.
 #[derive(Clone, Debug)]

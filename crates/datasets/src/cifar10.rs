@@ -18,7 +18,7 @@ use deckle_tensor::Tensor;
 use crate::{
     Info, Loaded, Place, Result, Source,
     cifar::{self, Labels},
-    search::{Found, Search},
+    search::{Files, Found, Other, Search, Which},
 };
 
 /// Source, licence and citation.
@@ -47,26 +47,28 @@ pub const CLASS_NAMES: [&str; 10] = [
 
 /// The files of the binary version, in the folder that its archive holds, or without it.
 ///
-/// The last is an archive of a part of the photographs as JPEG files.
-const FILES: [&[&str]; 3] = [
-    &[
-        "data_batch_1.bin",
-        "data_batch_2.bin",
-        "data_batch_3.bin",
-        "data_batch_4.bin",
-        "data_batch_5.bin",
-        "test_batch.bin",
+/// Besides, an archive of a part of the photographs as JPEG files.
+const FILES: Files = Files {
+    whole: &[
+        &[
+            "data_batch_1.bin",
+            "data_batch_2.bin",
+            "data_batch_3.bin",
+            "data_batch_4.bin",
+            "data_batch_5.bin",
+            "test_batch.bin",
+        ],
+        &[
+            "cifar-10-batches-bin/data_batch_1.bin",
+            "cifar-10-batches-bin/data_batch_2.bin",
+            "cifar-10-batches-bin/data_batch_3.bin",
+            "cifar-10-batches-bin/data_batch_4.bin",
+            "cifar-10-batches-bin/data_batch_5.bin",
+            "cifar-10-batches-bin/test_batch.bin",
+        ],
     ],
-    &[
-        "cifar-10-batches-bin/data_batch_1.bin",
-        "cifar-10-batches-bin/data_batch_2.bin",
-        "cifar-10-batches-bin/data_batch_3.bin",
-        "cifar-10-batches-bin/data_batch_4.bin",
-        "cifar-10-batches-bin/data_batch_5.bin",
-        "cifar-10-batches-bin/test_batch.bin",
-    ],
-    &[JPEG],
-];
+    others: &[Other { folder: "cifar10", names: &[JPEG] }],
+};
 
 const JPEG: &str = "cifar10_jpeg_10k.zip";
 
@@ -134,10 +136,12 @@ impl Cifar10 {
     pub fn load(&self) -> Result<Loaded<Arrays>> {
         let search = Search::new(self.folder.as_deref());
         let found = search.require(&INFO, &FILES)?;
-        if found.paths[0].ends_with(JPEG) {
-            return load_jpeg(found);
+        match found.which {
+            Which::Other(_) => load_jpeg(found),
+            Which::Whole => {
+                cifar::load(&INFO, found, Labels { count: 1, at: 0, classes: 10 })
+            }
         }
-        cifar::load(&INFO, found, Labels { count: 1, at: 0, classes: 10 })
     }
 }
 
@@ -167,12 +171,9 @@ fn load_jpeg(found: Found) -> Result<Loaded<Arrays>> {
     let train =
         part("train", "CIFAR-10, a part of the photographs to train on, as JPEG")?;
     let test = part("test", "CIFAR-10, a part of the photographs to test on, as JPEG")?;
-    let source = Source {
-        info: &INFO,
-        place: Place::Folder(found.folder),
-        train: train.len(),
-        test: test.len(),
-    };
+    let part = "a part of the photographs, as JPEG";
+    let place = Place::Part { part, folder: found.folder };
+    let source = Source { info: &INFO, place, train: train.len(), test: test.len() };
     Ok(Loaded { train, test, source })
 }
 
@@ -189,6 +190,11 @@ mod tests {
                 return;
             }
             assert_eq!((loaded.source.train, loaded.source.test), (8000, 2000));
+            assert!(!loaded.source.is_whole());
+            let text = loaded.source.to_string();
+            let expected = "CIFAR-10: a part of the photographs, as JPEG, 8,000 examples to train \
+                            on, 2,000 to test on, from ";
+            assert!(text.starts_with(expected), "{text}");
             assert_eq!(loaded.train.x().shape(), [8000, 32, 32, 3]);
             let labels = loaded.train.y().unwrap().to_vec::<u8>().unwrap();
             for class in 0..10 {

@@ -16,7 +16,7 @@ use deckle_data::Arrays;
 use crate::{
     Info, Loaded, Result,
     cifar::{self, Labels},
-    search::Search,
+    search::{Files, Search},
 };
 
 /// Source, licence and citation.
@@ -30,10 +30,10 @@ pub const INFO: Info = Info {
 };
 
 /// The files of the binary version, in the folder that its archive holds, or without it.
-const FILES: [&[&str]; 2] = [
+const FILES: Files = Files::whole(&[
     &["train.bin", "test.bin"],
     &["cifar-100-binary/train.bin", "cifar-100-binary/test.bin"],
-];
+]);
 
 /// Which labels of CIFAR-100 are loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

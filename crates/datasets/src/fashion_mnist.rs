@@ -14,7 +14,10 @@ use std::path::{Path, PathBuf};
 
 use deckle_data::{Arrays, Dataset};
 
-use crate::{Info, Loaded, Place, Result, Source, labeled_images, search::Search};
+use crate::{
+    Info, Loaded, Place, Result, Source, labeled_images,
+    search::{Files, Other, Search, Which},
+};
 
 /// Source, licence and citation.
 pub const INFO: Info = Info {
@@ -41,22 +44,25 @@ pub const CLASS_NAMES: [&str; 10] = [
     "ankle boot",
 ];
 
-/// The files that hold the data set: images and labels to train on, then to test on. The second
-/// four are a part of it.
-const FILES: [&[&str]; 2] = [
-    &[
+/// The files that hold the data set: images and labels to train on, then to test on; and those of
+/// a part of it.
+const FILES: Files = Files {
+    whole: &[&[
         "train-images-idx3-ubyte.gz",
         "train-labels-idx1-ubyte.gz",
         "t10k-images-idx3-ubyte.gz",
         "t10k-labels-idx1-ubyte.gz",
-    ],
-    &[
-        "train10k-images.idx.gz",
-        "train10k-labels.idx.gz",
-        "test2k-images.idx.gz",
-        "test2k-labels.idx.gz",
-    ],
-];
+    ]],
+    others: &[Other {
+        folder: "fashion",
+        names: &[
+            "train10k-images.idx.gz",
+            "train10k-labels.idx.gz",
+            "test2k-images.idx.gz",
+            "test2k-labels.idx.gz",
+        ],
+    }],
+};
 
 /// Loads Fashion-MNIST from where it is found: `DECKLE_DATA_DIR` or the cache.
 ///
@@ -74,8 +80,9 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in the subfolder
 /// `deckle/fashion_mnist` of the user's cache. They have MNIST's names: keep them apart.
 ///
-/// In their place there may be a part of the data set, 10,000 images to train on and 2000 of the
-/// test set (`train10k-images.idx.gz`, ...); [`Loaded::source`] says how many were read.
+/// Where they are not, there may be a part of the data set, 10,000 images to train on and 2000 of
+/// the test set (`train10k-images.idx.gz`, ...), there or in `embeddable/fashion` of that folder;
+/// [`Loaded::source`] says so, and how many were read.
 ///
 /// # Examples
 ///
@@ -118,18 +125,27 @@ impl FashionMnist {
     ///
     /// If its files are not found, or not all, or they are damaged or do not belong together.
     pub fn load(&self) -> Result<Loaded<Arrays>> {
-        let search = Search::new(self.folder.as_deref());
-        let found = search.require(&INFO, &FILES)?;
-        let (train, test) = labeled_images::read(&found)?;
-        let part = if found.alternative == 1 { "a part of the images" } else { "images" };
-        let place = Place::Folder(found.folder);
-        let source = Source { info: &INFO, place, train: train.len(), test: test.len() };
-        Ok(Loaded {
-            train: train.description(format!("Fashion-MNIST, {part} to train on")),
-            test: test.description(format!("Fashion-MNIST, {part} to test on")),
-            source,
-        })
+        load_from(&Search::new(self.folder.as_deref()))
     }
+}
+
+fn load_from(search: &Search) -> Result<Loaded<Arrays>> {
+    let found = search.require(&INFO, &FILES)?;
+    let (train, test) = labeled_images::read(&found)?;
+    let folder = found.folder;
+    let (part, place) = match found.which {
+        Which::Whole => ("images", Place::Folder(folder)),
+        Which::Other(_) => {
+            let part = "a part of the images";
+            (part, Place::Part { part, folder })
+        }
+    };
+    let source = Source { info: &INFO, place, train: train.len(), test: test.len() };
+    Ok(Loaded {
+        train: train.description(format!("Fashion-MNIST, {part} to train on")),
+        test: test.description(format!("Fashion-MNIST, {part} to test on")),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -148,7 +164,7 @@ mod tests {
     fn a_part_is_called_a_part() {
         let scratch = Scratch::new();
         for (name, shape) in
-            FILES[1].iter().zip([&[4, 28, 28][..], &[4], &[2, 28, 28], &[2]])
+            FILES.others[0].names.iter().zip([&[4, 28, 28][..], &[4], &[2, 28, 28], &[2]])
         {
             scratch.write(name.trim_end_matches(".gz"), &idx_file(shape));
         }
@@ -159,15 +175,33 @@ mod tests {
             "Fashion-MNIST, a part of the images to train on: 4 examples of `x0`: uint8 (28, 28), \
              `y0`: uint8 ()"
         );
+        assert!(!loaded.source.is_whole());
+        assert_eq!(
+            loaded.source.to_string(),
+            format!(
+                "Fashion-MNIST: a part of the images, 4 examples to train on, 2 to test on, from \
+                 {}",
+                scratch.path().display()
+            )
+        );
+        // Some files of the whole are an error, whatever else is there.
         scratch.write("train-images-idx3-ubyte", &idx_file(&[1, 28, 28]));
-        // The part is whole, so it is read.
-        assert!(FashionMnist::new().folder(scratch.path()).load().is_ok());
+        let error = FashionMnist::new().folder(scratch.path()).load().unwrap_err();
+        let missing = "train-labels-idx1-ubyte.gz: is missing beside ";
+        assert!(error.to_string().contains(missing), "{error}");
     }
 
     #[test]
     fn real_files_are_read() {
         if let Some(folder) = real_data("embeddable/fashion") {
-            let loaded = FashionMnist::new().folder(folder).load().unwrap();
+            let loaded = FashionMnist::new().folder(&folder).load().unwrap();
+            // Found from above, too.
+            let data_dir = folder.ancestors().nth(2).map(Path::to_path_buf);
+            let search = Search { data_dir, ..Search::default() };
+            let from_above = load_from(&search).unwrap();
+            if !from_above.source.is_whole() {
+                assert_eq!(from_above.source, loaded.source);
+            }
             assert_eq!((loaded.train.len(), loaded.test.len()), (10_000, 2000));
             let labels = loaded.train.y().unwrap().to_vec::<u8>().unwrap();
             for class in 0..10 {

@@ -1,20 +1,22 @@
 //! Tables of numbers with a price for each row, shuffled and split as Keras does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use deckle_data::{Arrays, Dataset};
-use deckle_tensor::shape_text;
+use deckle_data::{Arrays, Csv, Dataset};
+use deckle_tensor::{DType, Tensor, shape_text};
 
 use crate::{
-    Error, Info, Loaded, Place, Result, Source, mersenne_twister::MersenneTwister,
-    npz::Archive, search::Search,
+    Error, Info, Loaded, Place, Result, Source,
+    mersenne_twister::MersenneTwister,
+    npz::Archive,
+    search::{Files, Search, Which},
 };
 
 /// What the loaders of both housing data sets are told.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Housing {
     pub(crate) info: &'static Info,
-    pub(crate) files: &'static [&'static [&'static str]],
+    pub(crate) files: Files,
     pub(crate) columns: usize,
     pub(crate) folder: Option<PathBuf>,
     pub(crate) test_split: f64,
@@ -34,10 +36,15 @@ impl Housing {
                 .got(self.test_split)
                 .into());
         }
-        let found = search.require(self.info, self.files)?;
+        let found = search.require(self.info, &self.files)?;
         let (path, columns) = (&found.paths[0], self.columns);
-        let archive = Archive::open(path)?;
-        let (x, y) = (archive.floats("x")?, archive.floats("y")?);
+        let (x, y) = match found.which {
+            Which::Whole => {
+                let archive = Archive::open(path)?;
+                (archive.floats("x")?, archive.floats("y")?)
+            }
+            Which::Other(_) => from_table(path)?,
+        };
         match (x.shape(), y.shape()) {
             (&[rows, width], &[prices])
                 if rows == prices && width == columns && rows > 0 => {}
@@ -67,6 +74,15 @@ impl Housing {
             source,
         })
     }
+}
+
+/// The columns of a table in a file, of which the last is the price.
+fn from_table(path: &Path) -> Result<(Tensor, Tensor)> {
+    let table = Csv::open(path).read()?;
+    let Some((price, inputs)) = table.names().split_last() else {
+        return Err(Error::file(path.display(), "has no column"));
+    };
+    Ok((table.matrix(inputs)?, table.tensor(price)?.cast(DType::F32)))
 }
 
 /// The setters that both loaders have.
@@ -109,8 +125,6 @@ pub(crate) use housing_setters;
 
 #[cfg(test)]
 mod tests {
-    use deckle_tensor::{DType, Tensor};
-
     use super::*;
     use crate::{
         boston_housing::BostonHousing,
@@ -167,6 +181,36 @@ mod tests {
         assert!(
             error.to_string().ends_with("holds int64, expected floating-point numbers")
         );
+    }
+
+    #[test]
+    fn a_table_has_the_rows_too() {
+        let scratch = Scratch::new();
+        let row = "0.5,18,2,0,1,6,65,4,1,296,15,396,5,";
+        let text = format!("a,b,c,d,e,f,g,h,i,j,k,l,m,price\n{row}24.5\n{row}21\n");
+        scratch.write("boston_house_prices.csv", text.as_bytes());
+        let boston = BostonHousing::new().folder(scratch.path()).test_split(0.0);
+        let loaded = boston.load().unwrap();
+        assert_eq!(loaded.train.x().shape(), [2, 13]);
+        assert_eq!(loaded.train.y().unwrap().to_vec::<f32>().unwrap(), [24.5, 21.0]);
+        assert!(loaded.source.is_whole());
+        scratch.write("boston_house_prices.csv", b"a,price\n1,2\n");
+        let error = boston.load().unwrap_err().to_string();
+        let expected = "boston_house_prices.csv: holds arrays of shapes (1, 1) and (1,), expected \
+                        (rows, 13) and (rows,)";
+        assert!(error.ends_with(expected), "{error}");
+        scratch.write("boston_house_prices.csv", format!("{text}x,1").as_bytes());
+        assert!(boston.load().is_err());
+    }
+
+    #[test]
+    fn both_forms_are_the_same() {
+        let folders = (real_data("boston_housing"), real_data("embeddable/tabular"));
+        let (Some(npz), Some(table)) = folders else { return };
+        let load = |folder| BostonHousing::new().folder(folder).load().unwrap();
+        let (npz, table) = (load(npz), load(table));
+        assert_eq!(npz.train.x(), table.train.x());
+        assert_eq!(npz.test.y().unwrap(), table.test.y().unwrap());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
     Error, Info, LabeledSequences, Loaded, Place, Result, Source, WordIndex,
     mersenne_twister::MersenneTwister,
     npz::Archive,
-    search::Search,
+    search::{Files, Search},
     tokens::{Tokens, token_setters},
 };
 
@@ -33,8 +33,8 @@ pub const INFO: Info = Info {
                Vectors for Sentiment Analysis, ACL 2011",
 };
 
-const FILES: [&[&str]; 1] = [&["imdb.npz"]];
-const WORD_INDEX: [&[&str]; 1] = [&["imdb_word_index.json"]];
+const FILES: Files = Files::whole(&[&["imdb.npz"]]);
+const WORD_INDEX: Files = Files::whole(&[&["imdb_word_index.json"]]);
 
 /// The names of the labels: `negative` for 0 and `positive` for 1.
 pub const LABEL_NAMES: [&str; 2] = ["negative", "positive"];

@@ -10,15 +10,21 @@ use crate::{Error, Result, idx, npz::Archive, search::Found};
 /// The number of classes.
 const CLASSES: u8 = 10;
 
+/// Images and labels of two IDX files.
+pub(crate) fn read_one(found: &Found) -> Result<Arrays> {
+    read_pair(&found.paths[0], &found.paths[1])
+}
+
+fn read_pair(images: &Path, labels: &Path) -> Result<Arrays> {
+    let (x, y) = (idx::read(images)?, idx::read(labels)?);
+    checked(&images.display(), x, &labels.display(), y)
+}
+
 /// The parts to train on and to test on: of four IDX files (images and labels to train on, then
 /// to test on), or of a `.npz` file of Keras.
 pub(crate) fn read(found: &Found) -> Result<(Arrays, Arrays)> {
     if let [images, labels, test_images, test_labels] = &found.paths[..] {
-        let part = |images: &Path, labels: &Path| {
-            let (x, y) = (idx::read(images)?, idx::read(labels)?);
-            checked(&images.display(), x, &labels.display(), y)
-        };
-        return Ok((part(images, labels)?, part(test_images, test_labels)?));
+        return Ok((read_pair(images, labels)?, read_pair(test_images, test_labels)?));
     }
     let path = &found.paths[0];
     let archive = Archive::open(path)?;

@@ -36,7 +36,12 @@
 //! 2. In the folder that the environment variable `DECKLE_DATA_DIR` names: in its subfolder of
 //!    the data set's name (`mnist`, `boston_housing`, ...), then in the folder itself.
 //! 3. In the user's cache: `~/.cache/deckle/mnist`, or what the operating system calls it.
-//! 4. For MNIST, in the program itself: 10,000 digits of the 60,000 to train on.
+//! 4. A part of Fashion-MNIST, of MNIST's digits or of CIFAR-10, and Boston housing as a table: in
+//!    the same folders, and in the subfolders of `embeddable` in `DECKLE_DATA_DIR`.
+//! 5. For MNIST, in the program itself: 10,000 digits of the 60,000 to train on.
+//!
+//! [`Loaded::source`] says what was read, and from where; [`Source::is_whole`] whether it is the
+//! whole data set.
 //!
 //! The names are those of the original downloads and of Keras's. A file that is damaged, cut
 //! off or does not belong to the others is an error that names it; nothing is read in its place.
@@ -79,4 +84,18 @@ pub use loaded::{Loaded, Place, Source};
 pub use word_index::WordIndex;
 
 /// What is known of each data set.
-pub const ALL: &[Info] = &[mnist::INFO, imdb::INFO, reuters::INFO];
+pub const ALL: &[Info] = &[
+    mnist::INFO,
+    imdb::INFO,
+    reuters::INFO,
+    fashion_mnist::INFO,
+    cifar10::INFO,
+    cifar100::INFO,
+    cats_vs_dogs::INFO,
+    boston_housing::INFO,
+    california_housing::INFO,
+    tables::JENA,
+    texts::BOOKS,
+    texts::GLOVE,
+    texts::PAIRS,
+];

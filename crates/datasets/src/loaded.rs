@@ -56,8 +56,15 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Place {
-    /// A folder of files.
+    /// A folder that has the whole data set.
     Folder(PathBuf),
+    /// A folder that has a part of the data set.
+    Part {
+        /// What the part is, as `a part of the images`.
+        part: &'static str,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The sample inside the program; not the whole data set.
     Embedded {
         /// What the sample is, as `10,000 embedded digits`.
@@ -68,6 +75,12 @@ pub enum Place {
 }
 
 impl Source {
+    /// Whether this is the whole data set, not a part or a sample of it.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        matches!(self.place, Place::Folder(_))
+    }
+
     /// Whether this is the sample inside the program, not the whole data set.
     #[must_use]
     pub const fn is_embedded(&self) -> bool {
@@ -83,6 +96,11 @@ impl fmt::Display for Source {
             Place::Folder(folder) => write!(
                 f,
                 "{name}: {train} examples to train on, {test} to test on, from {}",
+                folder.display()
+            ),
+            Place::Part { part, folder } => write!(
+                f,
+                "{name}: {part}, {train} examples to train on, {test} to test on, from {}",
                 folder.display()
             ),
             Place::Embedded { sample, help } => write!(
@@ -126,6 +144,13 @@ mod tests {
             source.to_string(),
             "MNIST: 60,000 examples to train on, 10,000 to test on, from data/mnist"
         );
-        assert!(!source.is_embedded());
+        assert!(source.is_whole() && !source.is_embedded());
+        let place = Place::Part { part: "a part of it", folder: "data/some".into() };
+        let source = Source { place, ..source };
+        assert_eq!(
+            source.to_string(),
+            "MNIST: a part of it, 60,000 examples to train on, 10,000 to test on, from data/some"
+        );
+        assert!(!source.is_whole() && !source.is_embedded());
     }
 }

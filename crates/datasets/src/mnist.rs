@@ -21,7 +21,7 @@ use crate::{
     gzip::Bytes,
     idx,
     labeled_images::{self, checked},
-    search::{Found, Search, files_text},
+    search::{Files, Found, Other, Search, Which},
 };
 
 /// Source, licence and citation.
@@ -35,19 +35,23 @@ pub const INFO: Info = Info {
                document recognition, Proceedings of the IEEE 86(11), 1998",
 };
 
-/// How many of the embedded digits are to train on.
-const EMBEDDED_TRAIN: usize = 8000;
+/// How many of the 10,000 digits are to train on.
+const SAMPLE_TRAIN: usize = 8000;
 
-/// The files that hold the data set: images and labels to train on, then to test on.
-const FILES: [&[&str]; 2] = [
-    &[
-        "train-images-idx3-ubyte.gz",
-        "train-labels-idx1-ubyte.gz",
-        "t10k-images-idx3-ubyte.gz",
-        "t10k-labels-idx1-ubyte.gz",
+/// The files that hold the data set: images and labels to train on, then to test on; and those of
+/// the digits that are embedded.
+const FILES: Files = Files {
+    whole: &[
+        &[
+            "train-images-idx3-ubyte.gz",
+            "train-labels-idx1-ubyte.gz",
+            "t10k-images-idx3-ubyte.gz",
+            "t10k-labels-idx1-ubyte.gz",
+        ],
+        &["mnist.npz"],
     ],
-    &["mnist.npz"],
-];
+    others: &[Other { folder: "mnist10k", names: &["images.idx.gz", "labels.idx.gz"] }],
+};
 
 /// Loads MNIST from where it is found: `DECKLE_DATA_DIR`, the cache, or the embedded sample.
 ///
@@ -67,8 +71,8 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// folder that the environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in
 /// the subfolder `deckle/mnist` of the user's cache.
 ///
-/// If they are in none of these, there are 10,000 embedded digits: 8000 to train on and 2000 to
-/// test on. They are the first 10,000 of the *training* digits in another order, so an accuracy
+/// If they are in none of these, there are 10,000 digits, of `embeddable/mnist10k` in
+/// `DECKLE_DATA_DIR` or embedded in the program: 8000 to train on and 2000 to test on. They are the first 10,000 of the *training* digits in another order, so an accuracy
 /// on these 2000 is not an accuracy on MNIST's test set. [`Loaded::source`] tells.
 ///
 /// # Examples
@@ -140,8 +144,13 @@ impl Mnist {
 }
 
 fn from_files(found: &Found) -> Result<Loaded<Arrays>> {
+    let folder = found.folder.clone();
+    if found.which != Which::Whole {
+        let part = "a part of the training set, none of MNIST's test set";
+        return sample(&labeled_images::read_one(found)?, Place::Part { part, folder });
+    }
     let (train, test) = labeled_images::read(found)?;
-    loaded(train, test, Place::Folder(found.folder.clone()))
+    loaded(train, test, "digits", Place::Folder(folder))
 }
 
 fn embedded(search: &Search) -> Result<Loaded<Arrays>> {
@@ -150,14 +159,26 @@ fn embedded(search: &Search) -> Result<Loaded<Arrays>> {
     let x = idx::parse(Bytes::embedded(deckle_mnist_sample::IMAGES, images))?;
     let y = idx::parse(Bytes::embedded(deckle_mnist_sample::LABELS, labels))?;
     let all = checked(&images, x, &labels, y)?;
-    let help = format!("{} ({})", search.place_text(&INFO), files_text(&FILES));
-    let place = Place::Embedded { sample: "10,000 embedded digits", help };
-    loaded(all.take(EMBEDDED_TRAIN), all.skip(EMBEDDED_TRAIN), place)
+    let help = format!("{} ({})", search.place_text(&INFO), FILES.whole_text());
+    sample(&all, Place::Embedded { sample: "10,000 embedded digits", help })
 }
 
-fn loaded(train: Arrays, test: Arrays, place: Place) -> Result<Loaded<Arrays>> {
+/// Digits of the training set only, cut into a part to train on and one to test on.
+fn sample(all: &Arrays, place: Place) -> Result<Loaded<Arrays>> {
+    let digits = match place {
+        Place::Embedded { .. } => "embedded digits",
+        _ => "digits of the training set",
+    };
+    loaded(all.take(SAMPLE_TRAIN), all.skip(SAMPLE_TRAIN), digits, place)
+}
+
+fn loaded(
+    train: Arrays,
+    test: Arrays,
+    digits: &str,
+    place: Place,
+) -> Result<Loaded<Arrays>> {
     let source = Source { info: &INFO, place, train: train.len(), test: test.len() };
-    let digits = if source.is_embedded() { "embedded digits" } else { "digits" };
     Ok(Loaded {
         train: train.description(format!("MNIST, {digits} to train on")),
         test: test.description(format!("MNIST, {digits} to test on")),

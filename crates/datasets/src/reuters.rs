@@ -18,7 +18,7 @@ use crate::{
     imdb::check_labels,
     mersenne_twister::MersenneTwister,
     npz::Archive,
-    search::Search,
+    search::{Files, Search},
     tokens::{Tokens, token_setters},
 };
 
@@ -34,8 +34,8 @@ pub const INFO: Info = Info {
                1997",
 };
 
-const FILES: [&[&str]; 1] = [&["reuters.npz"]];
-const WORD_INDEX: [&[&str]; 1] = [&["reuters_word_index.json"]];
+const FILES: Files = Files::whole(&[&["reuters.npz"]]);
+const WORD_INDEX: Files = Files::whole(&[&["reuters_word_index.json"]]);
 
 /// The topics' names, in the order of the labels.
 pub const LABEL_NAMES: [&str; 46] = [

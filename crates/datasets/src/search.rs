@@ -23,13 +23,46 @@ pub(crate) struct Search {
     pub(crate) cache: Option<PathBuf>,
 }
 
+/// The files that hold a data set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Files {
+    /// Those of the whole data set, in the data set's folder: any of these lists will do.
+    pub(crate) whole: &'static [&'static [&'static str]],
+    /// Others, which are used only where no whole data set is.
+    pub(crate) others: &'static [Other],
+}
+
+impl Files {
+    pub(crate) const fn whole(whole: &'static [&'static [&'static str]]) -> Self {
+        Self { whole, others: &[] }
+    }
+}
+
+/// Files that hold a data set in another form, or a part of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Other {
+    /// Besides the data set's own folder, they are looked for in this one: as it is, and in
+    /// the folder `embeddable`.
+    pub(crate) folder: &'static str,
+    pub(crate) names: &'static [&'static str],
+}
+
+/// The folder of data sets that may be passed on, and of parts of others.
+const EMBEDDABLE: &str = "embeddable";
+
 /// The files of a data set that were found, in the order in which they were asked for.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Found {
-    /// Which of the alternatives.
-    pub(crate) alternative: usize,
+    pub(crate) which: Which,
     pub(crate) folder: PathBuf,
     pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Which of the [`Files`] were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Whole,
+    Other(usize),
 }
 
 impl Search {
@@ -57,54 +90,54 @@ impl Search {
         folders
     }
 
-    /// The first folder that has all files of one of the alternatives.
+    /// The folders that other files are looked for in.
+    fn folders_of(&self, info: &Info, other: &Other) -> Vec<PathBuf> {
+        let mut folders = self.folders(info);
+        if let (None, Some(dir)) = (&self.explicit, &self.data_dir) {
+            folders.extend([
+                dir.join(EMBEDDABLE).join(other.folder),
+                dir.join(other.folder),
+            ]);
+        }
+        folders
+    }
+
+    /// The first folder that has all files of one of the lists; if none has, the first that has
+    /// the other files.
     ///
     /// A file whose name ends in `.gz` may also be there without.
     ///
     /// # Errors
     ///
-    /// If a folder has some files of an alternative, but not all.
-    pub(crate) fn find(
-        &self,
-        info: &Info,
-        alternatives: &[&[&str]],
-    ) -> Result<Option<Found>> {
+    /// If a folder has some files of a list, but not all.
+    pub(crate) fn find(&self, info: &Info, files: &Files) -> Result<Option<Found>> {
         for folder in self.folders(info) {
-            let mut incomplete = None;
-            for (alternative, &names) in alternatives.iter().enumerate() {
-                let paths: Vec<Option<PathBuf>> =
-                    names.iter().map(|name| existing(&folder, name)).collect();
-                let missing = paths.iter().position(Option::is_none);
-                let Some(missing) = missing else {
-                    let paths = paths.into_iter().flatten().collect();
-                    return Ok(Some(Found { alternative, folder, paths }));
-                };
-                if let Some(present) = paths.into_iter().flatten().next() {
-                    incomplete = Some((names[missing], present));
-                }
+            if let Some(paths) = complete(&folder, files.whole)? {
+                return Ok(Some(Found { which: Which::Whole, folder, paths }));
             }
-            if let Some((missing, present)) = incomplete {
-                return Err(Error::file(
-                    folder.join(missing).display(),
-                    format_args!("is missing beside {}", present.display()),
-                ));
+        }
+        for (at, other) in files.others.iter().enumerate() {
+            for folder in self.folders_of(info, other) {
+                if let Some(paths) = complete(&folder, &[other.names])? {
+                    return Ok(Some(Found { which: Which::Other(at), folder, paths }));
+                }
             }
         }
         Ok(None)
     }
 
     /// As [`Search::find`], for data sets without a sample.
-    pub(crate) fn require(&self, info: &Info, alternatives: &[&[&str]]) -> Result<Found> {
-        match self.find(info, alternatives)? {
+    pub(crate) fn require(&self, info: &Info, files: &Files) -> Result<Found> {
+        match self.find(info, files)? {
             Some(found) => Ok(found),
-            None => Err(self.not_found(info, alternatives)),
+            None => Err(self.not_found(info, files)),
         }
     }
 
-    pub(crate) fn not_found(&self, info: &Info, alternatives: &[&[&str]]) -> Error {
+    pub(crate) fn not_found(&self, info: &Info, files: &Files) -> Error {
         Error::NotFound {
             name: info.name,
-            expected: files_text(alternatives),
+            expected: files.text(),
             searched: self.folders(info),
             help: format!("{}; source: {}", self.place_text(info), info.source),
         }
@@ -131,15 +164,49 @@ impl Search {
     }
 }
 
-/// The files that would do, as a sentence.
-pub(crate) fn files_text(alternatives: &[&[&str]]) -> String {
+impl Files {
+    /// The files that would do, as a sentence.
+    fn text(&self) -> String {
+        let others = self.others.iter().map(|other| other.names);
+        lists_text(self.whole.iter().copied().chain(others))
+    }
+
+    /// The files of the whole data set, as a sentence.
+    pub(crate) fn whole_text(&self) -> String {
+        lists_text(self.whole.iter().copied())
+    }
+}
+
+fn lists_text<'a>(lists: impl Iterator<Item = &'a [&'a str]>) -> String {
     let all = |names: &[&str]| match names {
         [first @ .., last] if !first.is_empty() => {
             format!("{} and {last}", first.join(", "))
         }
         names => names.join(", "),
     };
-    alternatives.iter().map(|names| all(names)).collect::<Vec<_>>().join("; or ")
+    lists.map(all).collect::<Vec<_>>().join("; or ")
+}
+
+/// The files of the first list that the folder has all of.
+fn complete(folder: &Path, lists: &[&[&str]]) -> Result<Option<Vec<PathBuf>>> {
+    let mut incomplete = None;
+    for &names in lists {
+        let paths: Vec<Option<PathBuf>> =
+            names.iter().map(|name| existing(folder, name)).collect();
+        let Some(missing) = paths.iter().position(Option::is_none) else {
+            return Ok(Some(paths.into_iter().flatten().collect()));
+        };
+        if let Some(present) = paths.into_iter().flatten().next() {
+            incomplete = Some((names[missing], present));
+        }
+    }
+    match incomplete {
+        Some((missing, present)) => Err(Error::file(
+            folder.join(missing).display(),
+            format_args!("is missing beside {}", present.display()),
+        )),
+        None => Ok(None),
+    }
 }
 
 fn existing(folder: &Path, name: &str) -> Option<PathBuf> {
@@ -156,7 +223,10 @@ mod tests {
     use super::*;
     use crate::{mnist::INFO, scratch::Scratch};
 
-    const FILES: [&[&str]; 2] = [&["a.npz"], &["b.gz", "c.gz"]];
+    const FILES: Files = Files {
+        whole: &[&["a.npz"], &["b.gz", "c.gz"]],
+        others: &[Other { folder: "part", names: &["d.csv"] }],
+    };
 
     #[track_caller]
     fn check(search: &Search, folder: &Path, names: &[&str]) {
@@ -192,6 +262,34 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_found_only_where_no_whole_is() {
+        let scratch = Scratch::new();
+        let folder = |name: &str| scratch.path().join(name);
+        let search = Search {
+            explicit: None,
+            data_dir: Some(folder("data")),
+            cache: Some(folder("cache")),
+        };
+        let which = || search.find(&INFO, &FILES).unwrap().unwrap().which;
+        for part in ["data/part", "data/embeddable/part", "data/mnist"] {
+            scratch.write(&format!("{part}/d.csv"), b"");
+            check(&search, &folder(part), &["d.csv"]);
+            assert_eq!(which(), Which::Other(0));
+        }
+        // Even in the folder that is searched last.
+        scratch.write("cache/mnist/a.npz", b"");
+        check(&search, &folder("cache/mnist"), &["a.npz"]);
+        assert_eq!(which(), Which::Whole);
+        // A folder that is given is the only one.
+        let explicit = Some(folder("data"));
+        let search = Search { explicit, ..search };
+        assert_eq!(search.find(&INFO, &FILES).unwrap(), None);
+        let explicit = Some(folder("data/part"));
+        let search = Search { explicit, ..search };
+        check(&search, &folder("data/part"), &["d.csv"]);
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let scratch = Scratch::new();
         let there = scratch.write("b.gz", b"");
@@ -213,7 +311,7 @@ mod tests {
         assert_eq!(
             search.require(&INFO, &FILES).unwrap_err().to_string(),
             "MNIST: no file of this data set was found\n  \
-             expected: a.npz; or b.gz and c.gz\n  \
+             expected: a.npz; or b.gz and c.gz; or d.csv\n  \
              searched: data/mnist\n  searched: data\n  searched: cache/mnist\n      \
              help: put the files into cache/mnist, or set DECKLE_DATA_DIR to a folder that has \
              them in `mnist`; source: http://yann.lecun.com/exdb/mnist/ (four IDX files), or \

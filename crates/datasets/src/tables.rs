@@ -1,6 +1,8 @@
 //! Small tables, inside the program: iris, wine, breast cancer, digits, penguins, cars, red wine's
 //! quality, New York's weather; and Jena's climate from a file.
 //!
+//! What is inside the program is looked for nowhere else.
+//!
 //! ```
 //! use deckle_data::Dataset;
 //! use deckle_datasets::tables;
@@ -15,7 +17,10 @@ use std::path::Path;
 use deckle_data::{Arrays, ColumnType, Csv, Missing, Table};
 use deckle_table_sample as sample;
 
-use crate::{Info, Result, search::Search};
+use crate::{
+    Info, Result,
+    search::{Files, Other, Search},
+};
 
 /// The classes of [`iris`], in the order of the labels.
 pub const IRIS_CLASSES: [&str; 3] = ["setosa", "versicolor", "virginica"];
@@ -181,8 +186,13 @@ pub const JENA: Info = Info {
     citation: "Max Planck Institute for Biogeochemistry, Jena",
 };
 
-const JENA_FILES: [&[&str]; 2] =
-    [&["jena_climate_2009_2016.csv"], &["jena_2024-06_2024-10_19132rows_21cols.csv.gz"]];
+const JENA_FILES: Files = Files {
+    whole: &[&["jena_climate_2009_2016.csv"]],
+    others: &[Other {
+        folder: "jena_climate",
+        names: &["jena_2024-06_2024-10_19132rows_21cols.csv.gz"],
+    }],
+};
 
 /// Jena's weather: a column of dates and times, and columns of numbers, of which `T (degC)` is the
 /// temperature. Missing numbers are NaN.
@@ -246,6 +256,24 @@ mod tests {
         let temperature = weather.floats("temp").unwrap();
         assert!((temperature[0] - 39.02).abs() < 1e-4);
         assert!(temperature.iter().any(|value| value.is_nan()));
+    }
+
+    #[test]
+    fn the_program_holds_the_files_for_embedding() {
+        let folders = (real_data("embeddable/tabular"), real_data("embeddable/weather"));
+        let (Some(tables), Some(weather)) = folders else { return };
+        for (file, embedded) in [
+            (tables.join("iris.csv"), sample::IRIS),
+            (tables.join("wine_data.csv"), sample::WINE),
+            (tables.join("breast_cancer.csv"), sample::BREAST_CANCER),
+            (tables.join("digits.csv.gz"), sample::DIGITS),
+            (tables.join("penguins.csv"), sample::PENGUINS),
+            (tables.join("auto-mpg.csv"), sample::AUTO_MPG),
+            (tables.join("winequality-red.csv.gz"), sample::WINE_QUALITY_RED),
+            (weather.join("nyc_weather_2013.csv.gz"), sample::NYC_WEATHER),
+        ] {
+            assert!(std::fs::read(&file).unwrap() == embedded, "{}", file.display());
+        }
     }
 
     #[test]

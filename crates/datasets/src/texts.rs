@@ -18,7 +18,12 @@ use std::{
 use deckle_data::read_zip_member;
 use deckle_tensor::{Tensor, f16};
 
-use crate::{Error, Info, Result, gzip::Bytes, imdb, reuters, search::Search};
+use crate::{
+    Error, Info, Result,
+    gzip::Bytes,
+    imdb, reuters,
+    search::{Files, Other, Search},
+};
 
 /// Texts and the class of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,12 +34,13 @@ pub struct LabeledTexts {
     pub labels: Vec<i64>,
 }
 
-/// Source, licence and citation of [`nietzsche`] and [`tiny_shakespeare`].
+/// Source, licence and citation of [`nietzsche`], [`tiny_shakespeare`], [`moby_dick`] and
+/// [`pride_and_prejudice`].
 pub const BOOKS: Info = Info {
     name: "Books",
     folder: "text",
-    contents: "works of Friedrich Nietzsche, and of William Shakespeare",
-    source: "nietzsche.txt of Keras; tinyshakespeare.txt of A. Karpathy",
+    contents: "works of F. Nietzsche, W. Shakespeare, H. Melville and J. Austen",
+    source: "nietzsche.txt of Keras; tinyshakespeare.txt of A. Karpathy; Project Gutenberg",
     licence: "public domain",
     citation: "A. Karpathy, The unreasonable effectiveness of recurrent neural networks, 2015",
 };
@@ -60,8 +66,26 @@ pub const PAIRS: Info = Info {
     citation: "the Tatoeba project, tatoeba.org",
 };
 
-fn find(info: &Info, folder: Option<&Path>, names: &[&str]) -> Result<Vec<PathBuf>> {
-    Ok(Search::new(folder).require(info, &[names])?.paths)
+const REVIEWS: Files = Files::whole(&[&["aclImdb_train.tsv.gz", "aclImdb_test.tsv.gz"]]);
+const WIRES: Files = Files::whole(&[&["reuters46.tsv.gz"]]);
+const NIETZSCHE: Files = Files::whole(&[&["nietzsche.txt"]]);
+const SHAKESPEARE: Files = Files::whole(&[&["tinyshakespeare.txt"]]);
+const MELVILLE: Files =
+    Files { whole: &[], others: &[Other { folder: "text", names: &["moby_dick.txt"] }] };
+const AUSTEN: Files = Files {
+    whole: &[],
+    others: &[Other { folder: "text", names: &["pride_and_prejudice.txt"] }],
+};
+const VECTORS: Files =
+    Files::whole(&[&["glove100d_top10k_words.txt", "glove100d_top10k.f16"]]);
+const SENTENCES: Files = Files::whole(&[&["spa-eng.zip"]]);
+
+fn find(info: &Info, folder: Option<&Path>, files: &Files) -> Result<Vec<PathBuf>> {
+    Ok(Search::new(folder).require(info, files)?.paths)
+}
+
+fn book(folder: Option<&Path>, files: &Files) -> Result<String> {
+    Bytes::open(&find(&BOOKS, folder, files)?[0])?.text()
 }
 
 /// The lines of a file, cut at tabs into as many cells: the class in the first, the text in the
@@ -92,8 +116,7 @@ fn labeled(path: &Path, cells: usize) -> Result<LabeledTexts> {
 ///
 /// If `aclImdb_train.tsv.gz` or `aclImdb_test.tsv.gz` is not found or damaged.
 pub fn imdb_reviews(folder: Option<&Path>) -> Result<(LabeledTexts, LabeledTexts)> {
-    let names = ["aclImdb_train.tsv.gz", "aclImdb_test.tsv.gz"];
-    let paths = find(&imdb::INFO, folder, &names)?;
+    let paths = find(&imdb::INFO, folder, &REVIEWS)?;
     Ok((labeled(&paths[0], 4)?, labeled(&paths[1], 4)?))
 }
 
@@ -103,7 +126,7 @@ pub fn imdb_reviews(folder: Option<&Path>) -> Result<(LabeledTexts, LabeledTexts
 ///
 /// If `reuters46.tsv.gz` is not found or damaged.
 pub fn reuters_newswires(folder: Option<&Path>) -> Result<LabeledTexts> {
-    labeled(&find(&reuters::INFO, folder, &["reuters46.tsv.gz"])?[0], 3)
+    labeled(&find(&reuters::INFO, folder, &WIRES)?[0], 3)
 }
 
 /// Works of Nietzsche, in English: 600,901 bytes.
@@ -112,7 +135,7 @@ pub fn reuters_newswires(folder: Option<&Path>) -> Result<LabeledTexts> {
 ///
 /// If `nietzsche.txt` is not found or is no text.
 pub fn nietzsche(folder: Option<&Path>) -> Result<String> {
-    Bytes::open(&find(&BOOKS, folder, &["nietzsche.txt"])?[0])?.text()
+    book(folder, &NIETZSCHE)
 }
 
 /// Plays of Shakespeare: 1,115,394 bytes.
@@ -121,7 +144,25 @@ pub fn nietzsche(folder: Option<&Path>) -> Result<String> {
 ///
 /// If `tinyshakespeare.txt` is not found or is no text.
 pub fn tiny_shakespeare(folder: Option<&Path>) -> Result<String> {
-    Bytes::open(&find(&BOOKS, folder, &["tinyshakespeare.txt"])?[0])?.text()
+    book(folder, &SHAKESPEARE)
+}
+
+/// *Moby Dick* by Herman Melville: 1,204,997 bytes.
+///
+/// # Errors
+///
+/// If `moby_dick.txt` is not found, there or in `embeddable/text`, or is no text.
+pub fn moby_dick(folder: Option<&Path>) -> Result<String> {
+    book(folder, &MELVILLE)
+}
+
+/// *Pride and Prejudice* by Jane Austen: 684,768 bytes.
+///
+/// # Errors
+///
+/// If `pride_and_prejudice.txt` is not found, there or in `embeddable/text`, or is no text.
+pub fn pride_and_prejudice(folder: Option<&Path>) -> Result<String> {
+    book(folder, &AUSTEN)
 }
 
 /// Words, the most frequent first, and the vector of each: `F32` `(10000, 100)`.
@@ -131,8 +172,7 @@ pub fn tiny_shakespeare(folder: Option<&Path>) -> Result<String> {
 /// If `glove100d_top10k_words.txt` or `glove100d_top10k.f16` is not found, or they do not belong
 /// together.
 pub fn glove(folder: Option<&Path>) -> Result<(Vec<String>, Tensor)> {
-    let names = ["glove100d_top10k_words.txt", "glove100d_top10k.f16"];
-    let paths = find(&GLOVE, folder, &names)?;
+    let paths = find(&GLOVE, folder, &VECTORS)?;
     let words: Vec<String> =
         Bytes::open(&paths[0])?.text()?.lines().map(str::to_owned).collect();
     let file = paths[1].display().to_string();
@@ -164,7 +204,7 @@ pub fn glove(folder: Option<&Path>) -> Result<(Vec<String>, Tensor)> {
 /// If `spa-eng.zip` is not found or damaged.
 pub fn english_spanish(folder: Option<&Path>) -> Result<Vec<(String, String)>> {
     const MEMBER: &str = "spa-eng/spa.txt";
-    let path = find(&PAIRS, folder, &["spa-eng.zip"])?.remove(0);
+    let path = find(&PAIRS, folder, &SENTENCES)?.remove(0);
     let damaged = |problem: &dyn std::fmt::Display| {
         Error::file(format_args!("{}, member `{MEMBER}`", path.display()), problem)
     };
@@ -201,6 +241,11 @@ mod tests {
         if let Some(folder) = real_data("text") {
             assert_eq!(nietzsche(Some(&folder)).unwrap().len(), 600_901);
             assert_eq!(tiny_shakespeare(Some(&folder)).unwrap().len(), 1_115_394);
+        }
+        if let Some(folder) = real_data("embeddable/text") {
+            assert_eq!(moby_dick(Some(&folder)).unwrap().len(), 1_204_997);
+            let novel = pride_and_prejudice(Some(&folder)).unwrap();
+            assert_eq!(novel.len(), 684_768);
         }
         if let Some(folder) = real_data("glove") {
             let (words, vectors) = glove(Some(&folder)).unwrap();

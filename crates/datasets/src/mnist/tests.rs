@@ -127,7 +127,8 @@ fn no_file_in_the_given_folder_is_an_error() {
         error_of(&scratch),
         "MNIST: no file of this data set was found\n  \
          expected: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, \
-         t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz; or mnist.npz\n  \
+         t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz; or mnist.npz; or \
+         images.idx.gz and labels.idx.gz\n  \
          searched: DIR\n      help: put the files into DIR; source: \
          http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras"
     );
@@ -158,9 +159,45 @@ fn without_files_there_are_embedded_digits() {
 }
 
 #[test]
+fn digits_in_a_folder_for_embedding_are_called_a_part() {
+    let Some(folder) = real_data("embeddable/mnist10k") else { return };
+    let data_dir = folder.ancestors().nth(2).map(Path::to_path_buf);
+    let whole = data_dir.as_ref().is_some_and(|dir| dir.join("mnist").is_dir());
+    // The folder itself, and from above where the whole is not.
+    let mut searches =
+        vec![Search { explicit: Some(folder.clone()), ..Search::default() }];
+    searches.extend(folder.parent().map(|embeddable| Search {
+        data_dir: Some(embeddable.to_path_buf()),
+        ..Search::default()
+    }));
+    searches.extend((!whole).then(|| Search { data_dir, ..Search::default() }));
+    for search in searches {
+        let mnist = Mnist::new().load_from(&search).unwrap();
+        assert_eq!(
+            mnist.source.to_string(),
+            format!(
+                "MNIST: a part of the training set, none of MNIST's test set, 8,000 examples to \
+                 train on, 2,000 to test on, from {}",
+                folder.display()
+            )
+        );
+        assert!(!mnist.source.is_whole() && !mnist.source.is_embedded());
+        assert_eq!(
+            mnist.test.to_string(),
+            "MNIST, digits of the training set to test on: 2000 examples of `x0`: uint8 (28, 28), \
+             `y0`: uint8 ()"
+        );
+        let embedded = Mnist::new().embedded().load().unwrap();
+        assert_eq!(mnist.train.x(), embedded.train.x());
+        assert_eq!(mnist.test.y().unwrap(), embedded.test.y().unwrap());
+    }
+}
+
+#[test]
 fn the_whole_set_is_read() {
     let Some(folder) = real_data("mnist") else { return };
     let mnist = Mnist::new().folder(folder).load().unwrap();
+    assert!(mnist.source.is_whole());
     assert_eq!(mnist.train.x().shape(), [60_000, 28, 28]);
     assert_eq!(mnist.test.x().shape(), [10_000, 28, 28]);
     let train = mnist.train.y().unwrap().to_vec::<u8>().unwrap();
