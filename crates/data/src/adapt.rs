@@ -1,18 +1,25 @@
 //! Data sets made of data sets, still read by index: [`DatasetExt`].
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
-use crate::{Batch, Dataset, Example, Result};
+use crate::{Batch, CacheFile, Dataset, Example, Loader, Result};
 
+mod cached;
 mod concatenate;
 mod map;
 mod subset;
 mod zip;
 
+pub use cached::Cached;
 pub use concatenate::Concatenate;
+pub(crate) use concatenate::check_alike;
 pub use map::{Map, Reading};
 pub use subset::Subset;
 pub use zip::Zip;
+pub(crate) use zip::side_by_side;
 
 /// Data sets made of a data set.
 ///
@@ -81,6 +88,43 @@ pub trait DatasetExt: Dataset + Sized {
         }
         let indices = (index..self.len()).step_by(count).collect();
         Subset::new(self, indices)
+    }
+
+    /// The first `count` examples, or as many as there are.
+    fn take(self, count: usize) -> Subset<Self> {
+        Subset::of_range(self, 0, count)
+    }
+
+    /// All but the first `count` examples.
+    fn skip(self, count: usize) -> Subset<Self> {
+        Subset::of_range(self, count, usize::MAX)
+    }
+
+    /// The examples, kept in memory from when each is first read on; those of epoch 0.
+    ///
+    /// Put what changes from epoch to epoch behind it.
+    fn cache(self) -> Cached<Self> {
+        Cached::new(self)
+    }
+
+    /// The examples on the disk: those of the file at `path` if there is one, or else all of this
+    /// data set, written to it. As [`DatasetExt::cache`], they are those of epoch 0.
+    ///
+    /// # Errors
+    ///
+    /// If an example cannot be read; the file cannot be written, and then there is none; or it holds
+    /// other examples or is damaged.
+    fn cache_to(self, path: impl AsRef<Path>) -> Result<CacheFile> {
+        CacheFile::of_dataset(path.as_ref(), &self)
+    }
+
+    /// Batches of `batch_size` examples; [`Loader`] shuffles them, or reads them ahead.
+    ///
+    /// # Errors
+    ///
+    /// If `batch_size` is 0 or there is no example.
+    fn batch(self, batch_size: usize) -> Result<Loader<Self>> {
+        Loader::new(self, batch_size)
     }
 
     /// All examples, `count` times.

@@ -100,6 +100,39 @@ impl Batch {
         });
     }
 
+    /// Inputs, targets and weights.
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = &Tensor> + Clone {
+        self.inputs.iter().chain(&self.targets).chain(&self.weights)
+    }
+
+    /// Inputs, targets and weights.
+    pub(crate) fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
+        self.inputs.iter_mut().chain(&mut self.targets).chain(&mut self.weights)
+    }
+
+    /// The number of examples that the tensors have, also if they were put in place one by one.
+    pub(crate) fn count(&self) -> usize {
+        let first = self.inputs.first().or_else(|| self.targets.first());
+        first.map_or(self.len, |tensor| tensor.shape().first().copied().unwrap_or(0))
+    }
+
+    /// Whether the tensors are those of `len` examples like `example`.
+    pub(crate) fn is_like(&self, example: &Example, len: usize) -> bool {
+        let counts = (self.inputs.len(), self.targets.len(), self.weights.len());
+        counts == (example.inputs.len(), example.targets.len(), example.weights.len())
+            && self.tensors().zip(example.specs()).all(|(tensor, spec)| {
+                tensor.dtype() == spec.dtype
+                    && tensor.shape().split_first() == Some((&len, &spec.shape[..]))
+            })
+    }
+
+    /// Takes these tensors, each of the same number of examples.
+    pub(crate) fn set(&mut self, inputs: Vec<Tensor>, targets: Vec<Tensor>) {
+        (self.inputs, self.targets, self.weights) = (inputs, targets, Vec::new());
+        self.len = 0;
+        self.len = self.count();
+    }
+
     /// Puts `other`'s tensors in place and keeps the present ones.
     fn replace(&mut self, other: Self) {
         let mut spare = mem::take(&mut self.spare);
@@ -115,19 +148,7 @@ impl Batch {
     }
 
     fn fits(&self, example: &Example, len: usize) -> bool {
-        let is = |tensor: &Tensor, spec: &Spec| {
-            tensor.dtype() == spec.dtype
-                && tensor.shape().split_first() == Some((&len, &spec.shape[..]))
-        };
-        let are = |tensors: &[Tensor], fields: &[Field]| {
-            tensors.len() == fields.len()
-                && tensors.iter().zip(fields).all(|(tensor, f)| is(tensor, &f.spec))
-        };
-        self.len == len
-            && are(&self.inputs, &example.inputs)
-            && are(&self.targets, &example.targets)
-            && self.weights.len() == example.weights.len()
-            && self.weights.iter().zip(&example.weights).all(|(w, spec)| is(w, spec))
+        self.len == len && self.is_like(example, len)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The test of a data set's promises: [`check_dataset`].
 
-use deckle_tensor::Tensor;
+use deckle_tensor::{Spec, Tensor};
 
 use crate::{Batch, Dataset, Error, Result};
 
@@ -41,7 +41,7 @@ pub fn check_dataset(dataset: &dyn Dataset) -> Result<()> {
         dataset.read_batch(&[index], &mut one)?;
         check_shapes(dataset, &one, 1)?;
         for ((one, all), reverse) in
-            tensors(&one).zip(tensors(&all)).zip(tensors(&reverse))
+            one.tensors().zip(all.tensors()).zip(reverse.tensors())
         {
             let alone = row(one, 0);
             if alone != row(all, index) || alone != row(reverse, len - 1 - index) {
@@ -52,7 +52,7 @@ pub fn check_dataset(dataset: &dyn Dataset) -> Result<()> {
             }
         }
         let now: Vec<_> =
-            tensors(&one).map(|t| t.as_bytes().map(<[u8]>::as_ptr)).collect();
+            one.tensors().map(|t| t.as_bytes().map(<[u8]>::as_ptr)).collect();
         if index > 0 && now != place {
             return broken("a batch keeps its memory", "other memory for an equal size");
         }
@@ -69,12 +69,9 @@ pub fn check_dataset(dataset: &dyn Dataset) -> Result<()> {
 
 fn check_shapes(dataset: &dyn Dataset, batch: &Batch, len: usize) -> Result<()> {
     let example = dataset.example();
-    let specs = example.inputs.iter().chain(&example.targets).map(|field| &field.spec);
-    let expected: Vec<_> = specs
-        .chain(&example.weights)
-        .map(|spec| (spec.dtype, [&[len][..], &spec.shape].concat()))
-        .collect();
-    let got: Vec<_> = tensors(batch).map(|t| (t.dtype(), t.shape().to_vec())).collect();
+    let stacked = |spec: &Spec| (spec.dtype, [&[len][..], &spec.shape].concat());
+    let expected: Vec<_> = example.specs().map(stacked).collect();
+    let got: Vec<_> = batch.tensors().map(|t| (t.dtype(), t.shape().to_vec())).collect();
     if batch.len() == len
         && batch.inputs.len() == example.inputs.len()
         && batch.targets.len() == example.targets.len()
@@ -86,10 +83,6 @@ fn check_shapes(dataset: &dyn Dataset, batch: &Batch, len: usize) -> Result<()> 
         format_args!("{len} examples of {expected:?}"),
         format_args!("{} of {got:?}", batch.len()),
     )
-}
-
-fn tensors(batch: &Batch) -> impl Iterator<Item = &Tensor> {
-    batch.inputs.iter().chain(&batch.targets).chain(&batch.weights)
 }
 
 /// The bytes of one example.
@@ -107,7 +100,7 @@ fn broken(expected: impl std::fmt::Display, got: impl std::fmt::Display) -> Resu
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use deckle_tensor::{DType, Spec};
+    use deckle_tensor::DType;
 
     use super::*;
     use crate::Example;

@@ -216,6 +216,18 @@ impl Example {
         self.weights.push(Spec::scalar(dtype));
         self
     }
+
+    /// Of inputs, targets and weights, as a batch has them.
+    pub(crate) fn specs(&self) -> impl Iterator<Item = &Spec> + Clone {
+        let fields = self.inputs.iter().chain(&self.targets);
+        fields.map(|field| &field.spec).chain(&self.weights)
+    }
+
+    /// Of inputs, targets and weights, as a batch has them.
+    pub(crate) fn specs_mut(&mut self) -> impl Iterator<Item = &mut Spec> {
+        let fields = self.inputs.iter_mut().chain(&mut self.targets);
+        fields.map(|field| &mut field.spec).chain(&mut self.weights)
+    }
 }
 
 impl fmt::Display for Example {

@@ -33,6 +33,8 @@
 //! - [`Batch`]: the tensors of some examples; [`Order`] and [`Batches`]: which examples, when.
 //! - [`Stream`]: data that comes batch by batch; [`Generator`]: one made of a closure; [`Loader`]:
 //!   a data set's batches, which [`Prefetch`] reads ahead on threads.
+//! - [`StreamExt`]: streams made of streams: shuffled by a buffer, filtered, padded, kept, ...
+//! - [`CacheFile`]: examples on the disk, read by index; for data larger than memory.
 //! - [`DatasetExt`]: data sets made of data sets; [`Timeseries`]: windows of a series; [`k_fold`] and
 //!   [`train_test_split`]: which examples train.
 //! - [`image_dataset_from_directory`]: images of a folder or a zip archive by class, read and
@@ -50,6 +52,7 @@
 mod adapt;
 mod arrays;
 mod batch;
+mod cache_file;
 mod categorical;
 mod check;
 mod csv;
@@ -68,13 +71,15 @@ mod rows;
 mod sequences;
 mod split;
 mod stream;
+pub mod streams;
 mod text;
 mod texts;
 mod timeseries;
 
-pub use adapt::{Concatenate, DatasetExt, Map, Reading, Subset, Zip};
+pub use adapt::{Cached, Concatenate, DatasetExt, Map, Reading, Subset, Zip};
 pub use arrays::Arrays;
 pub use batch::Batch;
+pub use cache_file::CacheFile;
 pub use categorical::to_categorical;
 pub use check::check_dataset;
 pub use csv::{Column, ColumnType, Csv, CsvStream, Missing, Table};
@@ -96,6 +101,7 @@ pub use preprocessing::{
 pub use sequences::Sequences;
 pub use split::{Fold, k_fold, train_test_split};
 pub use stream::{Generator, Stream};
+pub use streams::StreamExt;
 pub use text::{
     MatrixMode, Split, Standardize, TextToWords, TextVectorization, Tokenizer,
     hashing_trick,

@@ -1,6 +1,9 @@
 //! Filling the rows of a batch's tensors, on several threads where there are some: [`Workers`].
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use deckle_tensor::{Backend, Element, Tensor, with_element};
 
@@ -57,4 +60,16 @@ impl Workers {
             });
         });
     }
+}
+
+/// Copies rows of a tensor over those of another from row `at` on, which has the same type and row.
+pub(crate) fn copy_rows(from: &Tensor, rows: &Range<usize>, to: &mut Tensor, at: usize) {
+    let from = from.contiguous();
+    with_element!(from.dtype(), T => {
+        let width = from.size() / from.shape().first().copied().unwrap_or(1).max(1);
+        if let Some(from) = from.as_slice::<T>() {
+            let from = &from[rows.start * width..rows.end * width];
+            to.make_mut::<T>()[at * width..][..from.len()].copy_from_slice(from);
+        }
+    });
 }

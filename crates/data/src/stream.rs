@@ -101,17 +101,22 @@ pub trait Stream: Send {
     ///
     /// If the source cannot be read.
     fn seek(&mut self, pass: u64, batch: u64) -> Result<bool> {
-        if !self.restart(pass)? {
+        Ok(self.restart(pass)? && read_and_drop(self, batch)?)
+    }
+}
+
+/// Reads as many batches; says whether there were as many.
+pub(crate) fn read_and_drop<S: Stream + ?Sized>(
+    stream: &mut S,
+    batches: u64,
+) -> Result<bool> {
+    let mut dropped = Batch::new();
+    for _ in 0..batches {
+        if !stream.next_batch(&mut dropped)? {
             return Ok(false);
         }
-        let mut dropped = Batch::new();
-        for _ in 0..batch {
-            if !self.next_batch(&mut dropped)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
+    Ok(true)
 }
 
 macro_rules! stream_behind {

@@ -372,6 +372,51 @@ impl Tensor {
         Arc::get_mut(&mut self.storage).expect("nobody else sees it now").as_mut_slice()
     }
 
+    /// Writes raw little-endian bytes over the elements from `start` on, in row-major order;
+    /// copies first if somebody else sees them.
+    ///
+    /// # Errors
+    ///
+    /// If they are no whole elements or too many, or a byte of a `Bool` is neither 0 nor 1; nothing
+    /// is written then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::{DType, Tensor};
+    ///
+    /// let mut x = Tensor::zeros(DType::I32, [2, 2]);
+    /// x.write_bytes(1, &[7, 0, 0, 0, 0, 1, 0, 0])?;
+    /// assert_eq!(x.to_vec::<i32>()?, [0, 7, 256, 0]);
+    /// # Ok::<(), deckle_tensor::Error>(())
+    /// ```
+    pub fn write_bytes(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
+        let width = self.dtype.size();
+        let count = bytes.len() / width;
+        let fits = bytes.len().is_multiple_of(width)
+            && start.checked_add(count).is_some_and(|end| end <= self.size());
+        if !fits {
+            return Err(Error::invalid(
+                "Tensor::write_bytes",
+                format_args!("whole elements of {} within {}", self.dtype, self.size()),
+            )
+            .got(format_args!("{} bytes from element {start} on", bytes.len())));
+        }
+        if self.dtype == DType::Bool && bytes.iter().any(|&byte| byte > 1) {
+            return Err(Error::invalid("Tensor::write_bytes", "bytes 0 and 1 for bool")
+                .got("another byte"));
+        }
+        with_element!(self.dtype, T => {
+            let _ = self.make_mut::<T>();
+        });
+        // Nobody else sees it now.
+        if let Some(storage) = Arc::get_mut(&mut self.storage) {
+            let to = &mut storage.as_mut_slice::<u8>()[start * width..][..bytes.len()];
+            to.copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+
     /// The same values as another type.
     ///
     /// Floating point to integer truncates towards zero and saturates, NaN becomes 0; between

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use deckle_data::{Arrays, Generator};
+use deckle_data::{Arrays, Batch, Dataset, Generator, Loader, Reading, StreamExt};
 use deckle_nn::{
     Activation, Sequential,
     layers::{BatchNormalization, Dense, Dropout},
@@ -302,21 +302,97 @@ fn training_of_something_else_is_not_resumed() {
     fs::remove_dir_all(folder).unwrap();
 }
 
+/// Trains on what streams make of data, in epochs of a length that nobody knows before.
+fn run_streams(
+    path: &Path,
+    freq: SaveFreq,
+    mut at: impl FnMut() -> Result<()>,
+) -> Result<(Trainer, History)> {
+    let noisy = |reading: Reading<'_>, from: &Batch, to: &mut Batch| {
+        let x = from.inputs[0].to_vec::<f32>()?;
+        let noise = |at: usize| (reading.indices[at / 3] as u64 + reading.epoch) as f32;
+        let to_x = to.inputs[0].make_mut::<f32>().iter_mut();
+        for (at, (to, x)) in to_x.zip(x).enumerate() {
+            *to = x + 0.01 * noise(at);
+        }
+        to.targets.clone_from(&from.targets);
+        Ok(())
+    };
+    let mut stream = Loader::new(arrays(), 5)?
+        .shuffle(3)
+        .filter(|one| Ok(one.inputs[0].to_vec::<f32>()?[0] < 0.7))
+        .map(arrays().example().clone(), noisy)
+        .workers(2)
+        .shuffle(9, 4)?
+        .batch(4)?
+        .prefetch(2)?;
+    let mut trainer = trainer();
+    let fit = Fit::new()
+        .epochs(3)
+        .verbose(0)
+        .callback(backup(path).save_freq(freq))
+        .callback(LambdaCallback::new().on_train_batch_end(move |_, _| at()));
+    let history = trainer.fit(&mut stream, fit)?;
+    Ok((trainer, history))
+}
+
+#[test]
+fn streams_made_of_streams_are_resumed_at_any_batch() {
+    let folder = folder("streams");
+    let path = folder.join("training.checkpoint");
+    let result = |(trainer, history): (Trainer, History)| {
+        let weights = trainer.model().variables().into_iter();
+        let weights = weights.map(|v| v.value().unwrap().as_bytes().unwrap().to_vec());
+        (weights.collect::<Vec<_>>(), format!("{history:?}"))
+    };
+    let mut batches = 0;
+    let count = || {
+        batches += 1;
+        Ok(())
+    };
+    let expected = result(run_streams(&path, SaveFreq::Epoch, count).unwrap());
+    assert!((12..27).contains(&batches), "{batches}");
+    for freq in [SaveFreq::Batches(1), SaveFreq::Batches(3)] {
+        for interrupted in (1..batches).step_by(3) {
+            fs::remove_file(&path).unwrap();
+            let mut at = 0;
+            let failed = run_streams(&path, freq, || {
+                at += 1;
+                if at == interrupted { Err(stop()) } else { Ok(()) }
+            });
+            assert!(failed.is_err());
+            let found = result(run_streams(&path, freq, || Ok(())).unwrap());
+            assert!(found == expected, "{freq:?}, batch {interrupted}");
+        }
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+fn fit_stream(
+    path: &Path,
+    stream: &mut impl deckle_data::Stream,
+    epochs: usize,
+) -> Result<History> {
+    trainer().fit(stream, fit(path).steps_per_epoch(2).epochs(epochs))
+}
+
 #[test]
 fn a_stream_that_cannot_seek_is_named() {
     let folder = folder("stream");
     let path = folder.join("training.checkpoint");
     let data = arrays();
-    let example = deckle_data::Dataset::example(&data).clone();
-    let read = |batch: &mut deckle_data::Batch, _: &deckle_data::Example| {
-        deckle_data::Dataset::read_batch(&data, &[0, 1, 2], batch)?;
+    let read = |batch: &mut Batch, _: &deckle_data::Example| {
+        data.read_batch(&[0, 1, 2], batch)?;
         Ok(true)
     };
-    let mut stream = Generator::new("sensor", example, read);
-    let mut run = |epochs| {
-        let fit = fit(&path).steps_per_epoch(2).epochs(epochs);
-        trainer().fit(&mut stream, fit)
-    };
+    let stream = || Generator::new("sensor", data.example().clone(), read);
+    let (mut plain, mut made) = (stream(), stream().take(99).batch(3).unwrap());
+    // What is made of a stream can no more than that.
+    fit_stream(&path, &mut made, 2).unwrap();
+    let error = fit_stream(&path, &mut made, 3).unwrap_err().to_string();
+    assert!(error.contains("`sensor` cannot go to batch 4 of pass 0"), "{error}");
+    fs::remove_file(&path).unwrap();
+    let mut run = |epochs| fit_stream(&path, &mut plain, epochs);
     run(2).unwrap();
     let error = run(3).unwrap_err().to_string();
     assert_eq!(

@@ -34,18 +34,23 @@ struct Part {
     batch: Batch,
 }
 
+/// Checks that examples have the same element types and shapes.
+pub(crate) fn check_alike(one: &Example, other: &Example) -> Result<()> {
+    let alike = |a: &[Field], b: &[Field]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.spec == b.spec)
+    };
+    if alike(&one.inputs, &other.inputs)
+        && alike(&one.targets, &other.targets)
+        && one.weights == other.weights
+    {
+        return Ok(());
+    }
+    Err(Error::invalid("concatenate", one).got(other))
+}
+
 impl<D: Dataset, E: Dataset> Concatenate<D, E> {
     pub(super) fn new(first: D, second: E) -> Result<Self> {
-        let (one, other) = (first.example(), second.example());
-        let alike = |a: &[Field], b: &[Field]| {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.spec == b.spec)
-        };
-        if !alike(&one.inputs, &other.inputs)
-            || !alike(&one.targets, &other.targets)
-            || one.weights != other.weights
-        {
-            return Err(Error::invalid("concatenate", one).got(other));
-        }
+        check_alike(first.example(), second.example())?;
         Ok(Self { first, second, pool: Pool::default() })
     }
 }
@@ -86,14 +91,7 @@ impl<D: Dataset, E: Dataset> Dataset for Concatenate<D, E> {
                 } else {
                     self.first.read_epoch(epoch, inner, batch)?;
                 }
-                let from =
-                    batch.inputs.iter().chain(&batch.targets).chain(&batch.weights);
-                let to = into
-                    .inputs
-                    .iter_mut()
-                    .chain(&mut into.targets)
-                    .chain(&mut into.weights);
-                for (from, to) in from.zip(to) {
+                for (from, to) in batch.tensors().zip(into.tensors_mut()) {
                     spread(from, to, indices.iter().map(|&index| belongs(index)));
                 }
                 Ok(())

@@ -32,6 +32,12 @@ impl<D: Dataset> Subset<D> {
         data.check_indices(&indices)?;
         Ok(Self { data, indices, pool: Pool::default() })
     }
+
+    /// The examples from `start` to `end`, as far as there are any.
+    pub(super) fn of_range(data: D, start: usize, end: usize) -> Self {
+        let indices = (start..end.min(data.len())).collect();
+        Self { data, indices, pool: Pool::default() }
+    }
 }
 
 impl<D: Dataset> Dataset for Subset<D> {

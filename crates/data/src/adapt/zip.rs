@@ -29,23 +29,27 @@ pub struct Zip<D, E> {
     pool: Pool<(Batch, Batch)>,
 }
 
+/// The fields of two examples as those of one.
+pub(crate) fn side_by_side(first: &Example, second: &Example) -> Result<Example> {
+    let mut example = first.clone();
+    for (fields, more) in
+        [(&mut example.inputs, &second.inputs), (&mut example.targets, &second.targets)]
+    {
+        if let Some(twice) = more.iter().find(|m| fields.iter().any(|f| f.name == m.name))
+        {
+            return Err(Error::invalid("zip", "every name once")
+                .got(format_args!("`{}` twice", twice.name))
+                .help("name the inputs and targets: Arrays::named"));
+        }
+        fields.extend(more.iter().cloned());
+    }
+    example.weights.extend(second.weights.iter().cloned());
+    Ok(example)
+}
+
 impl<D: Dataset, E: Dataset> Zip<D, E> {
     pub(super) fn new(first: D, second: E) -> Result<Self> {
-        let mut example = first.example().clone();
-        for (fields, more) in [
-            (&mut example.inputs, &second.example().inputs),
-            (&mut example.targets, &second.example().targets),
-        ] {
-            if let Some(twice) =
-                more.iter().find(|m| fields.iter().any(|f| f.name == m.name))
-            {
-                return Err(Error::invalid("zip", "every name once")
-                    .got(format_args!("`{}` twice", twice.name))
-                    .help("name the inputs and targets: Arrays::named"));
-            }
-            fields.extend(more.iter().cloned());
-        }
-        example.weights.extend(second.example().weights.iter().cloned());
+        let example = side_by_side(first.example(), second.example())?;
         Ok(Self { first, second, example, pool: Pool::default() })
     }
 }

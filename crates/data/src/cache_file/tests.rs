@@ -1,0 +1,130 @@
+//! Files of examples, whole, cut off and damaged.
+
+use std::fs;
+
+use super::*;
+use crate::{
+    Arrays, DatasetExt, Loader, Sequences, StreamExt, check_dataset, streams::Ragged,
+};
+
+/// A folder that is removed when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("deckle-cache-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn files(&self) -> usize {
+        fs::read_dir(&self.0).unwrap().count()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn data(len: usize) -> Arrays {
+    let x = Tensor::arange(0i64..3 * len as i64).cast(DType::F32);
+    let flags: Vec<bool> = (0..len).map(|at| at % 3 == 0).collect();
+    let inputs = [
+        ("ä\t\"x\"", x.reshape([len, 3]).unwrap()),
+        ("", Tensor::new(flags, [len]).unwrap()),
+    ];
+    let targets = [("y", Tensor::arange(0i64..len as i64).cast(DType::F16))];
+    let data = Arrays::named(inputs, targets).unwrap();
+    data.sample_weight(&Tensor::arange(0i64..len as i64).cast(DType::F32)).unwrap()
+}
+
+fn all(data: &dyn Dataset) -> Batch {
+    let mut batch = Batch::new();
+    data.read_batch(&(0..data.len()).collect::<Vec<_>>(), &mut batch).unwrap();
+    batch
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let folder = Folder::new("round");
+    for len in [0, 1, 5, 300] {
+        let path = folder.0.join(format!("{len}"));
+        let made = data(len).cache_to(&path).unwrap();
+        check_dataset(&made).unwrap();
+        let found = CacheFile::open(&path).unwrap();
+        assert_eq!((found.len(), found.example()), (len, data(len).example()));
+        let (expected, got) = (all(&data(len)), all(&found));
+        assert_eq!(expected.inputs, got.inputs);
+        assert_eq!(expected.targets, got.targets);
+        assert_eq!(expected.weights, got.weights);
+        // Of a stream, the same file.
+        if len > 0 {
+            let other = folder.0.join(format!("{len} of a stream"));
+            Loader::new(data(len), 7).unwrap().cache_to(&other).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), fs::read(&other).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_there_is_taken_if_it_fits() {
+    let folder = Folder::new("fits");
+    let path = folder.0.join("file");
+    data(5).cache_to(&path).unwrap();
+    data(5).cache_to(&path).unwrap();
+    let error = data(6).cache_to(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("holds other examples\n  expected: 6 examples of `"),
+        "{error}"
+    );
+    assert!(error.contains("got: 5 examples of `"), "{error}");
+    let other =
+        Loader::new(Arrays::of_inputs([Tensor::arange(0i64..5)]).unwrap(), 1).unwrap();
+    assert!(other.cache_to(&path).is_err());
+    assert_eq!(folder.files(), 1);
+}
+
+#[test]
+fn damage_is_found_wherever_it_is() {
+    let folder = Folder::new("damage");
+    let path = folder.0.join("file");
+    data(4).cache_to(&path).unwrap();
+    let whole = fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        fs::write(&path, &bytes).unwrap();
+        let read = CacheFile::open(&path)
+            .and_then(|file| file.read_batch(&[0, 1, 2, 3], &mut Batch::new()));
+        let error = read.expect_err("one bit is another").to_string();
+        assert!(error.contains("remove the file"), "byte {at}: {error}");
+    }
+    for len in 0..whole.len() {
+        fs::write(&path, &whole[..len]).unwrap();
+        assert!(CacheFile::open(&path).is_err(), "{len} bytes");
+    }
+    fs::write(&path, [&whole[..], b"x"].concat()).unwrap();
+    assert!(CacheFile::open(&path).is_err());
+    let error = CacheFile::open(folder.0.join("none")).unwrap_err().to_string();
+    assert!(error.contains("none"), "{error}");
+}
+
+#[test]
+fn nothing_is_left_of_what_failed() {
+    let folder = Folder::new("failed");
+    let path = folder.0.join("file");
+    let torn = data(5).map(data(5).example().clone(), |reading, _, _| {
+        if reading.indices.contains(&3) { Err(Error::other("torn")) } else { Ok(()) }
+    });
+    assert_eq!(torn.cache_to(&path).unwrap_err().to_string(), "torn");
+    let ragged = Ragged::of_sequences("x", &Sequences::from_iter([vec![1], vec![1, 2]]));
+    let error = ragged.cache_to(&path).unwrap_err().to_string();
+    assert!(error.contains("padded_batch"), "{error}");
+    assert_eq!(folder.files(), 0);
+    assert!(data(2).cache_to(folder.0.join("no/folder")).is_err());
+    assert!(data(2).cache_to(&folder.0).is_err());
+}

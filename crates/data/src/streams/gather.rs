@@ -1,0 +1,136 @@
+//! Examples of a stream, whatever batches they come in: [`Gather`], [`stack`].
+
+use std::{borrow::Cow, ops::Range};
+
+use deckle_tensor::{Tensor, shape_text};
+
+use crate::{Batch, Error, Example, Result, Stream, rows::copy_rows};
+
+/// What the examples of that batch hold: what the stream says but for the lengths, which may
+/// differ.
+pub(super) fn actual<'a>(example: &'a Example, batch: &Batch) -> Cow<'a, Example> {
+    if example.specs().map(|spec| &spec.shape[..]).eq(batch.tensors().map(row_shape)) {
+        return Cow::Borrowed(example);
+    }
+    let mut found = example.clone();
+    for (spec, tensor) in found.specs_mut().zip(batch.tensors()) {
+        spec.shape = row_shape(tensor).to_vec();
+    }
+    Cow::Owned(found)
+}
+
+/// The shape of an example.
+pub(super) fn row_shape(tensor: &Tensor) -> &[usize] {
+    tensor.shape().get(1..).unwrap_or_default()
+}
+
+/// Makes `into` hold rows of batches, one after the other; says how many.
+///
+/// # Errors
+///
+/// If they differ in kind or shape.
+pub(super) fn stack<'a>(
+    example: &Example,
+    parts: impl Iterator<Item = (&'a Batch, Range<usize>)> + Clone,
+    into: &mut Batch,
+) -> Result<usize> {
+    let total = parts.clone().map(|(_, rows)| rows.len()).sum();
+    let Some((first, _)) = parts.clone().next() else { return Ok(0) };
+    into.prepare(&actual(example, first), total);
+    let mut at = 0;
+    for (batch, rows) in parts {
+        if batch.tensors().count() != into.tensors().count() {
+            return Err(Error::invalid("batch", example)
+                .got(format_args!("{} tensors", batch.tensors().count())));
+        }
+        for (from, to) in batch.tensors().zip(into.tensors_mut()) {
+            if from.dtype() != to.dtype() || row_shape(from) != row_shape(to) {
+                let one = |tensor| shape_text(row_shape(tensor));
+                return Err(Error::invalid("batch", "examples of one kind and shape")
+                    .got(format_args!(
+                        "{} {} beside {} {}",
+                        from.dtype(),
+                        one(from),
+                        to.dtype(),
+                        one(to)
+                    ))
+                    .help("padded_batch makes examples equally long"));
+            }
+            copy_rows(from, &rows, to, at);
+        }
+        at += rows.len();
+    }
+    Ok(total)
+}
+
+/// A stream of which any number of examples can be taken.
+#[derive(Clone, Debug)]
+pub(super) struct Gather<S> {
+    pub(super) stream: S,
+    /// What was taken last: batches, which of their rows, and how many they have.
+    parts: Vec<(Batch, Range<usize>, usize)>,
+    free: Vec<Batch>,
+}
+
+impl<S: Stream> Gather<S> {
+    pub(super) const fn new(stream: S) -> Self {
+        Self { stream, parts: Vec::new(), free: Vec::new() }
+    }
+
+    /// Takes the next examples, as many as there are of `wanted`; says how many.
+    pub(super) fn take(&mut self, wanted: usize) -> Result<usize> {
+        let last = self.parts.pop().filter(|(_, rows, len)| rows.end < *len);
+        self.clear();
+        self.parts
+            .extend(last.map(|(batch, rows, len)| (batch, rows.end..rows.end, len)));
+        let mut taken = 0;
+        while taken < wanted {
+            if self.rest() == 0 {
+                let mut batch = self.free.pop().unwrap_or_default();
+                if !self.stream.next_batch(&mut batch)? {
+                    self.free.push(batch);
+                    break;
+                }
+                let len = batch.count();
+                self.parts.push((batch, 0..0, len));
+            }
+            if let Some((_, rows, len)) = self.parts.last_mut() {
+                let more = (*len - rows.end).min(wanted - taken);
+                rows.end += more;
+                taken += more;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// What was taken last.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&Batch, Range<usize>)> + Clone {
+        let parts = self.parts.iter().filter(|(_, rows, _)| !rows.is_empty());
+        parts.map(|(batch, rows, _)| (batch, rows.clone()))
+    }
+
+    /// Makes a batch of what was taken last.
+    pub(super) fn stack(&self, into: &mut Batch) -> Result<usize> {
+        stack(self.stream.example(), self.parts(), into)
+    }
+
+    /// How many examples are there of the batch that was read last, but not taken.
+    pub(super) fn rest(&self) -> usize {
+        self.parts.last().map_or(0, |(_, rows, len)| len - rows.end)
+    }
+
+    /// Forgets what was read.
+    pub(super) fn clear(&mut self) {
+        self.free.extend(self.parts.drain(..).map(|(batch, ..)| batch));
+        // As many as a batch is made of; a change in their number is no reason to keep all.
+        self.free.truncate(1 << 10);
+    }
+
+    pub(super) fn restart(&mut self, pass: u64) -> Result<bool> {
+        let restarted = self.stream.restart(pass)?;
+        if restarted {
+            self.clear();
+        }
+        Ok(restarted)
+    }
+}
