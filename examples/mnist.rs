@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release --example mnist [-- --seed N]`
 //!
-//! With MNIST's files (see the first line that it prints) it reaches about 0.98 on the 10,000
-//! test digits; without, it trains on embedded digits. Takes a few seconds.
+//! With MNIST's files (see the first line that it prints), which it downloads once, it reaches about
+//! 0.98 on the 10,000 test digits; without a network, it trains on embedded digits. Takes a few
+//! seconds.
 
 use deckle::{datasets::mnist::Mnist, prelude::*};
 use deckle_examples::seed;

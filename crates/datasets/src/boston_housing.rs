@@ -18,8 +18,10 @@
 use deckle_data::Arrays;
 
 use crate::{
-    Info, Loaded, Result,
+    Info, Loaded, Remote, Result,
     housing::{Housing, housing_setters},
+    lookup::Lookup,
+    remote::keras_url,
     search::{Files, Other},
 };
 
@@ -30,6 +32,12 @@ pub const INFO: Info = Info {
     contents: "506 suburbs of Boston, 13 numbers each, and the median price in $1000",
     source: "boston_housing.npz of Keras, \
              https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    // The sum that Keras's `load_data` has.
+    downloads: &[Remote::new(
+        "boston_housing.npz",
+        "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5",
+        &[keras_url!("boston_housing.npz")],
+    )],
     licence: "PDDL",
     citation: "D. Harrison and D. L. Rubinfeld, Hedonic housing prices and the demand for clean \
                air, Journal of Environmental Economics and Management 5, 1978",
@@ -62,6 +70,7 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// `boston_housing` of the folder that the environment variable `DECKLE_DATA_DIR` names, in that
 /// folder itself, and in the subfolder `deckle/boston_housing` of the user's cache. In its place
 /// there may be `boston_house_prices.csv`, the same as a table, also in `embeddable/tabular`.
+/// If neither is anywhere, the first is downloaded into the last folder, once, and checked.
 ///
 /// # Examples
 ///
@@ -99,7 +108,7 @@ impl BostonHousing {
             info: &INFO,
             files: FILES,
             columns: COLUMNS.len(),
-            folder: None,
+            lookup: Lookup::new(),
             test_split: 0.2,
             seed: 113,
             rows: usize::MAX,

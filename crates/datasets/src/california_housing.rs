@@ -12,8 +12,10 @@
 use deckle_data::Arrays;
 
 use crate::{
-    Info, Loaded, Result,
+    Info, Loaded, Remote, Result,
     housing::{Housing, housing_setters},
+    lookup::Lookup,
+    remote::keras_url,
     search::Files,
 };
 
@@ -24,6 +26,12 @@ pub const INFO: Info = Info {
     contents: "20,640 districts of California, 8 numbers each, and the median price in $",
     source: "california_housing.npz of Keras, \
              https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    // The sum that Keras's `load_data` has.
+    downloads: &[Remote::new(
+        "california_housing.npz",
+        "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f",
+        &[keras_url!("california_housing.npz")],
+    )],
     licence: "public",
     citation: "R. K. Pace and R. Barry, Sparse spatial autoregressions, Statistics and \
                Probability Letters 33, 1997",
@@ -92,7 +100,7 @@ impl CaliforniaHousing {
             info: &INFO,
             files: Files::whole(&[&["california_housing.npz"]]),
             columns: COLUMNS.len(),
-            folder: None,
+            lookup: Lookup::new(),
             test_split: 0.2,
             seed: 113,
             rows: usize::MAX,

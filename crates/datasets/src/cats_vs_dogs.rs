@@ -28,6 +28,7 @@ pub const INFO: Info = Info {
     contents: "2002 photographs of cats and dogs: 1200 to train on, 400 to validate with, 402 to \
                test on, 96 × 96 pixels",
     source: "a part of Kaggle's Dogs vs. Cats, cats_vs_dogs_96px.zip",
+    downloads: &[],
     licence: "may not be passed on",
     citation: "J. Elson, J. R. Douceur, J. Howell and J. Saul, Asirra: a CAPTCHA that exploits \
                interest-aligned manual image categorization, ACM CCS 2007",

@@ -1,6 +1,6 @@
 //! The binary files of CIFAR: records of labels and 32 × 32 pixels.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, io::Read, path::Path};
 
 use deckle_data::{Arrays, Dataset};
 use deckle_tensor::{DType, Tensor};
@@ -11,6 +11,8 @@ use crate::{Error, Info, Loaded, Place, Result, Source, gzip::Bytes, search::Fou
 const SIDE: usize = 32;
 /// Red, green and blue, one plane after the other.
 const PIXELS: usize = 3 * SIDE * SIDE;
+/// More than a file of either data set has.
+const MAX_BYTES: u64 = 1 << 28;
 
 /// How a file's records begin, and which of their labels is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -22,16 +24,29 @@ pub(crate) struct Labels {
     pub(crate) classes: u8,
 }
 
-/// Loads the files, of which the last is the one to test on.
+/// Loads the files, of which the last is the one to test on; from an archive, those of these
+/// names.
 pub(crate) fn load(
     info: &'static Info,
     found: Found,
+    names: &[&str],
     labels: Labels,
 ) -> Result<Loaded<Arrays>> {
-    let Found { folder, paths, .. } = found;
-    let (test, train) = paths.split_last().expect("a data set has files");
-    let (train, test) = (read(train, labels)?, read(std::slice::from_ref(test), labels)?);
-    let place = Place::Folder(folder);
+    let mut files = match &found.paths[..] {
+        [archive] => members(archive, names)?,
+        paths => {
+            let read = |path: &std::path::PathBuf| {
+                let name = path.display().to_string();
+                let failed = |error| Error::Io { file: name.clone(), error };
+                let len = std::fs::metadata(path).map_err(failed)?.len();
+                Ok((name, Bytes::open(path)?.rest(len)?))
+            };
+            paths.iter().map(read).collect::<Result<Vec<_>>>()?
+        }
+    };
+    let test = files.split_off(files.len() - 1);
+    let (train, test) = (records(&files, labels)?, records(&test, labels)?);
+    let place = Place::Folder(found.folder);
     let source = Source { info, place, train: train.len(), test: test.len() };
     Ok(Loaded {
         train: train.description(format!("{}, images to train on", info.name)),
@@ -40,21 +55,49 @@ pub(crate) fn load(
     })
 }
 
-fn read(paths: &[PathBuf], labels: Labels) -> Result<Arrays> {
+/// The files of these names in a tar archive, in the order of the names, whatever folder of the
+/// archive they are in.
+fn members(archive: &Path, names: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
+    let damaged = |error: std::io::Error| {
+        Error::file(archive.display(), format_args!("is damaged: {error}"))
+    };
+    let mut found = BTreeMap::new();
+    let mut reader = tar::Archive::new(Bytes::open(archive)?.into_reader());
+    for entry in reader.entries().map_err(damaged)? {
+        let entry = entry.map_err(damaged)?;
+        let path = entry.path().map_err(damaged)?;
+        let Some(&name) = names.iter().find(|&name| path.ends_with(name)) else {
+            continue;
+        };
+        let mut bytes = Vec::new();
+        entry.take(MAX_BYTES).read_to_end(&mut bytes).map_err(damaged)?;
+        found.insert(name, bytes);
+    }
+    let mut all = Vec::new();
+    for name in names {
+        let file = format!("{}, member `{name}`", archive.display());
+        match found.remove(name) {
+            Some(bytes) => all.push((file, bytes)),
+            None => return Err(Error::file(file, "is missing")),
+        }
+    }
+    Ok(all)
+}
+
+/// The records of files, which have a name for messages.
+fn records(files: &[(String, Vec<u8>)], labels: Labels) -> Result<Arrays> {
     let record = labels.count + PIXELS;
     let (mut x, mut y) = (Vec::new(), Vec::new());
-    for path in paths {
-        let name = path.display().to_string();
-        let len = std::fs::metadata(path)
-            .map_err(|error| Error::Io { file: name.clone(), error })?
-            .len();
-        if len == 0 || len % record as u64 != 0 {
+    for (name, bytes) in files {
+        if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
             return Err(Error::file(
                 name,
-                format_args!("has {len} bytes, expected records of {record} bytes"),
+                format_args!(
+                    "has {} bytes, expected records of {record} bytes",
+                    bytes.len()
+                ),
             ));
         }
-        let bytes = Bytes::open(path)?.rest(len)?;
         for record in bytes.chunks_exact(record) {
             let (head, pixels) = record.split_at(labels.count);
             let label = head[labels.at];
@@ -82,6 +125,8 @@ fn read(paths: &[PathBuf], labels: Labels) -> Result<Arrays> {
 
 #[cfg(test)]
 mod tests {
+    use flate2::{Compression, write::GzEncoder};
+
     use super::*;
     use crate::{
         cifar10::Cifar10,
@@ -135,5 +180,70 @@ mod tests {
         };
         assert_eq!(labels(&cifar), [99, 4]);
         assert_eq!(labels(&cifar.label_mode(LabelMode::Coarse)), [19, 3]);
+    }
+
+    /// A compressed archive of these members, in the folder `folder`.
+    fn archive(folder: &str, members: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let mut builder =
+            tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        for (name, bytes) in members {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            let path = format!("{folder}/{name}");
+            builder.append_data(&mut header, path, &bytes[..]).unwrap();
+        }
+        builder.into_inner().unwrap().finish().unwrap()
+    }
+
+    #[test]
+    fn the_archive_is_read_as_it_is() {
+        let scratch = Scratch::new();
+        let mut members = vec![
+            ("batches.meta.txt", b"airplane".to_vec()),
+            ("test_batch.bin", record(&[7])),
+        ];
+        for name in
+            ["5", "3", "1", "2", "4"].map(|batch| format!("data_batch_{batch}.bin"))
+        {
+            let batch = name.as_bytes()[11] - b'0';
+            members.push((name.leak(), record(&[batch])));
+        }
+        let folder = "cifar-10-batches-bin";
+        let path = scratch.write("cifar-10-binary.tar.gz", &archive(folder, &members));
+        let cifar = Cifar10::new().folder(scratch.path());
+        let loaded = cifar.load().unwrap();
+        assert_eq!(loaded.train.y().unwrap().to_vec::<u8>().unwrap(), [1, 2, 3, 4, 5]);
+        assert_eq!(loaded.test.y().unwrap().to_vec::<u8>().unwrap(), [7]);
+        assert!(loaded.source.is_whole());
+
+        let error = |bytes: &[u8]| {
+            scratch.write("cifar-10-binary.tar.gz", bytes);
+            let text = cifar.load().unwrap_err().to_string();
+            text.replace(&path.display().to_string(), "FILE")
+        };
+        let bytes = archive(folder, &members);
+        let cut = error(&bytes[..bytes.len() / 2]);
+        assert!(cut.starts_with("FILE: is damaged: "), "{cut}");
+        members[2].1.pop();
+        assert_eq!(
+            error(&archive(folder, &members)),
+            "FILE, member `data_batch_5.bin`: has 3072 bytes, expected records of 3073 bytes"
+        );
+        members.pop();
+        assert_eq!(
+            error(&archive(folder, &members)),
+            "FILE, member `data_batch_4.bin`: is missing"
+        );
+
+        let members = [("test.bin", record(&[0, 1])), ("train.bin", record(&[19, 99]))];
+        scratch.write("cifar-100-binary.tar", &{
+            let mut tar = Vec::new();
+            let bytes = archive("cifar-100-binary", &members);
+            flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut tar).unwrap();
+            tar
+        });
+        let loaded = Cifar100::new().folder(scratch.path()).load().unwrap();
+        assert_eq!(loaded.train.y().unwrap().to_vec::<u8>().unwrap(), [99]);
     }
 }

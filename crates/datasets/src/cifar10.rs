@@ -10,15 +10,14 @@
 //! # Ok::<(), deckle_datasets::Error>(())
 //! ```
 
-use std::path::{Path, PathBuf};
-
 use deckle_data::{Arrays, Batch, Dataset, image_dataset_from_directory};
 use deckle_tensor::Tensor;
 
 use crate::{
-    Info, Loaded, Place, Result, Source,
+    Info, Loaded, Place, Remote, Result, Source,
     cifar::{self, Labels},
-    search::{Files, Found, Other, Search, Which},
+    lookup::{Lookup, lookup_setters},
+    search::{Files, Found, Other, Which},
 };
 
 /// Source, licence and citation.
@@ -27,6 +26,12 @@ pub const INFO: Info = Info {
     folder: "cifar10",
     contents: "50,000 photographs to train on and 10,000 to test on, 32 × 32 pixels, 10 classes",
     source: "https://www.cs.toronto.edu/~kriz/cifar.html (binary version)",
+    // The sum that torchvision's Ruby edition and MLDatasets.jl have.
+    downloads: &[Remote::new(
+        "cifar-10-binary.tar.gz",
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        &["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"],
+    )],
     licence: "not stated",
     citation: "A. Krizhevsky, Learning multiple layers of features from tiny images, 2009",
 };
@@ -45,7 +50,8 @@ pub const CLASS_NAMES: [&str; 10] = [
     "truck",
 ];
 
-/// The files of the binary version, in the folder that its archive holds, or without it.
+/// The files of the binary version, in the folder that its archive holds, or without it; or the
+/// archive.
 ///
 /// Besides, an archive of a part of the photographs as JPEG files.
 const FILES: Files = Files {
@@ -66,6 +72,7 @@ const FILES: Files = Files {
             "cifar-10-batches-bin/data_batch_5.bin",
             "cifar-10-batches-bin/test_batch.bin",
         ],
+        &["cifar-10-binary.tar.gz"],
     ],
     others: &[Other { folder: "cifar10", names: &[JPEG] }],
 };
@@ -78,13 +85,14 @@ const JPEG: &str = "cifar10_jpeg_10k.zip";
 ///
 /// As for [`Cifar10::load`].
 pub fn load() -> Result<(Arrays, Arrays)> {
-    Cifar10::new().load().map(Loaded::into_parts)
+    Cifar10::new().load().map(Loaded::into_told_parts)
 }
 
 /// Loads CIFAR-10: images `U8` `(n, 32, 32, 3)` and labels `U8` `(n,)`.
 ///
 /// The files are those of the binary version, unpacked: `data_batch_1.bin` to
-/// `data_batch_5.bin` and `test_batch.bin`, or the folder `cifar-10-batches-bin` that has them.
+/// `data_batch_5.bin` and `test_batch.bin`, or the folder `cifar-10-batches-bin` that has them; or
+/// `cifar-10-binary.tar.gz` as it is, which is downloaded (170 MB) if there is nothing else.
 /// They are looked for in the given folder; without one, in the subfolder `cifar10` of the
 /// folder that the environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in
 /// the subfolder `deckle/cifar10` of the user's cache.
@@ -111,7 +119,7 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// [`INFO`] has source, licence and citation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cifar10 {
-    folder: Option<PathBuf>,
+    lookup: Lookup,
 }
 
 impl Cifar10 {
@@ -121,12 +129,7 @@ impl Cifar10 {
         Self::default()
     }
 
-    /// Sets the only folder to look in.
-    #[must_use]
-    pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
-        self.folder = Some(folder.as_ref().to_path_buf());
-        self
-    }
+    lookup_setters!(lookup);
 
     /// Loads the data set.
     ///
@@ -134,12 +137,13 @@ impl Cifar10 {
     ///
     /// If its files are not found, or not all, or they are damaged.
     pub fn load(&self) -> Result<Loaded<Arrays>> {
-        let search = Search::new(self.folder.as_deref());
+        let search = self.lookup.search();
         let found = search.require(&INFO, &FILES)?;
         match found.which {
             Which::Other(_) => load_jpeg(found),
             Which::Whole => {
-                cifar::load(&INFO, found, Labels { count: 1, at: 0, classes: 10 })
+                let labels = Labels { count: 1, at: 0, classes: 10 };
+                cifar::load(&INFO, found, FILES.whole[0], labels)
             }
         }
     }

@@ -9,14 +9,13 @@
 //! # Ok::<(), deckle_datasets::Error>(())
 //! ```
 
-use std::path::{Path, PathBuf};
-
 use deckle_data::Arrays;
 
 use crate::{
-    Info, Loaded, Result,
+    Info, Loaded, Remote, Result,
     cifar::{self, Labels},
-    search::{Files, Search},
+    lookup::{Lookup, lookup_setters},
+    search::Files,
 };
 
 /// Source, licence and citation.
@@ -25,14 +24,22 @@ pub const INFO: Info = Info {
     folder: "cifar100",
     contents: "50,000 photographs to train on and 10,000 to test on, 32 × 32 pixels, 100 classes",
     source: "https://www.cs.toronto.edu/~kriz/cifar.html (binary version)",
+    // The sum that torchvision's Ruby edition and MLDatasets.jl have.
+    downloads: &[Remote::new(
+        "cifar-100-binary.tar.gz",
+        "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+        &["https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"],
+    )],
     licence: "not stated",
     citation: "A. Krizhevsky, Learning multiple layers of features from tiny images, 2009",
 };
 
-/// The files of the binary version, in the folder that its archive holds, or without it.
+/// The files of the binary version, in the folder that its archive holds, or without it; or the
+/// archive.
 const FILES: Files = Files::whole(&[
     &["train.bin", "test.bin"],
     &["cifar-100-binary/train.bin", "cifar-100-binary/test.bin"],
+    &["cifar-100-binary.tar.gz"],
 ]);
 
 /// Which labels of CIFAR-100 are loaded.
@@ -57,7 +64,8 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// Loads CIFAR-100: images `U8` `(n, 32, 32, 3)` and labels `U8` `(n,)`.
 ///
 /// The files are those of the binary version, unpacked: `train.bin` and `test.bin`, or the
-/// folder `cifar-100-binary` that has them. They are looked for as [`Cifar10`] looks for its
+/// folder `cifar-100-binary` that has them; or `cifar-100-binary.tar.gz` as it is, which is
+/// downloaded (169 MB) if there is nothing else. They are looked for as [`Cifar10`] looks for its
 /// files, in the subfolder `cifar100`.
 ///
 /// # Examples
@@ -80,7 +88,7 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// [`Cifar10`]: crate::cifar10::Cifar10
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cifar100 {
-    folder: Option<PathBuf>,
+    lookup: Lookup,
     label_mode: LabelMode,
 }
 
@@ -91,12 +99,7 @@ impl Cifar100 {
         Self::default()
     }
 
-    /// Sets the only folder to look in.
-    #[must_use]
-    pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
-        self.folder = Some(folder.as_ref().to_path_buf());
-        self
-    }
+    lookup_setters!(lookup);
 
     /// Sets which labels are loaded; [`LabelMode::Fine`] by default.
     #[must_use]
@@ -115,8 +118,8 @@ impl Cifar100 {
             LabelMode::Coarse => (0, 20),
             LabelMode::Fine => (1, 100),
         };
-        let search = Search::new(self.folder.as_deref());
+        let search = self.lookup.search();
         let found = search.require(&INFO, &FILES)?;
-        cifar::load(&INFO, found, Labels { count: 2, at, classes })
+        cifar::load(&INFO, found, FILES.whole[0], Labels { count: 2, at, classes })
     }
 }

@@ -31,6 +31,19 @@ pub enum Error {
         /// Where to put them.
         help: String,
     },
+    /// A file could not be downloaded.
+    Download {
+        /// The data set's name.
+        name: &'static str,
+        /// The file's name.
+        file: &'static str,
+        /// What each server answered, or why the file cannot be written.
+        problems: Vec<String>,
+        /// The file's SHA-256 sum.
+        sha256: &'static str,
+        /// Where to put it.
+        help: String,
+    },
     /// A file does not hold what it should.
     File {
         /// The file's name.
@@ -77,6 +90,14 @@ impl fmt::Display for Error {
                 write!(f, "\n  expected: {expected}")?;
                 for folder in searched {
                     write!(f, "\n  searched: {}", folder.display())?;
+                }
+                write!(f, "\n      help: {help}")
+            }
+            Self::Download { name, file, problems, sha256, help } => {
+                write!(f, "{name}: {file} could not be downloaded")?;
+                write!(f, "\n  expected: a file with the SHA-256 sum {sha256}")?;
+                for problem in problems {
+                    write!(f, "\n       got: {problem}")?;
                 }
                 write!(f, "\n      help: {help}")
             }

@@ -10,12 +10,12 @@
 //! # Ok::<(), deckle_datasets::Error>(())
 //! ```
 
-use std::path::{Path, PathBuf};
-
 use deckle_data::{Arrays, Dataset};
 
 use crate::{
-    Info, Loaded, Place, Result, Source, labeled_images,
+    Info, Loaded, Place, Remote, Result, Source, labeled_images,
+    lookup::{Lookup, lookup_setters},
+    remote::keras_url,
     search::{Files, Other, Search, Which},
 };
 
@@ -25,6 +25,41 @@ pub const INFO: Info = Info {
     folder: "fashion_mnist",
     contents: "60,000 articles of clothing to train on and 10,000 to test on, 28 × 28 pixels",
     source: "https://github.com/zalandoresearch/fashion-mnist (four IDX files)",
+    // The sums that Keras's `load_data` has.
+    downloads: &[
+        Remote::new(
+            "train-images-idx3-ubyte.gz",
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            &[
+                keras_url!("train-images-idx3-ubyte.gz"),
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
+            ],
+        ),
+        Remote::new(
+            "train-labels-idx1-ubyte.gz",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            &[
+                keras_url!("train-labels-idx1-ubyte.gz"),
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-labels-idx1-ubyte.gz",
+            ],
+        ),
+        Remote::new(
+            "t10k-images-idx3-ubyte.gz",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            &[
+                keras_url!("t10k-images-idx3-ubyte.gz"),
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-images-idx3-ubyte.gz",
+            ],
+        ),
+        Remote::new(
+            "t10k-labels-idx1-ubyte.gz",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            &[
+                keras_url!("t10k-labels-idx1-ubyte.gz"),
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-labels-idx1-ubyte.gz",
+            ],
+        ),
+    ],
     licence: "MIT",
     citation: "H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a novel image dataset for \
                benchmarking machine learning algorithms, arXiv:1708.07747, 2017",
@@ -70,7 +105,7 @@ const FILES: Files = Files {
 ///
 /// As for [`FashionMnist::load`].
 pub fn load() -> Result<(Arrays, Arrays)> {
-    FashionMnist::new().load().map(Loaded::into_parts)
+    FashionMnist::new().load().map(Loaded::into_told_parts)
 }
 
 /// Loads Fashion-MNIST: images `U8` `(n, 28, 28)` and labels `U8` `(n,)`.
@@ -80,9 +115,11 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in the subfolder
 /// `deckle/fashion_mnist` of the user's cache. They have MNIST's names: keep them apart.
 ///
-/// Where they are not, there may be a part of the data set, 10,000 images to train on and 2000 of
+/// If they are in none of these, they are downloaded into the last (30.9 MB, once) and checked.
+///
+/// Instead of them, there may be a part of the data set, 10,000 images to train on and 2000 of
 /// the test set (`train10k-images.idx.gz`, ...), there or in `embeddable/fashion` of that folder;
-/// [`Loaded::source`] says so, and how many were read.
+/// [`Loaded::source`] says so, and how many were read. Then nothing is downloaded.
 ///
 /// # Examples
 ///
@@ -102,7 +139,7 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// [`INFO`] has source, licence and citation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FashionMnist {
-    folder: Option<PathBuf>,
+    lookup: Lookup,
 }
 
 impl FashionMnist {
@@ -112,12 +149,7 @@ impl FashionMnist {
         Self::default()
     }
 
-    /// Sets the only folder to look in.
-    #[must_use]
-    pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
-        self.folder = Some(folder.as_ref().to_path_buf());
-        self
-    }
+    lookup_setters!(lookup);
 
     /// Loads the data set.
     ///
@@ -125,7 +157,7 @@ impl FashionMnist {
     ///
     /// If its files are not found, or not all, or they are damaged or do not belong together.
     pub fn load(&self) -> Result<Loaded<Arrays>> {
-        load_from(&Search::new(self.folder.as_deref()))
+        load_from(&self.lookup.search())
     }
 }
 
@@ -150,6 +182,8 @@ fn load_from(search: &Search) -> Result<Loaded<Arrays>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::scratch::{Scratch, real_data};
 

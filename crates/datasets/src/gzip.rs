@@ -46,6 +46,11 @@ impl<'a> Bytes<'a> {
         Self { reader: Box::new(GzDecoder::new(reader)), name, limit }
     }
 
+    /// The bytes one after the other.
+    pub(crate) fn into_reader(self) -> impl Read + 'a {
+        self.reader
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

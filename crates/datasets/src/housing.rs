@@ -1,12 +1,13 @@
 //! Tables of numbers with a price for each row, shuffled and split as Keras does.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use deckle_data::{Arrays, Csv, Dataset};
 use deckle_tensor::{DType, Tensor, shape_text};
 
 use crate::{
     Error, Info, Loaded, Place, Result, Source,
+    lookup::Lookup,
     mersenne_twister::MersenneTwister,
     npz::Archive,
     search::{Files, Search, Which},
@@ -18,7 +19,7 @@ pub(crate) struct Housing {
     pub(crate) info: &'static Info,
     pub(crate) files: Files,
     pub(crate) columns: usize,
-    pub(crate) folder: Option<PathBuf>,
+    pub(crate) lookup: Lookup,
     pub(crate) test_split: f64,
     pub(crate) seed: u32,
     /// How many of the first rows are used.
@@ -27,7 +28,7 @@ pub(crate) struct Housing {
 
 impl Housing {
     pub(crate) fn load(&self) -> Result<Loaded<Arrays>> {
-        self.load_from(&Search::new(self.folder.as_deref()))
+        self.load_from(&self.lookup.search())
     }
 
     fn load_from(&self, search: &Search) -> Result<Loaded<Arrays>> {
@@ -88,12 +89,7 @@ fn from_table(path: &Path) -> Result<(Tensor, Tensor)> {
 /// The setters that both loaders have.
 macro_rules! housing_setters {
     () => {
-        /// Sets the only folder to look in; then a missing file is an error.
-        #[must_use]
-        pub fn folder(mut self, folder: impl AsRef<std::path::Path>) -> Self {
-            self.0.folder = Some(folder.as_ref().to_path_buf());
-            self
-        }
+        crate::lookup::lookup_setters!(0.lookup);
 
         /// Sets the fraction to test on; 0.2 by default.
         #[must_use]

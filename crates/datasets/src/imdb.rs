@@ -11,13 +11,15 @@
 //! # Ok::<(), deckle_datasets::Error>(())
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::{
-    Error, Info, LabeledSequences, Loaded, Place, Result, Source, WordIndex,
+    Error, Info, LabeledSequences, Loaded, Place, Remote, Result, Source, WordIndex,
+    lookup::{Lookup, lookup_setters},
     mersenne_twister::MersenneTwister,
     npz::Archive,
-    search::{Files, Search},
+    remote::keras_url,
+    search::Files,
     tokens::{Tokens, token_setters},
 };
 
@@ -28,6 +30,13 @@ pub const INFO: Info = Info {
     contents: "25,000 reviews of films to train on and 25,000 to test on; 0 negative, 1 positive",
     source: "imdb.npz and imdb_word_index.json of Keras, \
              https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    // Of the word index, Keras has an MD5 sum only.
+    // The sum that Keras's `load_data` has.
+    downloads: &[Remote::new(
+        "imdb.npz",
+        "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
+        &[keras_url!("imdb.npz")],
+    )],
     licence: "for research; the reviews belong to their authors",
     citation: "A. L. Maas, R. E. Daly, P. T. Pham, D. Huang, A. Y. Ng and C. Potts, Learning Word \
                Vectors for Sentiment Analysis, ACL 2011",
@@ -64,7 +73,8 @@ pub fn word_index() -> Result<WordIndex> {
 ///
 /// `imdb.npz` is looked for in the given folder; without one, in the subfolder `imdb` of the
 /// folder that the environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in
-/// the subfolder `deckle/imdb` of the user's cache.
+/// the subfolder `deckle/imdb` of the user's cache. If it is nowhere, it is downloaded into the
+/// last, once, and checked.
 ///
 /// # Examples
 ///
@@ -89,7 +99,7 @@ pub fn word_index() -> Result<WordIndex> {
 /// [`INFO`] has source, licence and citation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imdb {
-    folder: Option<PathBuf>,
+    lookup: Lookup,
     tokens: Tokens,
     seed: u32,
 }
@@ -104,15 +114,10 @@ impl Imdb {
     /// The data set with Keras's defaults, wherever it is found.
     #[must_use]
     pub const fn new() -> Self {
-        Self { folder: None, tokens: Tokens::new(), seed: 113 }
+        Self { lookup: Lookup::new(), tokens: Tokens::new(), seed: 113 }
     }
 
-    /// Sets the only folder to look in.
-    #[must_use]
-    pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
-        self.folder = Some(folder.as_ref().to_path_buf());
-        self
-    }
+    lookup_setters!(lookup);
 
     token_setters!();
 
@@ -129,7 +134,7 @@ impl Imdb {
     ///
     /// If the file is missing or damaged, or `maxlen` leaves no review.
     pub fn load(&self) -> Result<Loaded<LabeledSequences>> {
-        let search = Search::new(self.folder.as_deref());
+        let search = self.lookup.search();
         let found = search.require(&INFO, &FILES)?;
         let path = &found.paths[0];
         let archive = Archive::open(path)?;
@@ -165,7 +170,7 @@ impl Imdb {
     ///
     /// If the file is missing or damaged.
     pub fn word_index(&self) -> Result<WordIndex> {
-        let search = Search::new(self.folder.as_deref());
+        let search = self.lookup.search();
         let found = search.require(&INFO, &WORD_INDEX)?;
         Ok(WordIndex::read(&found.paths[0])?.index_from(self.tokens.index_from))
     }

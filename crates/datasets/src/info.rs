@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::search::Search;
+use crate::{Remote, search::Search};
 
 /// Source, licence and citation of a data set.
 ///
@@ -26,6 +26,8 @@ pub struct Info {
     pub contents: &'static str,
     /// Where the files can be had.
     pub source: &'static str,
+    /// The files that are downloaded where they are not found.
+    pub downloads: &'static [Remote],
     /// The terms under which they may be used.
     pub licence: &'static str,
     /// The work to cite.

@@ -4,7 +4,7 @@
 //! use deckle_data::Dataset;
 //! use deckle_datasets::mnist::Mnist;
 //!
-//! let mnist = Mnist::new().load()?;
+//! let mnist = Mnist::new().offline().load()?;
 //! // Says what was loaded, and from where.
 //! println!("{}", mnist.source);
 //! assert_eq!(mnist.train.example().inputs[0].spec.shape, [28, 28]);
@@ -38,7 +38,12 @@
 //! 3. In the user's cache: `~/.cache/deckle/mnist`, or what the operating system calls it.
 //! 4. A part of Fashion-MNIST, of MNIST's digits or of CIFAR-10, and Boston housing as a table: in
 //!    the same folders, and in the subfolders of `embeddable` in `DECKLE_DATA_DIR`.
-//! 5. For MNIST, in the program itself: 10,000 digits of the 60,000 to train on.
+//! 5. On the network, into the user's cache, where the file's SHA-256 sum is known ([`Info`]'s
+//!    `downloads`): with the feature `download`, which the crate `deckle` has by default, and
+//!    unless the loader is `offline` or the environment variable `DECKLE_OFFLINE` is set. Several
+//!    servers are asked in turn; a download that broke off goes on the next time; a file gets its
+//!    name when its sum is right. Proxies are those of `HTTPS_PROXY` and `NO_PROXY`.
+//! 6. For MNIST, in the program itself: 10,000 digits of the 60,000 to train on.
 //!
 //! [`Loaded::source`] says what was read, and from where; [`Source::is_whole`] whether it is the
 //! whole data set.
@@ -53,6 +58,8 @@ pub mod cats_vs_dogs;
 mod cifar;
 pub mod cifar10;
 pub mod cifar100;
+#[cfg(feature = "download")]
+mod download;
 mod error;
 pub mod fashion_mnist;
 mod gzip;
@@ -64,10 +71,12 @@ mod labeled_images;
 mod labeled_sequences;
 pub mod lists;
 mod loaded;
+mod lookup;
 mod mersenne_twister;
 pub mod mnist;
 mod npz;
 mod pickle;
+mod remote;
 pub mod reuters;
 #[cfg(test)]
 mod scratch;
@@ -81,6 +90,7 @@ pub use error::{Error, Result};
 pub use info::Info;
 pub use labeled_sequences::LabeledSequences;
 pub use loaded::{Loaded, Place, Source};
+pub use remote::Remote;
 pub use word_index::WordIndex;
 
 /// What is known of each data set.

@@ -1,6 +1,6 @@
 //! A data set that was loaded: [`Loaded`], and its [`Source`].
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, io::Write, path::PathBuf};
 
 use crate::Info;
 
@@ -35,6 +35,16 @@ impl<T> Loaded<T> {
     #[must_use]
     pub fn into_parts(self) -> (T, T) {
         (self.train, self.test)
+    }
+
+    /// The same; says on standard error what this is, if it is not the whole data set, as nobody
+    /// will have the source.
+    pub(crate) fn into_told_parts(self) -> (T, T) {
+        if !self.source.is_whole() {
+            // A closed standard error is no reason to stop.
+            drop(writeln!(std::io::stderr(), "{}", self.source));
+        }
+        self.into_parts()
     }
 }
 

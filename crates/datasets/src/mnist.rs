@@ -1,26 +1,24 @@
 //! MNIST: 70,000 handwritten digits of 28 × 28 pixels.
 //!
-//! ```
-//! use deckle_data::Dataset;
+//! ```no_run
 //! use deckle_datasets::mnist;
 //! use deckle_tensor::DType;
 //!
 //! let (train, test) = mnist::load()?;
-//! assert_eq!(train.x().shape()[1..], [28, 28]);
+//! assert_eq!(train.x().shape(), [60_000, 28, 28]);
 //! assert_eq!(train.y()?.dtype(), DType::U8);
 //! # let _ = test;
 //! # Ok::<(), deckle_datasets::Error>(())
 //! ```
 
-use std::path::{Path, PathBuf};
-
 use deckle_data::{Arrays, Dataset};
 
 use crate::{
-    Info, Loaded, Place, Result, Source,
+    Error, Info, Loaded, Place, Remote, Result, Source,
     gzip::Bytes,
     idx,
     labeled_images::{self, checked},
+    lookup::{Lookup, lookup_setters},
     search::{Files, Found, Other, Search, Which},
 };
 
@@ -30,6 +28,41 @@ pub const INFO: Info = Info {
     folder: "mnist",
     contents: "60,000 handwritten digits to train on and 10,000 to test on, 28 × 28 pixels",
     source: "http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras",
+    // The sums of the original files.
+    downloads: &[
+        Remote::new(
+            "train-images-idx3-ubyte.gz",
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            &[
+                "https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz",
+                "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
+            ],
+        ),
+        Remote::new(
+            "train-labels-idx1-ubyte.gz",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            &[
+                "https://storage.googleapis.com/cvdf-datasets/mnist/train-labels-idx1-ubyte.gz",
+                "https://ossci-datasets.s3.amazonaws.com/mnist/train-labels-idx1-ubyte.gz",
+            ],
+        ),
+        Remote::new(
+            "t10k-images-idx3-ubyte.gz",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            &[
+                "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-images-idx3-ubyte.gz",
+                "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-images-idx3-ubyte.gz",
+            ],
+        ),
+        Remote::new(
+            "t10k-labels-idx1-ubyte.gz",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            &[
+                "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-labels-idx1-ubyte.gz",
+                "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-labels-idx1-ubyte.gz",
+            ],
+        ),
+    ],
     licence: "CC BY-SA 3.0",
     citation: "Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to \
                document recognition, Proceedings of the IEEE 86(11), 1998",
@@ -53,15 +86,17 @@ const FILES: Files = Files {
     others: &[Other { folder: "mnist10k", names: &["images.idx.gz", "labels.idx.gz"] }],
 };
 
-/// Loads MNIST from where it is found: `DECKLE_DATA_DIR`, the cache, or the embedded sample.
+/// Loads MNIST from where it is found: `DECKLE_DATA_DIR`, the cache, the network, or the embedded
+/// sample.
 ///
-/// [`Mnist::load`] also says which of these it was. Each part prints it too.
+/// [`Mnist::load`] also says which of these it was. Each part prints it too; what is not the whole
+/// data set is told on standard error.
 ///
 /// # Errors
 ///
 /// As for [`Mnist::load`].
 pub fn load() -> Result<(Arrays, Arrays)> {
-    Mnist::new().load().map(Loaded::into_parts)
+    Mnist::new().load().map(Loaded::into_told_parts)
 }
 
 /// Loads MNIST: images `U8` `(n, 28, 28)` and labels `U8` `(n,)`.
@@ -71,9 +106,14 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// folder that the environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in
 /// the subfolder `deckle/mnist` of the user's cache.
 ///
-/// If they are in none of these, there are 10,000 digits, of `embeddable/mnist10k` in
-/// `DECKLE_DATA_DIR` or embedded in the program: 8000 to train on and 2000 to test on. They are the first 10,000 of the *training* digits in another order, so an accuracy
-/// on these 2000 is not an accuracy on MNIST's test set. [`Loaded::source`] tells.
+/// If they are in none of these, they are downloaded into the last (11.6 MB, once) and checked.
+/// [`Mnist::offline`] or `DECKLE_OFFLINE=1` forbids it.
+///
+/// Who has no network is not stopped: there are 10,000 digits, of `embeddable/mnist10k` in
+/// `DECKLE_DATA_DIR` (which is preferred to a download) or embedded in the program; 8000 to train on
+/// and 2000 to test on. They are the first 10,000 of the *training* digits in another order, so an
+/// accuracy on these 2000 is not an accuracy on MNIST's test set. [`Loaded::source`] tells, and why
+/// the whole set could not be downloaded.
 ///
 /// # Examples
 ///
@@ -88,15 +128,14 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 ///
 /// # Keras
 ///
-/// `keras.datasets.mnist.load_data()`, which downloads; here, files are put where they are
-/// looked for.
+/// `keras.datasets.mnist.load_data()`.
 ///
 /// # References
 ///
 /// [`INFO`] has source, licence and citation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mnist {
-    folder: Option<PathBuf>,
+    lookup: Lookup,
     embedded: bool,
 }
 
@@ -107,12 +146,7 @@ impl Mnist {
         Self::default()
     }
 
-    /// Sets the only folder to look in; then a missing file is an error.
-    #[must_use]
-    pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
-        self.folder = Some(folder.as_ref().to_path_buf());
-        self
-    }
+    lookup_setters!(lookup);
 
     /// Takes the embedded digits, without looking for files.
     #[must_use]
@@ -128,18 +162,25 @@ impl Mnist {
     /// If files were found, but not all, or they are damaged or do not belong together; if there
     /// are none in the folder that was given.
     pub fn load(&self) -> Result<Loaded<Arrays>> {
-        self.load_from(&Search::new(self.folder.as_deref()))
+        self.load_from(&self.lookup.search())
     }
 
     fn load_from(&self, search: &Search) -> Result<Loaded<Arrays>> {
         if self.embedded {
-            return embedded(search);
+            return embedded(search, None);
         }
-        match search.find(&INFO, &FILES)? {
-            Some(found) => from_files(&found),
-            None if search.explicit.is_some() => Err(search.not_found(&INFO, &FILES)),
-            None => embedded(search),
-        }
+        choose(search, search.obtain(&INFO, &FILES))
+    }
+}
+
+/// The files, or the embedded digits if there are none: who has no network is not stopped.
+fn choose(search: &Search, obtained: Result<Option<Found>>) -> Result<Loaded<Arrays>> {
+    match obtained {
+        Ok(Some(found)) => from_files(&found),
+        Ok(None) if search.explicit.is_some() => Err(search.not_found(&INFO, &FILES)),
+        Ok(None) => embedded(search, None),
+        Err(error @ Error::Download { .. }) => embedded(search, Some(&error)),
+        Err(error) => Err(error),
     }
 }
 
@@ -153,13 +194,16 @@ fn from_files(found: &Found) -> Result<Loaded<Arrays>> {
     loaded(train, test, "digits", Place::Folder(folder))
 }
 
-fn embedded(search: &Search) -> Result<Loaded<Arrays>> {
+fn embedded(search: &Search, failed: Option<&Error>) -> Result<Loaded<Arrays>> {
     let images = "MNIST's embedded images";
     let labels = "MNIST's embedded labels";
     let x = idx::parse(Bytes::embedded(deckle_mnist_sample::IMAGES, images))?;
     let y = idx::parse(Bytes::embedded(deckle_mnist_sample::LABELS, labels))?;
     let all = checked(&images, x, &labels, y)?;
-    let help = format!("{} ({})", search.place_text(&INFO), FILES.whole_text());
+    let mut help = format!("{} ({})", search.place_text(&INFO), FILES.whole_text());
+    if let Some(Error::Download { problems, .. }) = failed {
+        help = format!("{help}; they could not be downloaded: {}", problems.join("; "));
+    }
     sample(&all, Place::Embedded { sample: "10,000 embedded digits", help })
 }
 

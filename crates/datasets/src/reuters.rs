@@ -9,16 +9,16 @@
 //! # Ok::<(), deckle_datasets::Error>(())
 //! ```
 
-use std::path::{Path, PathBuf};
-
 use deckle_data::Error as DataError;
 
 use crate::{
-    Info, LabeledSequences, Loaded, Place, Result, Source, WordIndex,
+    Info, LabeledSequences, Loaded, Place, Remote, Result, Source, WordIndex,
     imdb::check_labels,
+    lookup::{Lookup, lookup_setters},
     mersenne_twister::MersenneTwister,
     npz::Archive,
-    search::{Files, Search},
+    remote::keras_url,
+    search::Files,
     tokens::{Tokens, token_setters},
 };
 
@@ -29,6 +29,13 @@ pub const INFO: Info = Info {
     contents: "11,228 newswires of 46 topics",
     source: "reuters.npz and reuters_word_index.json of Keras, \
              https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    // Of the word index, Keras has an MD5 sum only.
+    // The sum that Keras's `load_data` has.
+    downloads: &[Remote::new(
+        "reuters.npz",
+        "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916",
+        &[keras_url!("reuters.npz")],
+    )],
     licence: "for research",
     citation: "D. D. Lewis, Reuters-21578 Text Categorization Test Collection, Distribution 1.0, \
                1997",
@@ -112,7 +119,8 @@ pub fn word_index() -> Result<WordIndex> {
 ///
 /// `reuters.npz` is looked for in the given folder; without one, in the subfolder `reuters` of
 /// the folder that the environment variable `DECKLE_DATA_DIR` names, in that folder itself, and
-/// in the subfolder `deckle/reuters` of the user's cache.
+/// in the subfolder `deckle/reuters` of the user's cache. If it is nowhere, it is downloaded into
+/// the last, once, and checked.
 ///
 /// # Examples
 ///
@@ -136,7 +144,7 @@ pub fn word_index() -> Result<WordIndex> {
 /// [`INFO`] has source, licence and citation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reuters {
-    folder: Option<PathBuf>,
+    lookup: Lookup,
     tokens: Tokens,
     seed: u32,
     test_split: f64,
@@ -152,15 +160,10 @@ impl Reuters {
     /// The data set with Keras's defaults, wherever it is found.
     #[must_use]
     pub const fn new() -> Self {
-        Self { folder: None, tokens: Tokens::new(), seed: 113, test_split: 0.2 }
+        Self { lookup: Lookup::new(), tokens: Tokens::new(), seed: 113, test_split: 0.2 }
     }
 
-    /// Sets the only folder to look in.
-    #[must_use]
-    pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
-        self.folder = Some(folder.as_ref().to_path_buf());
-        self
-    }
+    lookup_setters!(lookup);
 
     token_setters!();
 
@@ -190,7 +193,7 @@ impl Reuters {
                 .got(self.test_split)
                 .into());
         }
-        let search = Search::new(self.folder.as_deref());
+        let search = self.lookup.search();
         let found = search.require(&INFO, &FILES)?;
         let path = &found.paths[0];
         let archive = Archive::open(path)?;
@@ -220,7 +223,7 @@ impl Reuters {
     ///
     /// If the file is missing or damaged.
     pub fn word_index(&self) -> Result<WordIndex> {
-        let search = Search::new(self.folder.as_deref());
+        let search = self.lookup.search();
         let found = search.require(&INFO, &WORD_INDEX)?;
         Ok(WordIndex::read(&found.paths[0])?.index_from(self.tokens.index_from))
     }

@@ -2,15 +2,30 @@
 
 use std::{
     env,
+    ffi::OsString,
     path::{Path, PathBuf},
 };
 
 use etcetera::BaseStrategy;
 
-use crate::{Error, Info, Result};
+use crate::{Error, Info, Remote, Result};
 
 /// The environment variable that names a folder of data sets.
 pub(crate) const DATA_DIR: &str = "DECKLE_DATA_DIR";
+
+/// The environment variable that forbids downloads.
+const OFFLINE: &str = "DECKLE_OFFLINE";
+
+/// Whether files that are nowhere are downloaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// The program cannot, or the folder is given.
+    #[default]
+    Absent,
+    /// The program could.
+    Forbidden,
+    Allowed,
+}
 
 /// The folders in which data sets are looked for.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +36,8 @@ pub(crate) struct Search {
     pub(crate) data_dir: Option<PathBuf>,
     /// As `data_dir`, in the user's cache.
     pub(crate) cache: Option<PathBuf>,
+    /// Whether what is in none of them is brought into the cache.
+    pub(crate) network: Network,
 }
 
 /// The files that hold a data set.
@@ -65,6 +82,20 @@ pub(crate) enum Which {
     Other(usize),
 }
 
+impl Network {
+    /// What the environment says; the tests of this crate ask no server but their own.
+    fn new(explicit: Option<&Path>) -> Self {
+        let offline = |value: OsString| !value.is_empty() && value != "0";
+        if cfg!(test) || !cfg!(feature = "download") || explicit.is_some() {
+            Self::Absent
+        } else if env::var_os(OFFLINE).is_some_and(offline) {
+            Self::Forbidden
+        } else {
+            Self::Allowed
+        }
+    }
+}
+
 impl Search {
     /// The explicit folder or, without one, those of the environment.
     pub(crate) fn new(explicit: Option<&Path>) -> Self {
@@ -74,7 +105,16 @@ impl Search {
             explicit: explicit.map(Path::to_path_buf),
             data_dir: data_dir.map(PathBuf::from),
             cache: cache.map(|strategy| strategy.cache_dir().join("deckle")),
+            network: Network::new(explicit),
         }
+    }
+
+    /// The same, which downloads nothing.
+    pub(crate) fn offline(mut self) -> Self {
+        if self.network == Network::Allowed {
+            self.network = Network::Forbidden;
+        }
+        self
     }
 
     /// The folders in the order of the search.
@@ -111,9 +151,16 @@ impl Search {
     ///
     /// If a folder has some files of a list, but not all.
     pub(crate) fn find(&self, info: &Info, files: &Files) -> Result<Option<Found>> {
+        let download = self.download_of(info, files);
         for folder in self.folders(info) {
-            if let Some(paths) = complete(&folder, files.whole)? {
-                return Ok(Some(Found { which: Which::Whole, folder, paths }));
+            match complete(&folder, files.whole) {
+                Ok(Some(paths)) => {
+                    return Ok(Some(Found { which: Which::Whole, folder, paths }));
+                }
+                Ok(None) => {}
+                // What is missing there is downloaded.
+                Err(_) if download.as_ref().is_some_and(|(into, _)| *into == folder) => {}
+                Err(error) => return Err(error),
             }
         }
         for (at, other) in files.others.iter().enumerate() {
@@ -126,20 +173,45 @@ impl Search {
         Ok(None)
     }
 
-    /// As [`Search::find`], for data sets without a sample.
+    /// The folder of the cache, and the files that can be downloaded into it: those of the first
+    /// list of which all can.
+    fn download_of(&self, info: &Info, files: &Files) -> Option<(PathBuf, Vec<Remote>)> {
+        let cache = self.cache.as_ref().filter(|_| self.network == Network::Allowed)?;
+        Some((cache.join(info.folder), remotes(info, files)?))
+    }
+
+    /// As [`Search::find`]; what is found nowhere is downloaded, if it may be.
+    pub(crate) fn obtain(&self, info: &Info, files: &Files) -> Result<Option<Found>> {
+        let found = self.find(info, files)?;
+        #[cfg(feature = "download")]
+        if let (None, Some((folder, remotes))) = (&found, self.download_of(info, files)) {
+            crate::download::fetch(info, &remotes, &folder)?;
+            return self.find(info, files);
+        }
+        Ok(found)
+    }
+
+    /// As [`Search::obtain`], for data sets without a sample.
     pub(crate) fn require(&self, info: &Info, files: &Files) -> Result<Found> {
-        match self.find(info, files)? {
+        match self.obtain(info, files)? {
             Some(found) => Ok(found),
             None => Err(self.not_found(info, files)),
         }
     }
 
     pub(crate) fn not_found(&self, info: &Info, files: &Files) -> Error {
+        let forbidden = match self.network {
+            Network::Forbidden if remotes(info, files).is_some() => {
+                "; they would be downloaded, but `offline` or DECKLE_OFFLINE forbids it"
+            }
+            _ => "",
+        };
+        let place = self.place_text(info);
         Error::NotFound {
             name: info.name,
             expected: files.text(),
             searched: self.folders(info),
-            help: format!("{}; source: {}", self.place_text(info), info.source),
+            help: format!("{place}; source: {}{forbidden}", info.source),
         }
     }
 
@@ -177,6 +249,13 @@ impl Files {
     }
 }
 
+/// The files of the first list of which all can be downloaded.
+fn remotes(info: &Info, files: &Files) -> Option<Vec<Remote>> {
+    let remote = |name: &&str| info.downloads.iter().find(|file| file.name == *name);
+    let all = |names: &&[&str]| names.iter().map(|name| remote(name).copied()).collect();
+    files.whole.iter().find_map(all)
+}
+
 fn lists_text<'a>(lists: impl Iterator<Item = &'a [&'a str]>) -> String {
     let all = |names: &[&str]| match names {
         [first @ .., last] if !first.is_empty() => {
@@ -209,7 +288,8 @@ fn complete(folder: &Path, lists: &[&[&str]]) -> Result<Option<Vec<PathBuf>>> {
     }
 }
 
-fn existing(folder: &Path, name: &str) -> Option<PathBuf> {
+/// The path of a file, with or without `.gz`, if there is one.
+pub(crate) fn existing(folder: &Path, name: &str) -> Option<PathBuf> {
     let plain = name.strip_suffix(".gz");
     [Some(name), plain]
         .into_iter()
@@ -244,6 +324,7 @@ mod tests {
             explicit: None,
             data_dir: Some(folder("data")),
             cache: Some(folder("cache")),
+            ..Search::default()
         };
         assert_eq!(search.find(&INFO, &FILES).unwrap(), None);
 
@@ -269,6 +350,7 @@ mod tests {
             explicit: None,
             data_dir: Some(folder("data")),
             cache: Some(folder("cache")),
+            ..Search::default()
         };
         let which = || search.find(&INFO, &FILES).unwrap().unwrap().which;
         for part in ["data/part", "data/embeddable/part", "data/mnist"] {
@@ -290,6 +372,43 @@ mod tests {
     }
 
     #[test]
+    fn tests_ask_no_server() {
+        assert_eq!(Search::new(None).network, Network::Absent);
+    }
+
+    #[test]
+    fn what_may_not_be_downloaded_is_said() {
+        let files = Files::whole(&[&["mnist.npz"], &["t10k-labels-idx1-ubyte.gz"]]);
+        let search = Search {
+            cache: Some("cache".into()),
+            network: Network::Allowed,
+            ..Search::default()
+        };
+        let (folder, remotes) = search.download_of(&INFO, &files).unwrap();
+        assert_eq!((folder, remotes[0].name), ("cache/mnist".into(), files.whole[1][0]));
+        assert_eq!(remotes.len(), 1);
+        let other = Files::whole(&[&["mnist.npz"], &["t10k-labels-idx1-ubyte.gz", "x"]]);
+        assert_eq!(search.download_of(&INFO, &other), None);
+
+        let search = search.offline();
+        assert_eq!(search.download_of(&INFO, &files), None);
+        let help = |search: &Search, files| {
+            let text = search.require(&INFO, files).unwrap_err().to_string();
+            text.lines().last().unwrap().to_owned()
+        };
+        let text = help(&search, &files);
+        let end = "or mnist.npz of Keras; they would be downloaded, but `offline` or \
+                   DECKLE_OFFLINE forbids it";
+        assert!(text.ends_with(end), "{text}");
+        // What cannot be downloaded, or not by this program, is not spoken of.
+        for (network, files) in [(Network::Forbidden, &other), (Network::Absent, &files)]
+        {
+            let text = help(&Search { network, ..search.clone() }, files);
+            assert!(text.ends_with("or mnist.npz of Keras"), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let scratch = Scratch::new();
         let there = scratch.write("b.gz", b"");
@@ -307,6 +426,7 @@ mod tests {
             explicit: None,
             data_dir: Some("data".into()),
             cache: Some("cache".into()),
+            ..Search::default()
         };
         assert_eq!(
             search.require(&INFO, &FILES).unwrap_err().to_string(),

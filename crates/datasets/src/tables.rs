@@ -182,6 +182,7 @@ pub const JENA: Info = Info {
     folder: "jena_climate",
     contents: "the weather of every ten minutes at Jena, 14 columns or more",
     source: "https://www.bgc-jena.mpg.de/wetter/ (or jena_climate_2009_2016.csv of Keras)",
+    downloads: &[],
     licence: "not stated",
     citation: "Max Planck Institute for Biogeochemistry, Jena",
 };

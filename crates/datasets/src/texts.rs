@@ -19,7 +19,7 @@ use deckle_data::read_zip_member;
 use deckle_tensor::{Tensor, f16};
 
 use crate::{
-    Error, Info, Result,
+    Error, Info, Remote, Result,
     gzip::Bytes,
     imdb, reuters,
     search::{Files, Other, Search},
@@ -41,6 +41,15 @@ pub const BOOKS: Info = Info {
     folder: "text",
     contents: "works of F. Nietzsche, W. Shakespeare, H. Melville and J. Austen",
     source: "nietzsche.txt of Keras; tinyshakespeare.txt of A. Karpathy; Project Gutenberg",
+    // The sum that many programs on GitHub have for this file.
+    downloads: &[Remote::new(
+        "tinyshakespeare.txt",
+        "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        &[
+            "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/\
+             input.txt",
+        ],
+    )],
     licence: "public domain",
     citation: "A. Karpathy, The unreasonable effectiveness of recurrent neural networks, 2015",
 };
@@ -51,6 +60,7 @@ pub const GLOVE: Info = Info {
     folder: "glove",
     contents: "vectors of 100 numbers for the 10,000 most frequent words",
     source: "https://nlp.stanford.edu/projects/glove/ (a part of glove.6B, as 16-bit numbers)",
+    downloads: &[],
     licence: "PDDL 1.0",
     citation: "J. Pennington, R. Socher and C. D. Manning, GloVe: global vectors for word \
                representation, EMNLP 2014",
@@ -62,6 +72,7 @@ pub const PAIRS: Info = Info {
     folder: "translation",
     contents: "118,964 pairs of sentences",
     source: "spa-eng.zip of Anki and Tatoeba",
+    downloads: &[],
     licence: "CC BY 2.0",
     citation: "the Tatoeba project, tatoeba.org",
 };
@@ -138,7 +149,7 @@ pub fn nietzsche(folder: Option<&Path>) -> Result<String> {
     book(folder, &NIETZSCHE)
 }
 
-/// Plays of Shakespeare: 1,115,394 bytes.
+/// Plays of Shakespeare: 1,115,394 bytes, downloaded if the file is nowhere.
 ///
 /// # Errors
 ///

@@ -31,11 +31,13 @@
 //! | [`nn`]        | layers, activations, initializers, losses, models                       |
 //! | [`optim`]     | optimizers and learning-rate schedules                                  |
 //! | [`data`]      | data sets, batches, preprocessing                                       |
-//! | [`datasets`]  | MNIST, IMDB, Reuters                                                    |
+//! | [`datasets`]  | MNIST, IMDB, Reuters and more, downloaded with the feature `download`    |
 //! | [`formats`]   | `.keras` archives and HDF5 weights                                      |
 //! | [`train`]     | compile, fit, evaluate, predict                                         |
 //! | [`plot`]      | curves, graphs of models, grids of images, as SVG and PNG                |
 //! | [`cpu`]       | the fast CPU backend, the default device                                |
+//!
+//! The feature `download` is on by default; without it, nothing of a network is compiled.
 //!
 //! # Gradients without a model
 //!

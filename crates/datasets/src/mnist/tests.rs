@@ -1,6 +1,6 @@
 //! Where MNIST is found, and damaged files.
 
-use std::io::Write;
+use std::{io::Write, path::Path};
 
 use deckle_tensor::{DType, Tensor};
 use flate2::{Compression, write::GzEncoder};
@@ -156,6 +156,29 @@ fn without_files_there_are_embedded_digits() {
     };
     assert_eq!(counts(&mnist.train), [801, 902, 793, 826, 784, 690, 811, 856, 755, 782]);
     assert_eq!(counts(&mnist.test), [200, 225, 198, 206, 196, 173, 203, 214, 189, 196]);
+}
+
+#[test]
+fn without_a_network_there_are_embedded_digits() {
+    let search = Search { cache: Some("cache".into()), ..Search::default() };
+    let failed = || Error::Download {
+        name: "MNIST",
+        file: "train-images-idx3-ubyte.gz",
+        problems: vec!["a: cannot be reached".into(), "b: answers 404 Not Found".into()],
+        sha256: "",
+        help: String::new(),
+    };
+    let mnist = choose(&search, Err(failed())).unwrap();
+    assert!(mnist.source.is_embedded());
+    let text = mnist.source.to_string();
+    let end = "or mnist.npz); they could not be downloaded: a: cannot be reached; b: answers 404 \
+               Not Found";
+    assert!(text.ends_with(end), "{text}");
+    // Whatever else is wrong is an error.
+    let damaged = Error::file("mnist.npz", "is damaged");
+    assert!(choose(&search, Err(damaged)).is_err());
+    let search = Search { explicit: Some("folder".into()), ..search };
+    assert!(choose(&search, Ok(None)).is_err());
 }
 
 #[test]

@@ -1,0 +1,367 @@
+//! Files from the network: [`fetch`].
+//!
+//! Bytes go to `NAME.part`, from where a download that was broken off goes on. A file gets its name
+//! when its SHA-256 sum is right and all files that were asked for are there, so that a folder has
+//! all of them or none. A lock keeps other processes off meanwhile.
+
+use std::{
+    fs::{self, File},
+    io::{self, IsTerminal, Read},
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use ureq::{Agent, Proxy, http::StatusCode};
+
+use crate::{Error, Info, Remote, Result, search::existing};
+
+mod part;
+#[cfg(test)]
+mod server;
+
+use part::Part;
+
+/// No file of a data set is longer, whatever a server says.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// How often a server may break off a file and be asked for the rest.
+const MAX_BREAKS: usize = 8;
+
+/// How long no server is asked after none could be reached: who loads ten data sets without a
+/// network waits once.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// When no server could be reached.
+static UNREACHABLE: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Brings files into a folder; those that are there already are left alone.
+///
+/// # Errors
+///
+/// If one of them can be had from no server, or the folder cannot be written to. What has come is
+/// kept for the next time.
+pub(crate) fn fetch(info: &Info, files: &[Remote], folder: &Path) -> Result<()> {
+    let pausing = |since: &mut Option<Instant>| {
+        since.take_if(|since| since.elapsed() >= PAUSE);
+        since.is_some()
+    };
+    let unreachable =
+        || UNREACHABLE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if pausing(&mut unreachable()) {
+        let problem = Problem::Unreachable("no server could be reached before".into());
+        let missing = files.iter().find(|file| existing(folder, file.name).is_none());
+        let Some(file) = missing.or(files.first()) else { return Ok(()) };
+        return Err(Failure { file: *file, problems: vec![problem], kept: 0 }
+            .into_error(info, folder));
+    }
+    Downloader::new().fetch(files, folder).map_err(|failure| {
+        if failure.is_unreachable() {
+            *unreachable() = Some(Instant::now());
+        }
+        failure.into_error(info, folder)
+    })
+}
+
+/// Asks servers for files.
+struct Downloader {
+    agent: Agent,
+    /// Whether somebody watches.
+    is_watched: bool,
+}
+
+/// What kept a server from giving a file, with the server's or the file's name.
+#[derive(Debug)]
+enum Problem {
+    /// A file here cannot be read or written.
+    Local(String),
+    /// No connection.
+    Unreachable(String),
+    /// The server broke off; it may be asked for the rest.
+    Broken(String),
+    /// The server answered something else.
+    Wrong(String),
+}
+
+/// A file that could not be downloaded.
+#[derive(Debug)]
+struct Failure {
+    file: Remote,
+    problems: Vec<Problem>,
+    /// The number of bytes that have come.
+    kept: u64,
+}
+
+impl Failure {
+    /// Whether there is no network, as it seems.
+    fn is_unreachable(&self) -> bool {
+        self.problems.iter().all(|problem| matches!(problem, Problem::Unreachable(_)))
+    }
+
+    fn into_error(self, info: &Info, folder: &Path) -> Error {
+        let path = folder.join(self.file.name);
+        let kept = match self.kept {
+            0 => String::new(),
+            kept => {
+                format!("; the {kept} bytes that have come are kept, for the next time")
+            }
+        };
+        let texts = self.problems.into_iter().map(|problem| match problem {
+            Problem::Local(text)
+            | Problem::Unreachable(text)
+            | Problem::Broken(text)
+            | Problem::Wrong(text) => text,
+        });
+        Error::Download {
+            name: info.name,
+            file: self.file.name,
+            problems: texts.collect(),
+            sha256: self.file.sha256,
+            help: format!("put the file here: {}{kept}", path.display()),
+        }
+    }
+}
+
+impl Problem {
+    fn local(path: &Path, error: &io::Error) -> Self {
+        Self::Local(format!("{}: {error}", path.display()))
+    }
+
+    fn of_request(url: &str, error: &ureq::Error) -> Self {
+        use ureq::{Error, Timeout};
+        match error {
+            Error::HostNotFound
+            | Error::ConnectionFailed
+            | Error::ConnectProxyFailed(_)
+            | Error::Io(_)
+            | Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+                Self::Unreachable(format!("{url}: cannot be reached: {error}"))
+            }
+            _ => Self::Wrong(format!("{url}: {error}")),
+        }
+    }
+}
+
+impl Downloader {
+    fn new() -> Self {
+        // Tests have their server on this machine, and ask no other.
+        let proxy = if cfg!(test) { None } else { Proxy::try_from_env() };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(proxy)
+            // The sum is that of the bytes as they are stored.
+            .accept_encoding("identity")
+            .user_agent(concat!("deckle/", env!("CARGO_PKG_VERSION")))
+            .timeout_resolve(seconds(4))
+            .timeout_connect(seconds(5))
+            .timeout_recv_response(seconds(20))
+            .timeout_per_read(seconds(20))
+            .build();
+        let is_watched = !cfg!(test) && io::stderr().is_terminal();
+        Self { agent: Agent::new_with_config(config), is_watched }
+    }
+
+    fn fetch(&self, files: &[Remote], folder: &Path) -> Result<(), Failure> {
+        let Some(&first) = files.first() else { return Ok(()) };
+        let local = |file: Remote, path: &Path, error: &io::Error| {
+            let problems = vec![Problem::local(path, error)];
+            Failure { file, problems, kept: 0 }
+        };
+        fs::create_dir_all(folder).map_err(|error| local(first, folder, &error))?;
+        let _lock = lock(folder).map_err(|(path, error)| local(first, &path, &error))?;
+        let mut parts = Vec::new();
+        for &file in files {
+            // Another process may have brought it meanwhile.
+            if existing(folder, file.name).is_some() {
+                continue;
+            }
+            let path = folder.join(format!("{}.part", file.name));
+            let mut part =
+                Part::open(&path).map_err(|error| local(file, &path, &error))?;
+            self.bring(&file, &mut part).map_err(|problems| {
+                let kept = part.len();
+                part.remove_if_empty();
+                Failure { file, problems, kept }
+            })?;
+            parts.push((file, part));
+        }
+        for (file, part) in parts {
+            let path = folder.join(file.name);
+            part.commit(&path).map_err(|error| local(file, &path, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Brings the bytes of one file, from the first server that has them.
+    fn bring(&self, file: &Remote, part: &mut Part) -> Result<(), Vec<Problem>> {
+        // It may have come, and others with it not.
+        if sum(part).map_err(|problem| vec![problem])? == file.sha256 {
+            return Ok(());
+        }
+        let mut problems = Vec::new();
+        for url in file.urls {
+            match self.bring_from(url, file, part) {
+                Ok(()) => return Ok(()),
+                Err(problem @ Problem::Local(_)) => return Err(vec![problem]),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        Err(problems)
+    }
+
+    /// Asks one server, again while it breaks off and each time gives more.
+    fn bring_from(
+        &self,
+        url: &str,
+        file: &Remote,
+        part: &mut Part,
+    ) -> Result<(), Problem> {
+        let mut breaks = 0;
+        loop {
+            let had = part.len();
+            match self.request(url, file, part) {
+                Ok(kept) => {
+                    let sum = sum(part)?;
+                    if sum == file.sha256 {
+                        return Ok(());
+                    }
+                    let len = part.len();
+                    clear(part)?;
+                    // What was there may have been the beginning of something else.
+                    if !kept {
+                        return Err(Problem::Wrong(format!(
+                            "{url}: gives {len} bytes with the SHA-256 sum {sum}"
+                        )));
+                    }
+                }
+                Err(problem @ Problem::Broken(_)) => {
+                    breaks += 1;
+                    if part.len() <= had || breaks > MAX_BREAKS {
+                        return Err(problem);
+                    }
+                }
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+
+    /// Asks for what is missing of a file; whether what was there is its beginning.
+    fn request(
+        &self,
+        url: &str,
+        file: &Remote,
+        part: &mut Part,
+    ) -> Result<bool, Problem> {
+        let mut request = self.agent.get(url);
+        if part.len() > 0 {
+            request = request.header("range", format!("bytes={}-", part.len()));
+            if let Some(tag) = part.tag(url) {
+                request = request.header("if-range", tag);
+            }
+        }
+        let response =
+            request.call().map_err(|error| Problem::of_request(url, &error))?;
+        let header = |name| {
+            let value = response.headers().get(name);
+            value.and_then(|value| value.to_str().ok())
+        };
+        let resumes = match response.status() {
+            StatusCode::OK => false,
+            StatusCode::PARTIAL_CONTENT
+                if part.len() > 0
+                    && begin(header("content-range")) == Some(part.len()) =>
+            {
+                true
+            }
+            // Not the bytes that were asked for, or there are none.
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
+                if part.len() > 0 =>
+            {
+                clear(part)?;
+                return self.request(url, file, part);
+            }
+            status => return Err(Problem::Wrong(format!("{url}: answers {status}"))),
+        };
+        if !resumes {
+            clear(part)?;
+            part.set_tag(url, header("etag"));
+        }
+        let total = response.body().content_length().map(|rest| part.len() + rest);
+        let too_long =
+            || Problem::Wrong(format!("{url}: gives more than {MAX_BYTES} bytes"));
+        if total.is_some_and(|total| total > MAX_BYTES) {
+            return Err(too_long());
+        }
+        let bar = self.bar(file, total);
+        let mut reader = response.into_body().into_reader();
+        let mut buffer = vec![0; 1 << 16];
+        let broken = |len: u64, why: &str| {
+            Problem::Broken(format!("{url}: breaks off after {len} bytes{why}"))
+        };
+        loop {
+            let read = match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(broken(part.len(), &format!(": {error}"))),
+            };
+            if part.len() + read as u64 > MAX_BYTES {
+                return Err(too_long());
+            }
+            part.append(&buffer[..read])
+                .map_err(|error| Problem::local(part.path(), &error))?;
+            bar.set_position(part.len());
+        }
+        if total.is_some_and(|total| total != part.len()) {
+            return Err(broken(part.len(), ""));
+        }
+        bar.abandon();
+        Ok(resumes)
+    }
+
+    /// A line that shows how far a file has come.
+    fn bar(&self, file: &Remote, total: Option<u64>) -> ProgressBar {
+        if !self.is_watched {
+            return ProgressBar::hidden();
+        }
+        let (bar, template) = match total {
+            Some(total) => (
+                ProgressBar::new(total),
+                "{msg} {bytes}/{total_bytes} {bar:20} {bytes_per_sec} {eta}",
+            ),
+            None => (ProgressBar::no_length(), "{msg} {bytes} {bytes_per_sec}"),
+        };
+        let style = ProgressStyle::with_template(template);
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.with_style(style.progress_chars("━━─")).with_message(file.name)
+    }
+}
+
+fn sum(part: &mut Part) -> Result<String, Problem> {
+    part.sum().map_err(|error| Problem::local(part.path(), &error))
+}
+
+fn clear(part: &mut Part) -> Result<(), Problem> {
+    part.clear().map_err(|error| Problem::local(part.path(), &error))
+}
+
+/// Where the bytes begin of which a `Content-Range` such as `bytes 300-999/1000` speaks.
+fn begin(range: Option<&str>) -> Option<u64> {
+    range?.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
+}
+
+/// Waits until no other process downloads into that folder; the lock ends with the file.
+fn lock(folder: &Path) -> Result<File, (PathBuf, io::Error)> {
+    let path = folder.join(".lock");
+    let file = File::create(&path).map_err(|error| (path.clone(), error))?;
+    match file.lock() {
+        // Some file systems have no locks. The sums are compared there, too.
+        Err(error) if error.kind() != io::ErrorKind::Unsupported => Err((path, error)),
+        _ => Ok(file),
+    }
+}
+
+#[cfg(test)]
+mod tests;

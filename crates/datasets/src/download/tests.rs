@@ -1,0 +1,522 @@
+//! Downloads from a server on this machine, which answers as it is told.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use super::{
+    server::{Request, Server, answer, body, cut, not_found, rest, whole},
+    *,
+};
+use crate::{
+    mnist,
+    scratch::Scratch,
+    search::{Files, Network, Search},
+};
+
+fn sum_of(bytes: &[u8]) -> String {
+    let scratch = Scratch::new();
+    Part::open(&scratch.write("part", bytes)).unwrap().sum().unwrap()
+}
+
+/// A file with the sum of these bytes, to be had from there.
+fn remote(name: &'static str, bytes: &[u8], urls: &[String]) -> Remote {
+    let urls: Vec<&str> = urls.iter().map(|url| &*url.clone().leak()).collect();
+    Remote::new(name, sum_of(bytes).leak(), urls.leak())
+}
+
+/// What is downloaded into a folder, or the error with the folder as `DIR` and servers as their
+/// number.
+fn run(folder: &Path, files: &[Remote], servers: &[&Server]) -> Result<(), String> {
+    Downloader::new().fetch(files, folder).map_err(|failure| {
+        let mut text = failure.into_error(&mnist::INFO, folder).to_string();
+        text = text.replace(&folder.display().to_string(), "DIR");
+        for (number, server) in servers.iter().enumerate() {
+            text = text.replace(&server.address.to_string(), &format!("server-{number}"));
+        }
+        text
+    })
+}
+
+/// The names in a folder, besides the lock's.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = entries
+        .map(|name| name.into_string().unwrap())
+        .filter(|name| name != ".lock")
+        .collect();
+    names.sort();
+    names
+}
+
+#[track_caller]
+fn has(scratch: &Scratch, name: &str, bytes: &[u8]) {
+    assert_eq!(names(scratch.path()), [name]);
+    assert!(fs::read(scratch.path().join(name)).unwrap() == bytes);
+}
+
+#[test]
+fn sums_are_those_of_sha_256() {
+    // FIPS 180-2, appendix B.1.
+    assert_eq!(
+        sum_of(b"abc"),
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    );
+    assert_eq!(
+        sum_of(b""),
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    );
+}
+
+#[test]
+fn files_come_whole_and_only_once() {
+    let (scratch, bytes) = (Scratch::new(), body(200_000));
+    let (all, other) = (bytes.clone(), body(10));
+    let server = Server::new(move |_, request| match request.path() {
+        "/a" => whole(&all),
+        path => panic!("{path}"),
+    });
+    let files = [
+        remote("a.gz", &bytes, &[server.url("a")]),
+        // There already, unpacked.
+        remote("b.gz", &other, &[server.url("b")]),
+    ];
+    let folder = scratch.path().join("x/y");
+    scratch.write("x/y/b", b"");
+    run(&folder, &files, &[]).unwrap();
+    assert_eq!(names(&folder), ["a.gz", "b"]);
+    assert!(fs::read(folder.join("a.gz")).unwrap() == bytes);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].header("accept-encoding"), Some("identity"));
+    assert_eq!(requests[0].header("range"), None);
+    run(&folder, &files, &[]).unwrap();
+    assert!(server.requests().is_empty());
+    run(&folder, &[], &[]).unwrap();
+}
+
+#[test]
+fn a_download_that_broke_off_goes_on() {
+    let (scratch, bytes) = (Scratch::new(), body(1000));
+    let all = bytes.clone();
+    let server = Server::new(move |number, request| match number {
+        0 => cut(&all, 300),
+        // Breaks off again.
+        1 => {
+            let head = "206 Partial Content\r\nContent-Range: bytes 300-699/1000";
+            answer(&format!("{head}\r\nContent-Length: 700"), &all[300..700])
+        }
+        _ => rest(request, &all),
+    });
+    run(scratch.path(), &[remote("a", &bytes, &[server.url("a")])], &[]).unwrap();
+    has(&scratch, "a", &bytes);
+    let requests = server.requests();
+    let ranges: Vec<_> = requests.iter().map(|request| request.header("range")).collect();
+    assert_eq!(ranges, [None, Some("bytes=300-"), Some("bytes=700-")]);
+    let tags: Vec<_> =
+        requests.iter().map(|request| request.header("if-range")).collect();
+    assert_eq!(tags, [None, Some("\"v1\""), Some("\"v1\"")]);
+}
+
+#[test]
+fn a_later_run_goes_on_where_the_last_one_stopped() {
+    let (scratch, bytes) = (Scratch::new(), body(1000));
+    let all = bytes.clone();
+    let server = Server::new(move |number, request| match number {
+        0 => cut(&all, 300),
+        1 => cut(&[], 0),
+        _ => rest(request, &all),
+    });
+    let file = remote("a", &bytes, &[server.url("a")]);
+    let error = run(scratch.path(), &[file], &[&server]).unwrap_err();
+    let sum = file.sha256;
+    // The second answer was empty, so the server is not asked again.
+    assert_eq!(
+        error,
+        format!(
+            "MNIST: a could not be downloaded\n  expected: a file with the SHA-256 sum {sum}\n       \
+             got: http://server-0/a: gives 0 bytes with the SHA-256 sum {}\n      help: put the \
+             file here: DIR/a",
+            sum_of(b"")
+        )
+    );
+    server.requests();
+    drop(server);
+
+    let all = bytes.clone();
+    let server = Server::new(move |number, request| match number {
+        0 => cut(&all, 400),
+        // Nothing more comes: a server that is broken for good.
+        1 => answer(
+            "206 Partial Content\r\nContent-Range: bytes 400-999/1000\r\nContent-Length: 600",
+            &[],
+        ),
+        _ => rest(request, &all),
+    });
+    let file = remote("a", &bytes, &[server.url("a")]);
+    let error = run(scratch.path(), &[file], &[&server]).unwrap_err();
+    let lines: Vec<_> = error.lines().collect();
+    assert!(
+        lines[2]
+            .starts_with("       got: http://server-0/a: breaks off after 400 bytes: "),
+        "{error}"
+    );
+    assert_eq!(
+        lines[3],
+        "      help: put the file here: DIR/a; the 400 bytes that have come are kept, for the next \
+         time"
+    );
+    assert_eq!(names(scratch.path()), ["a.part", "a.part.etag"]);
+    run(scratch.path(), &[file], &[]).unwrap();
+    has(&scratch, "a", &bytes);
+    assert_eq!(server.requests().last().unwrap().header("range"), Some("bytes=400-"));
+}
+
+#[test]
+fn another_server_is_asked_for_the_rest_without_the_tag() {
+    let (scratch, bytes) = (Scratch::new(), body(1000));
+    let (all, same) = (bytes.clone(), bytes.clone());
+    let first = Server::new(move |number, _| match number {
+        0 => cut(&all, 300),
+        _ => not_found(),
+    });
+    let second = Server::new(move |_, request| rest(request, &same));
+    let file = remote("a", &bytes, &[first.url("a"), second.url("b")]);
+    run(scratch.path(), &[file], &[]).unwrap();
+    has(&scratch, "a", &bytes);
+    let request = second.requests().remove(0);
+    assert_eq!((request.from(), request.header("if-range")), (300, None));
+}
+
+#[test]
+fn weak_tags_say_nothing() {
+    let (scratch, bytes) = (Scratch::new(), body(1000));
+    let all = bytes.clone();
+    let server = Server::new(move |number, request| match number {
+        0 => answer("200 OK\r\nETag: W/\"v1\"\r\nContent-Length: 1000", &all[..300]),
+        _ => rest(request, &all),
+    });
+    run(scratch.path(), &[remote("a", &bytes, &[server.url("a")])], &[]).unwrap();
+    let request = server.requests().remove(1);
+    assert_eq!((request.from(), request.header("if-range")), (300, None));
+}
+
+#[test]
+fn servers_that_cannot_go_on_begin_again() {
+    let bytes = body(1000);
+    // What a server answers to a request for the rest, and how often it is asked in all.
+    type Second = fn(&Request, &[u8]) -> Vec<u8>;
+    let cases: [(Second, usize); 4] = [
+        // No ranges.
+        (|_, all| whole(all), 2),
+        // Another range, or none that can be read.
+        (
+            |_, all| {
+                answer("206 Partial Content\r\nContent-Range: bytes 0-999/1000", all)
+            },
+            3,
+        ),
+        (|_, all| answer("206 Partial Content", all), 3),
+        // The part is as long as the file, or longer.
+        (|_, _| answer("416 Range Not Satisfiable\r\nContent-Length: 0", &[]), 3),
+    ];
+    for (second, asked) in cases {
+        let (scratch, all) = (Scratch::new(), bytes.clone());
+        let server = Server::new(move |number, request| match number {
+            0 => cut(&all, 300),
+            1 => second(request, &all),
+            _ => {
+                assert_eq!(request.header("range"), None);
+                whole(&all)
+            }
+        });
+        run(scratch.path(), &[remote("a", &bytes, &[server.url("a")])], &[]).unwrap();
+        has(&scratch, "a", &bytes);
+        assert_eq!(server.requests().len(), asked);
+    }
+}
+
+#[test]
+fn the_beginning_of_another_file_is_given_up() {
+    let (scratch, bytes) = (Scratch::new(), body(1000));
+    scratch.write("a.part", &[7; 300]);
+    let all = bytes.clone();
+    let server = Server::new(move |number, request| match number {
+        0 => rest(request, &all),
+        _ => whole(&all),
+    });
+    run(scratch.path(), &[remote("a", &bytes, &[server.url("a")])], &[]).unwrap();
+    has(&scratch, "a", &bytes);
+    let ranges: Vec<_> = server.requests().iter().map(Request::from).collect();
+    assert_eq!(ranges, [300, 0]);
+}
+
+#[test]
+fn a_wrong_sum_is_an_error_and_leaves_nothing() {
+    let (scratch, bytes) = (Scratch::new(), body(1000));
+    let wrong = Server::new(|_, _| whole(&[7; 1000]));
+    let file = remote("a", &bytes, &[wrong.url("a")]);
+    assert_eq!(
+        run(scratch.path(), &[file], &[&wrong]).unwrap_err(),
+        format!(
+            "MNIST: a could not be downloaded\n  expected: a file with the SHA-256 sum {}\n       \
+             got: http://server-0/a: gives 1000 bytes with the SHA-256 sum {}\n      help: put the \
+             file here: DIR/a",
+            sum_of(&bytes),
+            sum_of(&[7; 1000])
+        )
+    );
+    assert!(names(scratch.path()).is_empty());
+    assert_eq!(wrong.requests().len(), 1);
+
+    let all = bytes.clone();
+    let right = Server::new(move |_, request| {
+        assert_eq!(request.header("range"), None);
+        whole(&all)
+    });
+    let file = remote("a", &bytes, &[wrong.url("a"), right.url("a")]);
+    run(scratch.path(), &[file], &[]).unwrap();
+    has(&scratch, "a", &bytes);
+}
+
+#[test]
+fn mirrors_are_asked_in_turn() {
+    let (scratch, bytes) = (Scratch::new(), body(1000));
+    let none = Server::new(|_, _| not_found());
+    let broken =
+        Server::new(|_, _| answer("500 Internal Server Error\r\nContent-Length: 0", &[]));
+    let garbage = Server::new(|_, _| b"no HTTP at all\r\n\r\n".to_vec());
+    let all = bytes.clone();
+    let good = Server::new(move |_, _| whole(&all));
+    let mut urls = vec![none.url("a"), broken.url("b"), garbage.url("c")];
+    let error = run(scratch.path(), &[remote("a", &bytes, &urls)], &[&none, &broken])
+        .unwrap_err();
+    let lines: Vec<_> = error.lines().collect();
+    assert_eq!(lines[2], "       got: http://server-0/a: answers 404 Not Found");
+    assert_eq!(
+        lines[3],
+        "       got: http://server-1/b: answers 500 Internal Server Error"
+    );
+    assert!(lines[4].starts_with("       got: http://127.0.0.1:"), "{error}");
+    assert_eq!(lines[5], "      help: put the file here: DIR/a");
+    assert!(names(scratch.path()).is_empty());
+
+    urls.push(good.url("d"));
+    run(scratch.path(), &[remote("a", &bytes, &urls)], &[]).unwrap();
+    has(&scratch, "a", &bytes);
+}
+
+#[test]
+fn redirections_are_followed() {
+    let (scratch, bytes) = (Scratch::new(), body(1000));
+    let all = bytes.clone();
+    let good = Server::new(move |_, request| {
+        assert_eq!(request.path(), "/new");
+        whole(&all)
+    });
+    let new = good.url("new");
+    let old = Server::new(move |_, _| {
+        answer(&format!("302 Found\r\nLocation: {new}\r\nContent-Length: 0"), &[])
+    });
+    run(scratch.path(), &[remote("a", &bytes, &[old.url("old")])], &[]).unwrap();
+    has(&scratch, "a", &bytes);
+
+    let circle =
+        Server::new(|_, _| answer("302 Found\r\nLocation: /a\r\nContent-Length: 0", &[]));
+    let error =
+        run(scratch.path(), &[remote("b", &bytes, &[circle.url("a")])], &[&circle])
+            .unwrap_err();
+    assert!(error.contains("got: http://server-0/a: too many redirects"), "{error}");
+}
+
+#[test]
+fn a_folder_has_all_files_or_none() {
+    let (scratch, bytes) = (Scratch::new(), body(1000));
+    let (all, other) = (bytes.clone(), body(50));
+    let (same, is_there) = (other.clone(), Arc::new(AtomicBool::new(false)));
+    let there = Arc::clone(&is_there);
+    let server = Server::new(move |_, request| match request.path() {
+        "/a" => whole(&all),
+        _ if there.load(Ordering::SeqCst) => whole(&same),
+        _ => not_found(),
+    });
+    let files = [
+        remote("a", &bytes, &[server.url("a")]),
+        remote("b", &other, &[server.url("b")]),
+    ];
+    let error = run(scratch.path(), &files, &[&server]).unwrap_err();
+    assert!(error.starts_with("MNIST: b could not be downloaded"), "{error}");
+    assert_eq!(names(scratch.path()), ["a.part", "a.part.etag"]);
+    is_there.store(true, Ordering::SeqCst);
+    server.requests();
+    run(scratch.path(), &files, &[]).unwrap();
+    assert_eq!(names(scratch.path()), ["a", "b"]);
+    // The first has come before.
+    let paths: Vec<_> =
+        server.requests().iter().map(|request| request.path().to_owned()).collect();
+    assert_eq!(paths, ["/b"]);
+}
+
+#[test]
+fn too_many_bytes_are_refused() {
+    let (scratch, bytes) = (Scratch::new(), body(10));
+    let server =
+        Server::new(|_, _| answer("200 OK\r\nContent-Length: 1073741825", b"0123456789"));
+    let error =
+        run(scratch.path(), &[remote("a", &bytes, &[server.url("a")])], &[&server])
+            .unwrap_err();
+    let expected = "got: http://server-0/a: gives more than 1073741824 bytes";
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn no_server_is_told_from_a_wrong_one() {
+    let scratch = Scratch::new();
+    // A port that is free again.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}/a", listener.local_addr().unwrap());
+    drop(listener);
+    let file = remote("a", b"", std::slice::from_ref(&url));
+    let failure = Downloader::new()
+        .fetch(&[remote("a", b"x", &[url])], scratch.path())
+        .unwrap_err();
+    assert!(failure.is_unreachable(), "{failure:?}");
+    let error = failure.into_error(&mnist::INFO, scratch.path()).to_string();
+    assert!(error.contains("/a: cannot be reached: "), "{error}");
+    // The empty file is there without a server.
+    Downloader::new().fetch(&[file], scratch.path()).unwrap();
+
+    let server = Server::new(|_, _| not_found());
+    let file = remote("b", b"x", &[server.url("b")]);
+    let failure = Downloader::new().fetch(&[file], scratch.path()).unwrap_err();
+    assert!(!failure.is_unreachable());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let scratch = Scratch::new();
+    let file = scratch.write("file", b"");
+    let server = Server::new(|_, _| panic!("nothing to ask for"));
+    let wanted = remote("a", b"x", &[server.url("a")]);
+    let error = run(&file.join("mnist"), &[wanted], &[]).unwrap_err();
+    let lines: Vec<_> = error.lines().collect();
+    assert!(lines[2].starts_with("       got: DIR: "), "{error}");
+    assert_eq!(lines[3], "      help: put the file here: DIR/a");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_read_only_folder_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let scratch = Scratch::new();
+    let server = Server::new(|_, _| whole(b"x"));
+    let mode =
+        |mode| fs::set_permissions(scratch.path(), fs::Permissions::from_mode(mode));
+    mode(0o555).unwrap();
+    let result = run(scratch.path(), &[remote("a", b"x", &[server.url("a")])], &[]);
+    mode(0o755).unwrap();
+    match result {
+        // The superuser may write everywhere.
+        Ok(()) => has(&scratch, "a", b"x"),
+        Err(error) => {
+            assert!(error.contains("got: DIR/.lock: Permission denied"), "{error}");
+            assert!(server.requests().is_empty());
+        }
+    }
+}
+
+/// `/dev/full` has no space for a single byte.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    let (scratch, bytes) = (Scratch::new(), body(1000));
+    std::os::unix::fs::symlink("/dev/full", scratch.path().join("a.part")).unwrap();
+    let all = bytes.clone();
+    let server = Server::new(move |_, _| whole(&all));
+    // Another server would find the disk as full.
+    let file = remote("a", &bytes, &[server.url("a"), server.url("b")]);
+    assert_eq!(
+        run(scratch.path(), &[file], &[&server]).unwrap_err(),
+        format!(
+            "MNIST: a could not be downloaded\n  expected: a file with the SHA-256 sum {}\n       \
+             got: DIR/a.part: No space left on device (os error 28)\n      help: put the file \
+             here: DIR/a",
+            file.sha256
+        )
+    );
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn two_at_once_download_once() {
+    let (scratch, bytes) = (Scratch::new(), body(100_000));
+    let all = bytes.clone();
+    let server = Server::new(move |number, request| match number {
+        0 => cut(&all, 40_000),
+        _ => rest(request, &all),
+    });
+    let file = remote("a", &bytes, &[server.url("a")]);
+    thread::scope(|scope| {
+        let runs: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| run(scratch.path(), &[file], &[]))).collect();
+        for run in runs {
+            run.join().unwrap().unwrap();
+        }
+    });
+    has(&scratch, "a", &bytes);
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn what_is_nowhere_is_brought_into_the_cache() {
+    let (scratch, bytes) = (Scratch::new(), body(1000));
+    let all = bytes.clone();
+    let server = Server::new(move |_, _| whole(&all));
+    let downloads =
+        ["a.gz", "b.gz"].map(|name| remote(name, &bytes, &[server.url(name)]));
+    let info = Info { downloads: Box::leak(Box::new(downloads)), ..mnist::INFO };
+    const FILES: Files = Files::whole(&[&["other.npz"], &["a.gz", "b.gz"]]);
+    let cache = scratch.path().join("cache");
+    let search = Search {
+        data_dir: Some(scratch.path().join("data")),
+        cache: Some(cache.clone()),
+        network: Network::Allowed,
+        ..Search::default()
+    };
+    // What may not be downloaded is not.
+    assert!(search.clone().offline().obtain(&info, &FILES).unwrap().is_none());
+    assert!(!cache.exists());
+    let found = search.obtain(&info, &FILES).unwrap().unwrap();
+    assert_eq!(found.folder, cache.join("mnist"));
+    assert_eq!(found.paths, ["a.gz", "b.gz"].map(|name| cache.join("mnist").join(name)));
+    assert_eq!(server.requests().len(), 2);
+    // One that was removed comes again, and it alone.
+    fs::remove_file(&found.paths[1]).unwrap();
+    assert!(search.clone().offline().obtain(&info, &FILES).is_err());
+    assert_eq!(search.obtain(&info, &FILES).unwrap().unwrap(), found);
+    assert_eq!(server.requests()[0].path(), "/b.gz");
+    // What is there is taken from there, and what is not whole elsewhere is an error.
+    scratch.write("data/a.gz", b"");
+    assert!(search.obtain(&info, &FILES).is_err());
+    scratch.write("data/b.gz", b"");
+    let found = search.obtain(&info, &FILES).unwrap().unwrap();
+    assert_eq!(found.folder, scratch.path().join("data"));
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn real_files_have_their_sums() {
+    let Some(folder) = crate::scratch::real_data("mnist") else { return };
+    for file in mnist::INFO.downloads {
+        let path = folder.join(file.name);
+        if let Ok(bytes) = fs::read(path) {
+            assert_eq!(sum_of(&bytes), file.sha256);
+        }
+    }
+}
