@@ -1,8 +1,8 @@
 //! The pixels of JPEG and PNG files: [`decode`].
 
-use std::io::Cursor;
+use std::io::{Cursor, ErrorKind};
 
-use png::{ColorType, Decoder, Transformations};
+use png::{ColorType, Decoder, DecodingError, Transformations};
 use zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::JpegDecoder;
 
@@ -126,7 +126,12 @@ fn png(
     mode: ColorMode,
     pixels: &mut Vec<u8>,
 ) -> Result<[usize; 2], String> {
-    let failed = |error| format!("a damaged PNG image: {error}");
+    let failed = |error| match error {
+        DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            "a PNG image that is cut off".to_owned()
+        }
+        error => format!("a damaged PNG image: {error}"),
+    };
     let mut decoder = Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(Transformations::normalize_to_color8());
     let header = decoder.read_header_info().map_err(failed)?;
