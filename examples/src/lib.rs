@@ -3,6 +3,12 @@
 
 use std::path::PathBuf;
 
+/// What follows an option, as `--seed`, among the program's arguments.
+#[must_use]
+pub fn argument(option: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != option).nth(1)
+}
+
 /// The seed of this run: what follows `--seed` among the program's arguments, or 1.
 ///
 /// # Panics
@@ -10,11 +16,10 @@ use std::path::PathBuf;
 /// If that is not a whole number.
 #[must_use]
 pub fn seed() -> u64 {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--seed");
-    if arguments.next().is_none() {
+    if !std::env::args().any(|argument| argument == "--seed") {
         return 1;
     }
-    let seed = arguments.next().unwrap_or_default();
+    let seed = argument("--seed").unwrap_or_default();
     seed.parse().unwrap_or_else(|_| panic!("--seed takes a whole number; got \"{seed}\""))
 }
 
