@@ -352,24 +352,24 @@ impl Specialized {
 
     /// Runs the function on tensors of the specs that it was made for.
     fn call(&self, given: &[Tensor]) -> Result<Vec<Tensor>> {
-        let device = &self.state.device;
-        let backend = device.backend();
+        let backend = self.state.device.backend();
         let taken = lock(&self.idle).pop();
         let mut ends = match taken {
             Some(ends) => ends,
             None => self.ends()?,
         };
         let Ends { inputs, outputs } = &mut ends;
-        let lent = given
-            .iter()
-            .zip(&mut *inputs)
-            .try_for_each(|(tensor, buffer)| backend.lend(tensor, buffer));
-        let done = match lent {
+        let lend = |(tensor, buffer)| backend.lend(tensor, buffer);
+        let ready = outputs
+            .iter_mut()
+            .try_for_each(|buffer| backend.reclaim(buffer))
+            .and_then(|()| given.iter().zip(&mut *inputs).try_for_each(lend));
+        let done = match ready {
             Ok(()) => self.run(inputs, outputs),
             Err(error) => Err(error.into()),
         };
         let results = done.and_then(|()| {
-            outputs.iter().map(|buffer| device.download(buffer)).collect()
+            outputs.iter_mut().map(|buffer| Ok(backend.borrow(buffer)?)).collect()
         });
         inputs.iter_mut().for_each(|buffer| backend.release(buffer));
         lock(&self.idle).push(ends);

@@ -243,6 +243,22 @@ impl Backend for Cpu {
         }
     }
 
+    fn borrow(&self, from: &mut Buffer) -> Result<Tensor> {
+        let spec = from.spec().clone();
+        match from.memory_mut::<Memory>().and_then(Memory::lend) {
+            Some(storage) => Tensor::of_storage(storage, &spec),
+            None => {
+                let mut tensor = Tensor::zeros(spec.dtype, [0]);
+                self.read(from, &mut tensor)?;
+                Ok(tensor)
+            }
+        }
+    }
+
+    fn reclaim(&self, buffer: &mut Buffer) -> Result<()> {
+        buffer.memory_mut::<Memory>().map_or(Ok(()), Memory::reclaim)
+    }
+
     fn share(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
         self.options.threads.run(tasks, task);
     }

@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use deckle_tensor::{Element, Error, Result, Storage};
+use deckle_tensor::{Element, Result, Storage};
 
 /// The alignment of all memory: one cache line, and one AVX-512 register.
 pub(crate) const ALIGN: usize = 64;
@@ -33,12 +33,14 @@ pub(crate) struct Memory {
     own: NonNull<u8>,
     /// The bytes from `own` on.
     bytes: usize,
-    /// Keeps `own` in place; it is used through that pointer alone.
-    _storage: Storage,
-    /// The number of readers, or [`WRITER`]. While a tensor is shown, it counts as one reader.
+    /// Keeps `own` in place. It is used through that pointer alone, unless it is lent.
+    storage: Arc<Storage>,
+    /// The number of readers, or [`WRITER`]. A tensor that is shown or lent to is one reader.
     state: AtomicUsize,
     /// Keeps the tensor's memory in place and unchanged.
     shown: Option<Arc<Storage>>,
+    /// Whether a tensor may show `own`.
+    lent: bool,
 }
 
 // SAFETY: the memory is plain bytes that this value owns, or holds with `shown`. It is reached
@@ -50,29 +52,18 @@ unsafe impl Sync for Memory {}
 impl Memory {
     /// `bytes` zeros.
     pub(crate) fn zeroed(bytes: usize) -> Result<Self> {
-        let error = || {
-            Error::invalid("allocate", "a size that fits into memory")
-                .got(format_args!("{bytes} bytes"))
-        };
-        let bytes = bytes.max(1).checked_next_multiple_of(ALIGN).ok_or_else(error)?;
-        let align = if bytes >= 2 * HUGE { HUGE } else { ALIGN };
-        let mut storage = Storage::try_aligned(bytes, align)?;
-        let own = storage.as_mut_ptr().expect("storage that was allocated");
-        if align == HUGE {
-            prefer_huge_pages(own, bytes / HUGE * HUGE);
-        }
+        let (storage, own) = allocate(bytes)?;
         let state = AtomicUsize::new(0);
-        Ok(Self { start: own, own, bytes, _storage: storage, state, shown: None })
+        Ok(Self { start: own, own, bytes, storage, state, shown: None, lent: false })
     }
 
-    /// Shows `range` of a tensor's memory instead of its own, as far as it is as long and as
-    /// well aligned; false if it is not, or somebody uses the memory.
+    /// Shows `range` of a tensor's memory instead of its own, if it is as long and well aligned;
+    /// false if it is not, or somebody uses the memory.
     pub(crate) fn show(&mut self, storage: Arc<Storage>, range: Range<usize>) -> bool {
         self.take_back();
         let Some(bytes) = storage.bytes().get(range) else { return false };
-        let fits = bytes.len() <= self.bytes
-            && bytes.len().next_multiple_of(ALIGN) >= self.bytes
-            && bytes.as_ptr().addr().is_multiple_of(ALIGN);
+        let fits =
+            bytes.len() == self.bytes && bytes.as_ptr().addr().is_multiple_of(ALIGN);
         if !fits || *self.state.get_mut() != 0 {
             return false;
         }
@@ -82,12 +73,38 @@ impl Memory {
         true
     }
 
-    /// Ends what `show` began; the memory is its own again, with what it held before.
+    /// Its own memory, for a tensor to show it; it can only be read until [`Memory::reclaim`].
+    /// None if somebody uses it.
+    pub(crate) fn lend(&mut self) -> Option<Arc<Storage>> {
+        self.take_back();
+        if *self.state.get_mut() != 0 {
+            return None;
+        }
+        *self.state.get_mut() = 1;
+        self.lent = true;
+        Some(Arc::clone(&self.storage))
+    }
+
+    /// Has memory of its own again, after [`Memory::lend`]: that which was lent, with what it
+    /// held, if no tensor shows it any more; or else new one, of zeros.
+    pub(crate) fn reclaim(&mut self) -> Result<()> {
+        self.take_back();
+        if self.lent && *self.state.get_mut() == 1 {
+            let (storage, own) = allocate(self.bytes)?;
+            (self.start, self.own, self.storage, self.lent) = (own, own, storage, false);
+            *self.state.get_mut() = 0;
+        }
+        Ok(())
+    }
+
+    /// Ends what `show` began, or `lend` if no tensor shows the memory any more; it is its own
+    /// again, with what it held before.
     pub(crate) fn take_back(&mut self) {
-        if self.shown.is_some() && *self.state.get_mut() == 1 {
+        let unseen = !self.lent || Arc::get_mut(&mut self.storage).is_some();
+        if (self.shown.is_some() || self.lent) && unseen && *self.state.get_mut() == 1 {
             self.start = self.own;
             *self.state.get_mut() = 0;
-            self.shown = None;
+            (self.shown, self.lent) = (None, false);
         }
     }
 
@@ -155,6 +172,17 @@ impl Memory {
         // writes them until the borrow is released.
         Some(body(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), len) }))
     }
+}
+
+/// Memory of `bytes` zeros, and where it starts.
+fn allocate(bytes: usize) -> Result<(Arc<Storage>, NonNull<u8>)> {
+    let align = if bytes >= 2 * HUGE { HUGE } else { ALIGN };
+    let mut storage = Storage::try_aligned(bytes, align)?;
+    let own = storage.as_mut_ptr().expect("storage that was allocated");
+    if align == HUGE {
+        prefer_huge_pages(own, bytes / HUGE * HUGE);
+    }
+    Ok((Arc::new(storage), own))
 }
 
 /// Asks the system for huge pages: large memory is touched faster, and found faster, by them.
@@ -227,13 +255,40 @@ mod tests {
     fn what_does_not_fit_is_not_shown() {
         let storage = Arc::new(Storage::zeroed(256));
         let mut memory = Memory::zeroed(100).unwrap();
-        for range in [4..104, 0..64, 0..256, 192..292, 0..257] {
+        for range in [4..104, 0..64, 0..101, 0..256, 192..292, 0..257] {
             assert!(!memory.show(Arc::clone(&storage), range.clone()), "{range:?}");
         }
         assert!(memory.acquire_read());
         assert!(!memory.show(Arc::clone(&storage), 0..100));
         memory.release_read();
         assert!(memory.show(Arc::clone(&storage), 0..100));
+    }
+
+    #[test]
+    fn lent_memory_is_written_again_when_nobody_sees_it() {
+        let mut memory = Memory::zeroed(100).unwrap();
+        memory.write(100, |to| to.fill(7)).unwrap();
+        let first = memory.lend().unwrap();
+        assert_eq!(first.bytes(), [7; 100]);
+        // It is read, but neither written, nor lent once more, nor made to show another.
+        assert_eq!(memory.read(100, <[u8]>::to_vec), Some(vec![7; 100]));
+        assert!(memory.write(100, |to| to.fill(8)).is_none() && memory.lend().is_none());
+        assert!(!memory.show(Arc::new(Storage::zeroed(100)), 0..100));
+        memory.reclaim().unwrap();
+        memory.write(100, |to| to.fill(8)).unwrap();
+        assert_eq!(first.bytes(), [7; 100]);
+        let second = memory.lend().unwrap();
+        let place = second.bytes().as_ptr();
+        drop(second);
+        memory.reclaim().unwrap();
+        assert_eq!(memory.pointer().cast_const(), place);
+        assert_eq!(memory.read(100, <[u8]>::to_vec), Some(vec![8; 100]));
+        // Who reads keeps what is read.
+        let third = memory.lend().unwrap();
+        assert!(memory.acquire_read());
+        memory.reclaim().unwrap();
+        assert_eq!(memory.pointer().cast_const(), third.bytes().as_ptr());
+        memory.release_read();
     }
 
     #[test]

@@ -190,3 +190,34 @@ fn nobody_sees_a_half_written_variable() {
         }
     });
 }
+
+/// A tensor shows the memory of an output; the next run does not write there.
+#[test]
+fn borrowed_results_stay_as_they_are() {
+    let cpu = Cpu::with_threads(1);
+    let mut b = Builder::new();
+    let x = b.input(spec(3));
+    let twice = b.push(Primitive::Binary(Binary::Add), &[x, x]).unwrap();
+    let executable = cpu.compile(&b.finish([twice], []).unwrap()).unwrap();
+    let mut outputs = [cpu.allocate(&spec(3)).unwrap()];
+    let mut run = |x: f32| {
+        cpu.reclaim(&mut outputs[0]).unwrap();
+        executable.run(&[buffer(&cpu, &floats(&[x, 0.0, 1.0]))], &[], &outputs).unwrap();
+        cpu.borrow(&mut outputs[0]).unwrap()
+    };
+    let first = run(1.0);
+    let (mut second, view) = (run(2.0), first.slice((1..,)).unwrap());
+    drop(first);
+    let place = second.as_bytes().unwrap().as_ptr();
+    second.make_mut::<f32>()[1] = 7.0;
+    // `view` keeps the memory of `first`; that of `second` was left when it changed.
+    let third = run(3.0);
+    assert_eq!(third.as_bytes().unwrap().as_ptr(), place);
+    assert_eq!(view, floats(&[0.0, 2.0]));
+    assert_eq!(second, floats(&[4.0, 7.0, 2.0]));
+    assert_eq!(third, floats(&[6.0, 0.0, 2.0]));
+    // Without `reclaim` it is in use.
+    let x = buffer(&cpu, &floats(&[0.0; 3]));
+    assert!(executable.run(&[x], &[], &outputs).is_err());
+    assert_eq!(third, floats(&[6.0, 0.0, 2.0]));
+}

@@ -114,6 +114,34 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// The buffer's value is unspecified afterwards. Nothing happens to a buffer that shows none.
     fn release(&self, _buffer: &mut Buffer) {}
 
+    /// The values of a buffer, as a tensor that may show its memory, until
+    /// [`Backend::reclaim`].
+    ///
+    /// By default [`Backend::read`] into a new tensor; a backend whose memory tensors can show
+    /// saves the copy. The buffer can then only be read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::read`].
+    fn borrow(&self, from: &mut Buffer) -> Result<Tensor> {
+        let mut tensor = Tensor::zeros(from.spec().dtype, [0]);
+        self.read(from, &mut tensor)?;
+        Ok(tensor)
+    }
+
+    /// Gives a buffer whose memory a tensor may show memory that none does, so that it can be
+    /// written: the same if the tensor is gone, or new memory.
+    ///
+    /// The buffer's value is unspecified afterwards. Nothing happens to a buffer that has not
+    /// been borrowed from.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    fn reclaim(&self, _buffer: &mut Buffer) -> Result<()> {
+        Ok(())
+    }
+
     /// Runs `task` with each number below `tasks`, and returns when all are done: for what the
     /// host does between runs, as filling a batch.
     ///

@@ -125,6 +125,36 @@ impl Tensor {
         }
     }
 
+    /// A tensor of memory that others may see too, in row-major order; changing it copies it.
+    ///
+    /// # Errors
+    ///
+    /// If the memory has not the spec's number of bytes, or is foreign.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use deckle_tensor::{DType, Spec, Storage, Tensor};
+    ///
+    /// let storage = Arc::new(Storage::from_slice(&[1.0f32, 2.0]));
+    /// let x = Tensor::of_storage(storage, &Spec::new(DType::F32, [2]))?;
+    /// assert_eq!(x.to_vec::<f32>()?, [1.0, 2.0]);
+    /// # Ok::<(), deckle_tensor::Error>(())
+    /// ```
+    pub fn of_storage(storage: Arc<Storage>, spec: &Spec) -> Result<Self> {
+        if storage.len() != spec.bytes() || storage.is_foreign() {
+            return Err(Error::invalid(
+                "Tensor::of_storage",
+                format_args!("{} bytes for {spec}", spec.bytes()),
+            )
+            .got(format_args!("{}", storage.len())));
+        }
+        let (shape, strides) = (spec.shape.clone(), contiguous_strides(&spec.shape));
+        Ok(Self { storage, dtype: spec.dtype, shape, strides, offset: 0 })
+    }
+
     /// A tensor of raw little-endian bytes in row-major order.
     ///
     /// # Errors
