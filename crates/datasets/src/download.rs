@@ -5,7 +5,7 @@
 //! all of them or none. A lock keeps other processes off meanwhile.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
     sync::Mutex,
@@ -170,7 +170,8 @@ impl Downloader {
             Failure { file, problems, kept: 0 }
         };
         fs::create_dir_all(folder).map_err(|error| local(first, folder, &error))?;
-        let _lock = lock(folder).map_err(|(path, error)| local(first, &path, &error))?;
+        let _lock =
+            self.lock(folder).map_err(|(path, error)| local(first, &path, &error))?;
         let mut parts = Vec::new();
         for &file in files {
             // Another process may have brought it meanwhile.
@@ -261,8 +262,11 @@ impl Downloader {
                 request = request.header("if-range", tag);
             }
         }
-        let response =
-            request.call().map_err(|error| Problem::of_request(url, &error))?;
+        // The first answer may take a while, or be none.
+        let asking = self.note(&format!("{} from {}", file.name, host(url)));
+        let response = request.call();
+        asking.finish_and_clear();
+        let response = response.map_err(|error| Problem::of_request(url, &error))?;
         let header = |name| {
             let value = response.headers().get(name);
             value.and_then(|value| value.to_str().ok())
@@ -294,7 +298,8 @@ impl Downloader {
         if total.is_some_and(|total| total > MAX_BYTES) {
             return Err(too_long());
         }
-        let bar = self.bar(file, total);
+        let bar = self.bar(file.name, total).with_position(part.len());
+        bar.reset_eta();
         let mut reader = response.into_body().into_reader();
         let mut buffer = vec![0; 1 << 16];
         let broken = |len: u64, why: &str| {
@@ -321,22 +326,51 @@ impl Downloader {
         Ok(resumes)
     }
 
-    /// A line that shows how far a file has come.
-    fn bar(&self, file: &Remote, total: Option<u64>) -> ProgressBar {
-        if !self.is_watched {
-            return ProgressBar::hidden();
-        }
+    /// A line that shows how far something has come, if somebody watches.
+    fn bar(&self, what: &str, total: Option<u64>) -> ProgressBar {
         let (bar, template) = match total {
+            _ if !self.is_watched => return ProgressBar::hidden(),
             Some(total) => (
                 ProgressBar::new(total),
                 "{msg} {bytes}/{total_bytes} {bar:20} {bytes_per_sec} {eta}",
             ),
             None => (ProgressBar::no_length(), "{msg} {bytes} {bytes_per_sec}"),
         };
-        let style = ProgressStyle::with_template(template);
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.with_style(style.progress_chars("━━─")).with_message(file.name)
+        bar.with_style(style(template)).with_message(what.to_owned())
     }
+
+    /// A line that says what is waited for, if somebody watches.
+    fn note(&self, what: &str) -> ProgressBar {
+        let bar = self.bar(what, None).with_style(style("{msg}"));
+        bar.tick();
+        bar
+    }
+
+    /// Waits until no other process downloads into that folder; the lock ends with the file.
+    fn lock(&self, folder: &Path) -> Result<File, (PathBuf, io::Error)> {
+        let path = folder.join(".lock");
+        let failed = |error| (path.clone(), error);
+        let file = File::create(&path).map_err(failed)?;
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            let waiting = self.note("another program downloads these files");
+            let locked = file.lock();
+            waiting.finish_and_clear();
+            locked.map_err(failed)?;
+        }
+        // Some file systems have no locks. The sums are compared there, too.
+        Ok(file)
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─")
+}
+
+/// The server that an address names.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
 }
 
 fn sum(part: &mut Part) -> Result<String, Problem> {
@@ -350,17 +384,6 @@ fn clear(part: &mut Part) -> Result<(), Problem> {
 /// Where the bytes begin of which a `Content-Range` such as `bytes 300-999/1000` speaks.
 fn begin(range: Option<&str>) -> Option<u64> {
     range?.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
-}
-
-/// Waits until no other process downloads into that folder; the lock ends with the file.
-fn lock(folder: &Path) -> Result<File, (PathBuf, io::Error)> {
-    let path = folder.join(".lock");
-    let file = File::create(&path).map_err(|error| (path.clone(), error))?;
-    match file.lock() {
-        // Some file systems have no locks. The sums are compared there, too.
-        Err(error) if error.kind() != io::ErrorKind::Unsupported => Err((path, error)),
-        _ => Ok(file),
-    }
 }
 
 #[cfg(test)]

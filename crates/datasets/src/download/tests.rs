@@ -74,6 +74,22 @@ fn sums_are_those_of_sha_256() {
 }
 
 #[test]
+fn ranges_and_addresses_are_taken_apart() {
+    for (range, from) in [
+        (Some("bytes 300-999/1000"), Some(300)),
+        (Some("bytes 0-0/*"), Some(0)),
+        (Some("bytes */1000"), None),
+        (Some("items 3-4/5"), None),
+        (Some("bytes"), None),
+        (None, None),
+    ] {
+        assert_eq!(begin(range), from, "{range:?}");
+    }
+    assert_eq!(host("https://a.b:80/c/d"), "a.b:80");
+    assert_eq!(host("a"), "a");
+}
+
+#[test]
 fn files_come_whole_and_only_once() {
     let (scratch, bytes) = (Scratch::new(), body(200_000));
     let (all, other) = (bytes.clone(), body(10));
