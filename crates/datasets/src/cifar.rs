@@ -126,6 +126,7 @@ fn records(files: &[(String, Vec<u8>)], labels: Labels) -> Result<Arrays> {
 #[cfg(test)]
 mod tests {
     use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
 
     use super::*;
     use crate::{
@@ -245,5 +246,28 @@ mod tests {
         });
         let loaded = Cifar100::new().folder(scratch.path()).load().unwrap();
         assert_eq!(loaded.train.y().unwrap().to_vec::<u8>().unwrap(), [99]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn changed_archives_never_panic(
+            at in any::<prop::sample::Index>(), byte: u8, header: bool, cut: bool,
+        ) {
+            let members = [("test.bin", record(&[0, 1])), ("train.bin", record(&[19, 99]))];
+            let bytes = archive("cifar-100-binary", &members);
+            let mut tar = Vec::new();
+            flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut tar).unwrap();
+            // The first header, or anything.
+            let at = at.index(if header { 512 } else { tar.len() });
+            if cut { tar.truncate(at) } else { tar[at] = byte }
+            let scratch = Scratch::new();
+            scratch.write("cifar-100-binary.tar", &tar);
+            let loaded = Cifar100::new().folder(scratch.path()).load();
+            // What is read is of the archive.
+            if let Ok(loaded) = loaded {
+                prop_assert_eq!((loaded.train.len(), loaded.test.len()), (1, 1));
+            }
+        }
     }
 }

@@ -53,11 +53,39 @@ impl Info {
 
 impl fmt::Display for Info {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, contents, source, licence, citation, .. } = self;
+        let Self { name, contents, source, licence, citation, downloads, .. } = self;
         write!(
             f,
             "{name}: {contents}\n  source:   {source}\n  licence:  {licence}\n  \
              citation: {citation}"
-        )
+        )?;
+        for Remote { name, sha256, urls } in *downloads {
+            write!(f, "\n  download: {name}, SHA-256 {sha256}")?;
+            for url in *urls {
+                write!(f, "\n            from {url}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{boston_housing, texts};
+
+    #[test]
+    fn downloads_are_listed_with_their_sums() {
+        let text = boston_housing::INFO.to_string();
+        let lines: Vec<_> = text.lines().skip(4).collect();
+        assert_eq!(
+            lines,
+            [
+                "  download: boston_housing.npz, SHA-256 \
+                 f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5",
+                "            from https://storage.googleapis.com/tensorflow/tf-keras-datasets/\
+                 boston_housing.npz"
+            ]
+        );
+        assert_eq!(texts::GLOVE.to_string().lines().count(), 4);
     }
 }
