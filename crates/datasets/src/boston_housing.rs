@@ -50,7 +50,7 @@ pub const COLUMNS: [&str; 13] = [
 ];
 
 /// Keras's file, or a table with the same rows in the same order.
-const FILES: Files = Files {
+pub(crate) const FILES: Files = Files {
     whole: &[&["boston_housing.npz"]],
     others: &[Other { folder: "tabular", names: &["boston_house_prices.csv"] }],
 };

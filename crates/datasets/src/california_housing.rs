@@ -37,6 +37,8 @@ pub const INFO: Info = Info {
                Probability Letters 33, 1997",
 };
 
+pub(crate) const FILES: Files = Files::whole(&[&["california_housing.npz"]]);
+
 /// The names of the 8 numbers.
 pub const COLUMNS: [&str; 8] = [
     "longitude",
@@ -98,7 +100,7 @@ impl CaliforniaHousing {
     pub const fn new() -> Self {
         Self(Housing {
             info: &INFO,
-            files: Files::whole(&[&["california_housing.npz"]]),
+            files: FILES,
             columns: COLUMNS.len(),
             lookup: Lookup::new(),
             test_split: 0.2,

@@ -54,7 +54,7 @@ pub const CLASS_NAMES: [&str; 10] = [
 /// archive.
 ///
 /// Besides, an archive of a part of the photographs as JPEG files.
-const FILES: Files = Files {
+pub(crate) const FILES: Files = Files {
     whole: &[
         &[
             "data_batch_1.bin",

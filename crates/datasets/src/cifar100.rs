@@ -36,7 +36,7 @@ pub const INFO: Info = Info {
 
 /// The files of the binary version, in the folder that its archive holds, or without it; or the
 /// archive.
-const FILES: Files = Files::whole(&[
+pub(crate) const FILES: Files = Files::whole(&[
     &["train.bin", "test.bin"],
     &["cifar-100-binary/train.bin", "cifar-100-binary/test.bin"],
     &["cifar-100-binary.tar.gz"],

@@ -81,7 +81,7 @@ pub const CLASS_NAMES: [&str; 10] = [
 
 /// The files that hold the data set: images and labels to train on, then to test on; and those of
 /// a part of it.
-const FILES: Files = Files {
+pub(crate) const FILES: Files = Files {
     whole: &[&[
         "train-images-idx3-ubyte.gz",
         "train-labels-idx1-ubyte.gz",

@@ -42,7 +42,7 @@ pub const INFO: Info = Info {
                Vectors for Sentiment Analysis, ACL 2011",
 };
 
-const FILES: Files = Files::whole(&[&["imdb.npz"]]);
+pub(crate) const FILES: Files = Files::whole(&[&["imdb.npz"]]);
 const WORD_INDEX: Files = Files::whole(&[&["imdb_word_index.json"]]);
 
 /// The names of the labels: `negative` for 0 and `positive` for 1.

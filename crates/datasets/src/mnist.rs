@@ -73,7 +73,7 @@ const SAMPLE_TRAIN: usize = 8000;
 
 /// The files that hold the data set: images and labels to train on, then to test on; and those of
 /// the digits that are embedded.
-const FILES: Files = Files {
+pub(crate) const FILES: Files = Files {
     whole: &[
         &[
             "train-images-idx3-ubyte.gz",

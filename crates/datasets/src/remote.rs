@@ -46,7 +46,39 @@ pub(crate) use keras_url;
 mod tests {
     use std::collections::BTreeSet;
 
-    use crate::ALL;
+    use crate::{
+        ALL, boston_housing, california_housing, cifar10, cifar100, fashion_mnist, imdb,
+        mnist, reuters,
+        search::{Network, Search},
+        texts,
+    };
+
+    #[test]
+    fn what_can_be_downloaded_is_what_is_looked_for() {
+        let search = Search {
+            cache: Some("cache".into()),
+            network: Network::Allowed,
+            ..Search::default()
+        };
+        let mut count = 0;
+        for (info, files) in [
+            (mnist::INFO, mnist::FILES),
+            (fashion_mnist::INFO, fashion_mnist::FILES),
+            (cifar10::INFO, cifar10::FILES),
+            (cifar100::INFO, cifar100::FILES),
+            (imdb::INFO, imdb::FILES),
+            (reuters::INFO, reuters::FILES),
+            (boston_housing::INFO, boston_housing::FILES),
+            (california_housing::INFO, california_housing::FILES),
+            (texts::BOOKS, texts::SHAKESPEARE),
+        ] {
+            let (_, remotes) = search.download_of(&info, &files).unwrap();
+            assert_eq!(remotes, info.downloads, "{}", info.name);
+            count += remotes.len();
+        }
+        let all = ALL.iter().map(|info| info.downloads.len());
+        assert_eq!(count, all.sum::<usize>());
+    }
 
     #[test]
     fn every_file_has_a_name_a_sum_and_an_address() {

@@ -41,7 +41,7 @@ pub const INFO: Info = Info {
                1997",
 };
 
-const FILES: Files = Files::whole(&[&["reuters.npz"]]);
+pub(crate) const FILES: Files = Files::whole(&[&["reuters.npz"]]);
 const WORD_INDEX: Files = Files::whole(&[&["reuters_word_index.json"]]);
 
 /// The topics' names, in the order of the labels.

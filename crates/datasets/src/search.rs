@@ -175,7 +175,11 @@ impl Search {
 
     /// The folder of the cache, and the files that can be downloaded into it: those of the first
     /// list of which all can.
-    fn download_of(&self, info: &Info, files: &Files) -> Option<(PathBuf, Vec<Remote>)> {
+    pub(crate) fn download_of(
+        &self,
+        info: &Info,
+        files: &Files,
+    ) -> Option<(PathBuf, Vec<Remote>)> {
         let cache = self.cache.as_ref().filter(|_| self.network == Network::Allowed)?;
         Some((cache.join(info.folder), remotes(info, files)?))
     }

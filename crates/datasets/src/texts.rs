@@ -80,7 +80,7 @@ pub const PAIRS: Info = Info {
 const REVIEWS: Files = Files::whole(&[&["aclImdb_train.tsv.gz", "aclImdb_test.tsv.gz"]]);
 const WIRES: Files = Files::whole(&[&["reuters46.tsv.gz"]]);
 const NIETZSCHE: Files = Files::whole(&[&["nietzsche.txt"]]);
-const SHAKESPEARE: Files = Files::whole(&[&["tinyshakespeare.txt"]]);
+pub(crate) const SHAKESPEARE: Files = Files::whole(&[&["tinyshakespeare.txt"]]);
 const MELVILLE: Files =
     Files { whole: &[], others: &[Other { folder: "text", names: &["moby_dick.txt"] }] };
 const AUSTEN: Files = Files {
