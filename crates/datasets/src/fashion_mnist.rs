@@ -13,7 +13,8 @@
 use deckle_data::{Arrays, Dataset};
 
 use crate::{
-    Info, Loaded, Place, Remote, Result, Source, labeled_images,
+    Info, Loaded, Place, Remote, Result, Source,
+    labeled_images::{self, Namesake},
     lookup::{Lookup, lookup_setters},
     remote::keras_url,
     search::{Files, Other, Search, Which},
@@ -99,6 +100,10 @@ pub(crate) const FILES: Files = Files {
     }],
 };
 
+/// MNIST, whose files have the same names.
+const MNIST: Namesake =
+    Namesake { name: "MNIST", labels: [5, 0, 4, 1, 9, 2, 1, 3, 1, 4] };
+
 /// Loads Fashion-MNIST from where it is found: `DECKLE_DATA_DIR` or the cache.
 ///
 /// # Errors
@@ -113,7 +118,7 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// The files are the four IDX files of the data set, with or without `.gz`, looked for in the
 /// given folder; without one, in the subfolder `fashion_mnist` of the folder that the
 /// environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in the subfolder
-/// `deckle/fashion_mnist` of the user's cache. They have MNIST's names: keep them apart.
+/// `deckle/fashion_mnist` of the user's cache. They have MNIST's names, but MNIST is not taken for it.
 ///
 /// If they are in none of these, they are downloaded into the last (30.9 MB, once) and checked.
 ///
@@ -163,7 +168,7 @@ impl FashionMnist {
 
 fn load_from(search: &Search) -> Result<Loaded<Arrays>> {
     let found = search.require(&INFO, &FILES)?;
-    let (train, test) = labeled_images::read(&found)?;
+    let (train, test) = labeled_images::read(&found, &MNIST)?;
     let folder = found.folder;
     let (part, place) = match found.which {
         Which::Whole => ("images", Place::Folder(folder)),
@@ -223,6 +228,38 @@ mod tests {
         let error = FashionMnist::new().folder(scratch.path()).load().unwrap_err();
         let missing = "train-labels-idx1-ubyte.gz: is missing beside ";
         assert!(error.to_string().contains(missing), "{error}");
+    }
+
+    #[test]
+    fn mnist_is_not_taken_for_it() {
+        let scratch = Scratch::new();
+        scratch.write("t10k-images-idx3-ubyte", &idx_file(&[1, 28, 28]));
+        scratch.write("t10k-labels-idx1-ubyte", &idx_file(&[1]));
+        let labels = |labels: [u8; 10]| {
+            let head = [0, 0, 8, 1, 0, 0, 0, 10];
+            scratch.write("train-images-idx3-ubyte", &idx_file(&[10, 28, 28]));
+            scratch.write("train-labels-idx1-ubyte", &[&head[..], &labels].concat())
+        };
+        let path = labels(MNIST.labels);
+        let load = || FashionMnist::new().folder(scratch.path()).load();
+        let expected = |name: &str| {
+            format!(
+                "{}: holds the labels of {name}, whose files have the same names: keep them in \
+                 folders of their own",
+                path.display()
+            )
+        };
+        let digits = || crate::mnist::Mnist::new().folder(scratch.path()).load();
+        assert_eq!(load().unwrap_err().to_string(), expected("MNIST"));
+        assert!(digits().is_ok());
+        // The first ten of Fashion-MNIST.
+        labels([9, 0, 0, 3, 0, 2, 7, 2, 5, 5]);
+        assert!(load().is_ok());
+        assert_eq!(digits().unwrap_err().to_string(), expected("Fashion-MNIST"));
+
+        if let Some(folder) = real_data("mnist") {
+            assert!(FashionMnist::new().folder(folder).load().is_err());
+        }
     }
 
     #[test]

@@ -10,6 +10,13 @@ use crate::{Error, Result, idx, npz::Archive, search::Found};
 /// The number of classes.
 const CLASSES: u8 = 10;
 
+/// A data set whose files have the same names, and how the labels to train on begin there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Namesake {
+    pub(crate) name: &'static str,
+    pub(crate) labels: [u8; 10],
+}
+
 /// Images and labels of two IDX files.
 pub(crate) fn read_one(found: &Found) -> Result<Arrays> {
     read_pair(&found.paths[0], &found.paths[1])
@@ -22,7 +29,27 @@ fn read_pair(images: &Path, labels: &Path) -> Result<Arrays> {
 
 /// The parts to train on and to test on: of four IDX files (images and labels to train on, then
 /// to test on), or of a `.npz` file of Keras.
-pub(crate) fn read(found: &Found) -> Result<(Arrays, Arrays)> {
+///
+/// # Errors
+///
+/// As for their files; if they are another data set's.
+pub(crate) fn read(found: &Found, other: &Namesake) -> Result<(Arrays, Arrays)> {
+    let (train, test) = read_both(found)?;
+    if train.y()?.to_vec::<u8>()?.starts_with(&other.labels) {
+        let file = found.paths.get(1).unwrap_or(&found.paths[0]);
+        return Err(Error::file(
+            file.display(),
+            format_args!(
+                "holds the labels of {0}, whose files have the same names: keep them in folders \
+                 of their own",
+                other.name
+            ),
+        ));
+    }
+    Ok((train, test))
+}
+
+fn read_both(found: &Found) -> Result<(Arrays, Arrays)> {
     if let [images, labels, test_images, test_labels] = &found.paths[..] {
         return Ok((read_pair(images, labels)?, read_pair(test_images, test_labels)?));
     }

@@ -17,7 +17,7 @@ use crate::{
     Error, Info, Loaded, Place, Remote, Result, Source,
     gzip::Bytes,
     idx,
-    labeled_images::{self, checked},
+    labeled_images::{self, Namesake, checked},
     lookup::{Lookup, lookup_setters},
     search::{Files, Found, Other, Search, Which},
 };
@@ -67,6 +67,10 @@ pub const INFO: Info = Info {
     citation: "Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to \
                document recognition, Proceedings of the IEEE 86(11), 1998",
 };
+
+/// Fashion-MNIST, whose files have MNIST's names.
+const FASHION: Namesake =
+    Namesake { name: "Fashion-MNIST", labels: [9, 0, 0, 3, 0, 2, 7, 2, 5, 5] };
 
 /// How many of the 10,000 digits are to train on.
 const SAMPLE_TRAIN: usize = 8000;
@@ -190,7 +194,7 @@ fn from_files(found: &Found) -> Result<Loaded<Arrays>> {
         let part = "a part of the training set, none of MNIST's test set";
         return sample(&labeled_images::read_one(found)?, Place::Part { part, folder });
     }
-    let (train, test) = labeled_images::read(found)?;
+    let (train, test) = labeled_images::read(found, &FASHION)?;
     loaded(train, test, "digits", Place::Folder(folder))
 }
 
