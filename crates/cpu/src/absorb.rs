@@ -76,12 +76,13 @@ fn forward(
     let mut bias = None;
     if let Kind::Map(Map::Binary(Binary::Add)) = graph.nodes[made].kind {
         let [a, b] = &graph.nodes[made].operands[..] else { return None };
-        let (product, other) = if is_row(graph, b) { (a, b) } else { (b, a) };
-        if !is_row(graph, other) {
-            return None;
-        }
+        let (product, row) = match (row(b), row(a)) {
+            (Some(row), _) => (a, row),
+            (None, Some(row)) => (b, row),
+            (None, None) => return None,
+        };
         absorbed.push(made);
-        bias = Some(whole(graph, other.id));
+        bias = Some(row);
         made = made_for(graph, uses, product, made)?;
     }
     absorbed.push(made);
@@ -204,15 +205,13 @@ fn is_matrix(view: &View) -> bool {
     view.shape.len() == 2 && view.is_contiguous()
 }
 
-/// Whether an operand is one row, the whole of a value, repeated.
-fn is_row(graph: &Graph, access: &Access) -> bool {
+/// The row that an operand repeats.
+fn row(access: &Access) -> Option<Access> {
     let View { shape, strides, offset } = &access.view;
-    let Some((&last, &len)) = strides.last().zip(shape.last()) else { return false };
-    let repeated = strides[..strides.len() - 1].iter().all(|&stride| stride == 0);
-    *offset == 0 && graph.size(access.id) == len && last == 1 && repeated
-}
-
-/// A whole value.
-fn whole(graph: &Graph, id: Id) -> Access {
-    Access { id, view: View::contiguous(&graph.values[id].spec.shape) }
+    let (&last, others) = strides.split_last()?;
+    let repeats = last == 1 && others.iter().all(|&stride| stride == 0);
+    repeats.then(|| {
+        let (shape, strides) = (shape[others.len()..].to_vec(), vec![1]);
+        Access { id: access.id, view: View { shape, strides, offset: *offset } }
+    })
 }

@@ -62,3 +62,23 @@ fn a_gradient_that_is_reduced_is_masked_in_the_pass_that_reduces_it() {
     let masked = |line: &str| line.contains("greater") && line.contains("sum + sum");
     assert_eq!(plan.lines().filter(|line| masked(line)).count(), 1, "{plan}");
 }
+
+#[test]
+fn loops_multiply_their_inputs_themselves() {
+    let layers: [(_, LayerHandle); 4] = [
+        ("lstm", LSTM::new(8).into()),
+        ("gru", GRU::new(8).into()),
+        ("gru, reset before", GRU::new(8).reset_after(false).into()),
+        ("simple_rnn", SimpleRNN::new(8).into()),
+    ];
+    for (name, layer) in layers {
+        let model = Sequential::new([7, 5]).add(layer).build().unwrap();
+        let x = Tensor::random_uniform([32, 7, 5], 0.0..1.0, 1);
+        let data = Arrays::new(x, Tensor::zeros(DType::F32, [32, 8])).unwrap();
+        let compile = Compile::new(Sgd::new(), MeanSquaredError::new());
+        let device = Device::new(Cpu::with_threads(2));
+        let mut trainer = model.compile(compile.device(&device)).unwrap();
+        let plan = trainer.plan(&data, 32).unwrap();
+        assert!(!plan.contains("matmul"), "{name}: {plan}");
+    }
+}
