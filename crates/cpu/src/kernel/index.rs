@@ -1,4 +1,5 @@
 //! Reading and adding at indices.
+#![expect(unsafe_code, reason = "tasks that add to rows of their own")]
 
 use std::sync::Arc;
 
@@ -6,13 +7,10 @@ use deckle_tensor::{DType, Error, Result};
 
 use super::{Kernel, arrange::around, matmul::rows};
 use crate::{
-    Threads,
-    place::{Context, Dense, Plain},
+    place::{Context, Dense},
+    threads::Disjoint,
     tile::{number::Number, with_number, with_width},
 };
-
-/// The parts that the rows of one output are cut into.
-const PARTS: usize = 16;
 
 /// Where the indices are, and what they are checked against.
 #[derive(Clone, Debug)]
@@ -63,36 +61,36 @@ impl Numbers<'_> {
         }
     }
 
-    /// Calls `body` with the place, and the distance from `first`, of each index that is less
-    /// than `count` away from there.
-    fn within(&self, first: usize, count: usize, body: impl FnMut(usize, usize)) {
+    /// Calls `body` with the place and the value of each index that leaves the remainder `part`
+    /// by `parts`, a power of two.
+    fn among(&self, part: usize, parts: usize, body: impl FnMut(usize, usize)) {
         /// The indices that are looked at before `body` is called: where each call waits for
         /// memory, a loop of calls alone lets several wait at once.
         const TOGETHER: usize = 256;
         fn find<T: Copy + Into<i64>>(
             values: &[T],
-            [first, count]: [u64; 2],
+            [part, mask]: [u64; 2],
             mut body: impl FnMut(usize, usize),
         ) {
             let mut found = [(0, 0); TOGETHER];
             for (number, values) in values.chunks(TOGETHER).enumerate() {
                 let mut last = 0;
                 for (i, &value) in values.iter().enumerate() {
-                    let away = value.into().cast_unsigned().wrapping_sub(first);
-                    found[last] = (number * TOGETHER + i, away);
-                    last += usize::from(away < count);
+                    let value = value.into().cast_unsigned();
+                    found[last] = (number * TOGETHER + i, value);
+                    last += usize::from(value & mask == part);
                 }
-                for &(i, away) in &found[..last] {
-                    body(i, away as usize);
+                for &(i, value) in &found[..last] {
+                    body(i, value as usize);
                 }
             }
         }
-        let range = [first as u64, count as u64];
+        let of = [part as u64, parts as u64 - 1];
         match self {
-            Self::I32(values) => find(values, range, body),
-            Self::I64(values) => find(values, range, body),
-            Self::U8(values) => find(values, range, body),
-            Self::U32(values) => find(values, range, body),
+            Self::I32(values) => find(values, of, body),
+            Self::I64(values) => find(values, of, body),
+            Self::U8(values) => find(values, of, body),
+            Self::U32(values) => find(values, of, body),
         }
     }
 }
@@ -150,45 +148,32 @@ pub(crate) fn scatter_add(
         let numbers = indices.checked(context, len)?;
         let updates = context.read::<T>(&updates);
         let out = context.write::<T>(&out);
-        let part = if outer >= PARTS { len } else { len.div_ceil(PARTS) };
-        // Each task adds to rows of its own, in the order of the indices.
-        let add = |outer: usize, first: usize, out: &mut [T]| {
-            out.fill(T::default());
+        if out.is_empty() {
+            return Ok(());
+        }
+        // Each task adds to rows of its own, in the order of the indices, so that all numbers of
+        // tasks give the same bits. Its rows lie apart: small indices are often the frequent ones.
+        let threads = context.threads.count();
+        let parts = if outer >= threads { 1 } else { threads.next_power_of_two() };
+        let out = Disjoint::new(out);
+        context.threads.run(outer * parts, &|task| {
+            let (outer, part) = (task / parts, task % parts);
+            let row = |row: usize| {
+                let start = (outer * len + row) * inner;
+                // SAFETY: rows with this remainder by `parts` are this task's alone; it has one
+                // of them at a time.
+                unsafe { out.slice(start..start + inner) }
+            };
+            (part..len).step_by(parts).for_each(|i| row(i).fill(T::default()));
             let updates = &updates[outer * count * inner..][..count * inner];
-            numbers.within(first, out.len() / inner.max(1), |i, row| {
-                let to = &mut out[row * inner..][..inner];
-                for (to, &from) in to.iter_mut().zip(&updates[i * inner..][..inner]) {
+            numbers.among(part, parts, |i, index| {
+                for (to, &from) in row(index).iter_mut().zip(&updates[i * inner..][..inner]) {
                     *to = Number::add(*to, from);
                 }
             });
-        };
-        in_parts(context.threads, out, [len, inner], part, add);
+        });
         Ok(())
     }))
-}
-
-/// Runs `body` with (outer index, first row, rows) on parts of the rows of an output.
-fn in_parts<T: Plain>(
-    threads: &Threads,
-    out: &mut [T],
-    [len, inner]: [usize; 2],
-    part: usize,
-    body: impl Fn(usize, usize, &mut [T]) + Sync,
-) {
-    if out.is_empty() {
-        return;
-    }
-    if part == len {
-        threads.run_chunks(out, len * inner, |start, rows| {
-            body(start / (len * inner), 0, rows);
-        });
-        return;
-    }
-    for (outer, out) in out.chunks_mut(len * inner).enumerate() {
-        threads.run_chunks(out, part * inner, |start, rows| {
-            body(outer, start / inner, rows);
-        });
-    }
 }
 
 pub(crate) fn gather_along(
