@@ -144,12 +144,11 @@ def bricks(lines, rate):
     for (layer,), found in grouped([line for line in lines if "layer" in line], "layer").items():
         of = found[0]
         ms = [median(line[key] for line in found) for key in ("forward_ms", "training_ms")]
-        each = [time / of["multiply_adds"] for time in ms]
+        counts = [of[key] for key in ("multiply_adds", "training_multiply_adds")]
+        each = [time / count for time, count in zip(ms, counts)]
         first = plain.setdefault(of["plain"], each)
-        # Training takes the multiply-adds of the forward pass at least twice: by the weights too.
-        times = [1, 2]
-        needed = [[count * of["multiply_adds"] * 2 / (rate or float("nan")) / 1e6, of[key] / bandwidth(lines, of[key]) / 1e6]
-                  for count, key in zip(times, ("forward_bytes", "training_bytes"))]
+        needed = [[count * 2 / (rate or float("nan")) / 1e6, of[key] / bandwidth(lines, of[key]) / 1e6]
+                  for count, key in zip(counts, ("forward_bytes", "training_bytes"))]
         bound = [f"{time / max(both):.1f} ({'bytes' if both[1] > both[0] else 'FLOPs'})" for time, both in zip(ms, needed)]
         rows.append([layer, f"{of['multiply_adds'] / 1e6:.1f}", *(f"{time:.2f}" for time in ms),
                      *(f"{own / other:.2f}" for own, other in zip(each, first)), *bound])

@@ -15,6 +15,15 @@ struct Brick {
     model: Sequential,
     input: Vec<usize>,
     multiply_adds: f64,
+    /// Those of them that are done once more backward, for the gradient by what is no data.
+    inner: f64,
+}
+
+impl Brick {
+    /// Sets how many multiply-adds of an example read what the layer itself has made.
+    fn inner(self, multiply_adds: usize) -> Self {
+        Self { inner: (BATCH * multiply_adds) as f64, ..self }
+    }
 }
 
 /// Rows of examples in a batch, and what the inputs of each kind of layer are.
@@ -32,7 +41,7 @@ fn brick(
 ) -> Brick {
     let model = Sequential::new(input).add(layer);
     let multiply_adds = (BATCH * multiply_adds) as f64;
-    Brick { name, model, input: input.to_vec(), multiply_adds }
+    Brick { name, model, input: input.to_vec(), multiply_adds, inner: 0.0 }
 }
 
 /// The plain layer first, then what is compared with it.
@@ -41,6 +50,8 @@ fn families() -> Vec<Vec<Brick>> {
     let recurrent =
         |gates: usize, steps: usize| steps * gates * units * (FEATURES + units);
     let lstm = recurrent(4, STEPS);
+    // Half of them read states.
+    let lstm_inner = lstm / 2;
     let picture = [SIDE, SIDE, FILTERS];
     let conv = |pixels: usize, kernel: usize, from: usize, to: usize| {
         pixels * kernel * from * to
@@ -53,26 +64,30 @@ fn families() -> Vec<Vec<Brick>> {
     let film = [6, 14, 14, 16];
     vec![
         vec![
-            brick("LSTM", &sequence, lstm, LSTM::new(units)),
+            brick("LSTM", &sequence, lstm, LSTM::new(units)).inner(lstm_inner),
             brick(
                 "LSTM, return_sequences",
                 &sequence,
                 lstm,
                 LSTM::new(units).return_sequences(true),
-            ),
+            )
+            .inner(lstm_inner),
             brick(
                 "LSTM, go_backwards",
                 &sequence,
                 lstm,
                 LSTM::new(units).go_backwards(true),
-            ),
+            )
+            .inner(lstm_inner),
             brick(
                 "LSTM, dropout and recurrent_dropout",
                 &sequence,
                 lstm,
                 LSTM::new(units).dropout(0.2).recurrent_dropout(0.2),
-            ),
-            brick("RNN of LSTMCell", &sequence, lstm, RNN::new(LSTMCell::new(units))),
+            )
+            .inner(lstm_inner),
+            brick("RNN of LSTMCell", &sequence, lstm, RNN::new(LSTMCell::new(units)))
+                .inner(lstm_inner),
             brick(
                 "RNN of two LSTMCells",
                 &sequence,
@@ -81,21 +96,26 @@ fn families() -> Vec<Vec<Brick>> {
                     LSTMCell::new(units).into(),
                     LSTMCell::new(units).into(),
                 ])),
-            ),
+            )
+            .inner(lstm + lstm_inner),
             brick(
                 "Bidirectional of LSTM",
                 &sequence,
                 2 * lstm,
                 Bidirectional::new(LSTM::new(units)),
-            ),
-            brick("GRU", &sequence, recurrent(3, STEPS), GRU::new(units)),
+            )
+            .inner(lstm),
+            brick("GRU", &sequence, recurrent(3, STEPS), GRU::new(units))
+                .inner(recurrent(3, STEPS) / 2),
             brick(
                 "GRU, reset_after = false",
                 &sequence,
                 recurrent(3, STEPS),
                 GRU::new(units).reset_after(false),
-            ),
-            brick("SimpleRNN", &sequence, recurrent(1, STEPS), SimpleRNN::new(units)),
+            )
+            .inner(recurrent(3, STEPS) / 2),
+            brick("SimpleRNN", &sequence, recurrent(1, STEPS), SimpleRNN::new(units))
+                .inner(recurrent(1, STEPS) / 2),
         ],
         vec![
             brick("Conv2D", &picture, plain(valid), Conv2D::new(FILTERS, 3)),
@@ -152,7 +172,8 @@ fn families() -> Vec<Vec<Brick>> {
                 &picture,
                 conv(valid, 9, FILTERS, 1) + conv(valid, 1, FILTERS, FILTERS),
                 SeparableConv2D::new(FILTERS, 3),
-            ),
+            )
+            .inner(conv(valid, 1, FILTERS, FILTERS)),
             brick("Conv1D, 9 wide", &line, plain(whole - 8), Conv1D::new(FILTERS, 9)),
             brick(
                 "Conv1D, causal",
@@ -183,13 +204,14 @@ fn families() -> Vec<Vec<Brick>> {
                 &film,
                 6 * (conv(144, 9, 16, 64) + conv(144, 9, 16, 64)),
                 ConvLSTM2D::new(16, 3),
-            ),
+            )
+            .inner(6 * conv(144, 9, 16, 64)),
         ],
     ]
 }
 
 /// A line for each layer whose family's or own name has that text: milliseconds of the forward
-/// pass and of a step of training; the multiply-adds of the forward pass; and the bytes that have
+/// pass and of a step of training; the multiply-adds of both; and the bytes that have
 /// to be moved, if each element is read or written once by each that needs it: forward of input,
 /// weights and output, in training besides of targets and of the gradients by output and weights.
 pub(crate) fn lines(seconds: f64, device: &Device, part: &str) -> Result<Vec<Value>> {
@@ -197,7 +219,7 @@ pub(crate) fn lines(seconds: f64, device: &Device, part: &str) -> Result<Vec<Val
     for family in families() {
         let plain = family[0].name;
         let is_asked = |name: &str| name.contains(part);
-        for Brick { name, model, input, multiply_adds } in family {
+        for Brick { name, model, input, multiply_adds, inner } in family {
             if !is_asked(plain) && !is_asked(name) {
                 continue;
             }
@@ -219,6 +241,8 @@ pub(crate) fn lines(seconds: f64, device: &Device, part: &str) -> Result<Vec<Val
             let (x, y) = (x.size(), y.size());
             lines.push(json!({
                 "plain": plain, "layer": name, "multiply_adds": multiply_adds,
+                // By the weights as often as forward.
+                "training_multiply_adds": 2.0 * multiply_adds + inner,
                 "forward_ms": forward, "training_ms": training,
                 "forward_bytes": 4 * (x + y + weights),
                 // The output is written, and read by the loss, which reads targets and writes
@@ -231,7 +255,7 @@ pub(crate) fn lines(seconds: f64, device: &Device, part: &str) -> Result<Vec<Val
 }
 
 /// Markdown's rows: milliseconds of the forward pass and of a step of training, picoseconds per
-/// multiply-add of each (training takes three times as many), and both beside the plain layer.
+/// multiply-add of each, and both beside the plain layer.
 pub(crate) fn table(lines: &[Value]) -> String {
     let mut text = String::from(
         "| layer | million multiply-adds | forward, ms | training, ms | ps each, forward | training | \
@@ -241,9 +265,11 @@ pub(crate) fn table(lines: &[Value]) -> String {
     let mut plain: Option<(&Value, [f64; 2])> = None;
     for line in lines {
         let name = line["layer"].as_str().unwrap_or_default();
-        let [forward, training, multiply_adds] =
-            ["forward_ms", "training_ms", "multiply_adds"].map(|key| number(line, key));
-        let each = [forward, training / 3.0].map(|ms| ms * 1e9 / multiply_adds);
+        let [forward, training] =
+            ["forward_ms", "training_ms"].map(|key| number(line, key));
+        let [once, trained] =
+            ["multiply_adds", "training_multiply_adds"].map(|key| number(line, key));
+        let each = [forward / once, training / trained].map(|ms| ms * 1e9);
         let (_, first) = *match &mut plain {
             Some(plain) if *plain.0 == line["plain"] => plain,
             plain => plain.insert((&line["plain"], each)),
@@ -251,7 +277,7 @@ pub(crate) fn table(lines: &[Value]) -> String {
         writeln!(
             text,
             "| {name} | {:.1} | {forward:.2} | {training:.2} | {:.1} | {:.1} | {:.2} | {:.2} |",
-            multiply_adds / 1e6,
+            once / 1e6,
             each[0],
             each[1],
             each[0] / first[0],
