@@ -124,16 +124,69 @@ pub(crate) fn gather(
 ) -> Box<dyn Kernel> {
     with_width!(x.spec.dtype.size(), T => Box::new(move |context: &Context<'_>| {
         let [_, len, inner] = around(x.shape(), axis);
-        let count = indices.from.spec.size();
         let numbers = indices.checked(context, len)?;
-        let x = context.read::<T>(&x);
-        rows(context.threads, context.write::<T>(&out), inner, |row, out| {
-            let (outer, i) = (row / count, row % count);
-            let from = (outer * len + numbers.index(i)) * inner;
-            out.copy_from_slice(&x[from..from + inner]);
-        });
+        let (x, out) = (context.read::<T>(&x), context.write::<T>(&out));
+        let (threads, sizes) = (context.threads, [len, inner]);
+        match numbers {
+            Numbers::I32(numbers) => read_rows(threads, x, numbers, sizes, out),
+            Numbers::I64(numbers) => read_rows(threads, x, numbers, sizes, out),
+            Numbers::U8(numbers) => read_rows(threads, x, numbers, sizes, out),
+            Numbers::U32(numbers) => read_rows(threads, x, numbers, sizes, out),
+        }
         Ok(())
     }))
+}
+
+/// Elements that one task reads.
+const TOGETHER: usize = 4096;
+
+/// Reads the rows at `indices`, which have been checked, of each `len` rows of `x`.
+fn read_rows<T: Plain, I: Copy + Into<i64> + Sync>(
+    threads: &Threads,
+    x: &[T],
+    indices: &[I],
+    [len, inner]: [usize; 2],
+    out: &mut [T],
+) {
+    if out.is_empty() {
+        return;
+    }
+    let together = (TOGETHER / inner).max(1) * inner;
+    threads.run_chunks(out, together, |start, mut out| {
+        let first = start / inner;
+        let (mut outer, mut next) = (first / indices.len(), first % indices.len());
+        while !out.is_empty() {
+            let count = (indices.len() - next).min(out.len() / inner);
+            let (rows, rest) = out.split_at_mut(count * inner);
+            let x = &x[outer * len * inner..][..len * inner];
+            let indices = &indices[next..next + count];
+            match inner {
+                // Pixels: a call to copy so few elements takes longer than the copy.
+                1 => read_short_rows::<1, T, I>(x, indices, rows),
+                2 => read_short_rows::<2, T, I>(x, indices, rows),
+                3 => read_short_rows::<3, T, I>(x, indices, rows),
+                4 => read_short_rows::<4, T, I>(x, indices, rows),
+                _ => {
+                    for (row, &index) in rows.chunks_exact_mut(inner).zip(indices) {
+                        let from = index.into() as usize * inner;
+                        row.copy_from_slice(&x[from..from + inner]);
+                    }
+                }
+            }
+            (out, outer, next) = (rest, outer + 1, 0);
+        }
+    });
+}
+
+fn read_short_rows<const N: usize, T: Plain, I: Copy + Into<i64>>(
+    x: &[T],
+    indices: &[I],
+    rows: &mut [T],
+) {
+    let (x, rows) = (x.as_chunks::<N>().0, rows.as_chunks_mut::<N>().0);
+    for (row, &index) in rows.iter_mut().zip(indices) {
+        *row = x[index.into() as usize];
+    }
 }
 
 pub(crate) fn scatter_add(
@@ -220,4 +273,30 @@ pub(crate) fn scatter_add_along(
         });
         Ok(())
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_every_width_are_read_across_tasks() {
+        let threads = Threads::new(2);
+        let (outer, len, count) = (3, 7, 2500);
+        let indices: Vec<u8> = (0..count).map(|at| (at * at % len) as u8).collect();
+        for inner in 1..7 {
+            let x: Vec<u32> = (0..(outer * len * inner) as u32).collect();
+            let mut out = vec![0; outer * count * inner];
+            read_rows(&threads, &x, &indices, [len, inner], &mut out);
+            let mut rows = out.chunks_exact(inner);
+            for number in 0..outer {
+                for &index in &indices {
+                    let from = (number * len + usize::from(index)) * inner;
+                    assert_eq!(rows.next(), Some(&x[from..from + inner]));
+                }
+            }
+        }
+        read_rows(&threads, &[] as &[u32], &[] as &[i64], [0, 3], &mut []);
+        read_rows(&threads, &[1u32], &[0i64], [1, 0], &mut []);
+    }
 }
