@@ -34,16 +34,19 @@ impl FillMode {
     /// In floating point, which is exact for whole numbers as small as these.
     fn place(self, at: &Var, len: usize) -> Result<Var> {
         let len = len as f64;
-        Ok(match self {
-            Self::Nearest | Self::Constant => at.clip(0.0, len - 1.0)?,
-            Self::Wrap => at.mod_(len)?,
+        let remainder = |at: &Var, by: f64| at.sub(&at.div(by)?.floor()?.mul(by)?);
+        let place = match self {
+            Self::Nearest | Self::Constant => at.clone(),
+            Self::Wrap => remainder(at, len)?,
             Self::Reflect => {
                 // The mirror of twice as many half pixels.
                 let halves = at.mul(2.0)?.add(1.0 + 2.0 * len)?;
-                let mirrored = halves.mod_(4.0 * len)?.sub(2.0 * len)?.abs()?;
+                let mirrored = remainder(&halves, 4.0 * len)?.sub(2.0 * len)?.abs()?;
                 mirrored.sub(1.0)?.mul(0.5)?.floor()?
             }
-        })
+        };
+        // Of numbers so large that they are not exact, too.
+        Ok(place.clip(0.0, len - 1.0)?)
     }
 }
 

@@ -101,3 +101,31 @@ fn what_makes_no_sense_is_named() {
     assert!(RandomRotation::new(0.1).output_shape(&[[1, 0, 4, 3].into()]).is_err());
     assert!(RandomRotation::new(0.1).output_shape(&[[4, 4, 3].into()]).is_err());
 }
+
+#[test]
+fn places_outside_are_those_of_the_mode() -> Result<()> {
+    for len in [1i64, 2, 3, 7, 28, 224, 1000] {
+        let at: Vec<i64> = (-5 * len - 3..5 * len + 3).collect();
+        let values: Vec<f32> = at.iter().map(|&at| at as f32).collect();
+        let given = Var::constant(&Tensor::new(values, [at.len()])?);
+        for mode in [FillMode::Reflect, FillMode::Wrap, FillMode::Nearest] {
+            let expected = at.iter().map(|&at| match mode {
+                FillMode::Reflect => {
+                    let twice = at.rem_euclid(2 * len);
+                    twice.min(2 * len - 1 - twice) as f32
+                }
+                FillMode::Wrap => at.rem_euclid(len) as f32,
+                _ => at.clamp(0, len - 1) as f32,
+            });
+            let got = mode.place(&given, len as usize)?.eval()?.to_vec::<f32>()?;
+            assert!(got.iter().copied().eq(expected), "{mode:?} of {len}: {got:?}");
+            // Wherever a place is said to be, it is inside.
+            let far = [1e7f32, -1e7, 16_777_216.0, 1e12, -1e38, 1e38];
+            let far = Var::constant(&Tensor::from(far));
+            let got = mode.place(&far, len as usize)?.eval()?.to_vec::<f32>()?;
+            let last = (len - 1) as f32;
+            assert!(got.iter().all(|at| (0.0..=last).contains(at)), "{mode:?}: {got:?}");
+        }
+    }
+    Ok(())
+}
