@@ -2,7 +2,7 @@
 
 from statistics import geometric_mean, median
 
-from workloads import CASES, gflop
+from workloads import CASES, gflop, weight_bytes
 
 # The best peer's time over Deckle's, as the project's goals ask.
 ASKED = {
@@ -107,7 +107,9 @@ def variants(lines, rate):
         for options, of in found.items():
             sizes = {key: value for key, value in of[0]["options"].items() if key in ("batch", "units", "filters", "steps", "groups")}
             ms = median(line["ms"] for line in of)
-            multiple[options] = (ms, ms * (rate or float("nan")) / gflop(case, **sizes) / 1e3, of[0]["options"])
+            moved = weight_bytes(case, of[0]["params"])
+            limit = gflop(case, **sizes) * 1e3 / (rate or float("nan")) + moved / bandwidth(lines, moved) / 1e6
+            multiple[options] = (ms, ms / limit, of[0]["options"])
         headline = multiple.get(("{}",))
         for ms, times, options in multiple.values():
             text = ", ".join(key if value is True else f"{key} {value}" for key, value in options.items()) or "headline"

@@ -12,6 +12,13 @@ def gflop(case, batch=None, units=None, filters=None, steps=None, groups=1):
     return 2e-9 * (batch or BATCH[case]) * sum(passes * count for passes, count in layers(case, units, filters, steps, groups))
 
 
+def weight_bytes(case, params):
+    """Bytes of weights, gradients and slots that one training step reads and writes at least."""
+    # Weights are read forward, backward and for the update, which writes them; gradients are written and read.
+    slots = 2 if case in ("mlp_big", "transformer") else 1
+    return 4 * params * (6 + 2 * slots)
+
+
 def layers(case, units, filters, steps, groups):
     """(passes over it in a step, multiply-adds of one example forward) of each product."""
     def mlp(*widths):
