@@ -7,7 +7,8 @@ use deckle_tensor::{DType, Error, Result};
 
 use super::{Kernel, arrange::around, matmul::rows};
 use crate::{
-    place::{Context, Dense},
+    Threads,
+    place::{Context, Dense, Plain},
     threads::Disjoint,
     tile::{number::Number, with_number, with_width},
 };
