@@ -13,6 +13,8 @@ import pathlib
 import sys
 import zlib
 
+import write_cases  # first: it chooses the backend
+
 import numpy as np
 from keras import Input, Model, tree, constraints as C, initializers as I, layers as L, losses, regularizers as R
 
@@ -431,8 +433,6 @@ for family in COVER:
 
 def main(folder, seed, names):
     import keras
-
-    import write_cases
 
     failed = 0
     for name in names or SPECS:

@@ -94,6 +94,10 @@ struct Failure {
 }
 
 impl Failure {
+    fn local(file: Remote, path: &Path, error: &io::Error) -> Self {
+        Self { file, problems: vec![Problem::local(path, error)], kept: 0 }
+    }
+
     /// Whether there is no network, as it seems.
     fn is_unreachable(&self) -> bool {
         self.problems.iter().all(|problem| matches!(problem, Problem::Unreachable(_)))
@@ -165,13 +169,18 @@ impl Downloader {
 
     fn fetch(&self, files: &[Remote], folder: &Path) -> Result<(), Failure> {
         let Some(&first) = files.first() else { return Ok(()) };
-        let local = |file: Remote, path: &Path, error: &io::Error| {
-            let problems = vec![Problem::local(path, error)];
-            Failure { file, problems, kept: 0 }
-        };
-        fs::create_dir_all(folder).map_err(|error| local(first, folder, &error))?;
-        let _lock =
-            self.lock(folder).map_err(|(path, error)| local(first, &path, &error))?;
+        let lock = self
+            .lock(folder)
+            .map_err(|(path, error)| Failure::local(first, &path, &error))?;
+        let fetched = self.fetch_all(files, folder);
+        if fetched.is_err() {
+            lock.remove_if_alone(folder);
+        }
+        fetched
+    }
+
+    /// Brings the files while others are kept off.
+    fn fetch_all(&self, files: &[Remote], folder: &Path) -> Result<(), Failure> {
         let mut parts = Vec::new();
         for &file in files {
             // Another process may have brought it meanwhile.
@@ -180,7 +189,7 @@ impl Downloader {
             }
             let path = folder.join(format!("{}.part", file.name));
             let mut part =
-                Part::open(&path).map_err(|error| local(file, &path, &error))?;
+                Part::open(&path).map_err(|error| Failure::local(file, &path, &error))?;
             self.bring(&file, &mut part).map_err(|problems| {
                 let kept = part.len();
                 part.remove_if_empty();
@@ -190,7 +199,7 @@ impl Downloader {
         }
         for (file, part) in parts {
             let path = folder.join(file.name);
-            part.commit(&path).map_err(|error| local(file, &path, &error))?;
+            part.commit(&path).map_err(|error| Failure::local(file, &path, &error))?;
         }
         Ok(())
     }
@@ -346,9 +355,30 @@ impl Downloader {
         bar
     }
 
-    /// Waits until no other process downloads into that folder; the lock ends with the file.
-    fn lock(&self, folder: &Path) -> Result<File, (PathBuf, io::Error)> {
-        let path = folder.join(".lock");
+    /// Makes the folder, and waits until no other process downloads into it.
+    fn lock(&self, folder: &Path) -> Result<Lock, (PathBuf, io::Error)> {
+        let mut tries = 0;
+        loop {
+            match self.try_lock(folder) {
+                Ok(lock) if !lock.is_removed(&folder.join(Lock::NAME)) => {
+                    return Ok(lock);
+                }
+                Ok(_) => {}
+                Err((path, error)) => {
+                    use io::ErrorKind::{AlreadyExists, NotFound};
+                    // Who gave up may have removed the folder just now.
+                    tries += 1;
+                    if tries > 100 || !matches!(error.kind(), AlreadyExists | NotFound) {
+                        return Err((path, error));
+                    }
+                }
+            }
+        }
+    }
+
+    fn try_lock(&self, folder: &Path) -> Result<Lock, (PathBuf, io::Error)> {
+        fs::create_dir_all(folder).map_err(|error| (folder.to_path_buf(), error))?;
+        let path = folder.join(Lock::NAME);
         let failed = |error| (path.clone(), error);
         let file = File::create(&path).map_err(failed)?;
         if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
@@ -358,8 +388,48 @@ impl Downloader {
             locked.map_err(failed)?;
         }
         // Some file systems have no locks. The sums are compared there, too.
-        Ok(file)
+        Ok(Lock(file))
     }
+}
+
+/// What keeps other processes off a folder; it ends with the file.
+struct Lock(File);
+
+impl Lock {
+    const NAME: &str = ".lock";
+
+    /// Whether who had it removed it, so that others may have made another.
+    #[cfg(unix)]
+    fn is_removed(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let has_no_name = |metadata: fs::Metadata| metadata.nlink() == 0;
+        // Some file systems count no names.
+        self.0.metadata().is_ok_and(has_no_name)
+            && !fs::metadata(path).is_ok_and(has_no_name)
+    }
+
+    /// Removes a folder to which nothing has come, so that nothing is taken to be there.
+    #[cfg(unix)]
+    fn remove_if_alone(self, folder: &Path) {
+        let is_other = |entry: io::Result<fs::DirEntry>| {
+            entry.map_or(true, |entry| entry.file_name() != Self::NAME)
+        };
+        if fs::read_dir(folder).is_ok_and(|mut entries| !entries.any(is_other)) {
+            // Where that cannot be done, an empty file stays.
+            let _ = fs::remove_file(folder.join(Self::NAME));
+            let _ = fs::remove_dir(folder);
+        }
+        drop(self.0);
+    }
+
+    /// Elsewhere, a lock cannot be told from one that was removed, so none is.
+    #[cfg(not(unix))]
+    fn is_removed(&self, _: &Path) -> bool {
+        false
+    }
+
+    #[cfg(not(unix))]
+    fn remove_if_alone(self, _: &Path) {}
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -4,7 +4,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -45,7 +45,9 @@ fn run(folder: &Path, files: &[Remote], servers: &[&Server]) -> Result<(), Strin
 
 /// The names in a folder, besides the lock's.
 fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    // A folder to which nothing came is removed.
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let entries = entries.map(|entry| entry.unwrap().file_name());
     let mut names: Vec<_> = entries
         .map(|name| name.into_string().unwrap())
         .filter(|name| name != ".lock")
@@ -423,6 +425,55 @@ fn a_folder_that_cannot_be_made_is_named() {
     let lines: Vec<_> = error.lines().collect();
     assert!(lines[2].starts_with("       got: DIR: "), "{error}");
     assert_eq!(lines[3], "      help: put the file here: DIR/a");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_to_which_nothing_came_does_not_stay() {
+    let scratch = Scratch::new();
+    let folder = scratch.path().join("mnist");
+    let server = Server::new(|_, _| not_found());
+    let file = remote("a", b"x", &[server.url("a")]);
+    run(&folder, &[file], &[]).unwrap_err();
+    assert!(!folder.exists());
+
+    // What is there stays.
+    scratch.write("mnist/b", b"");
+    run(&folder, &[file], &[]).unwrap_err();
+    assert_eq!(names(&folder), ["b"]);
+
+    // So does what has come.
+    let server = Server::new(|_, _| cut(b"xyz", 2));
+    let folder = scratch.path().join("other");
+    run(&folder, &[remote("a", b"xyz", &[server.url("a")])], &[]).unwrap_err();
+    assert_eq!(names(&folder)[0], "a.part");
+}
+
+/// Who waited for a lock that was then removed makes another.
+#[cfg(unix)]
+#[test]
+fn a_lock_that_was_removed_keeps_nobody_off() {
+    let scratch = Scratch::new();
+    let folder = scratch.path().join("mnist");
+    let first = Downloader::new().lock(&folder).unwrap();
+    let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let lock = Downloader::new().lock(&folder).unwrap();
+                    let others = inside.fetch_add(1, Ordering::SeqCst);
+                    most.fetch_max(others, Ordering::SeqCst);
+                    assert!(folder.join(Lock::NAME).exists());
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    lock.remove_if_alone(&folder);
+                }
+            });
+        }
+        first.remove_if_alone(&folder);
+    });
+    assert_eq!(most.into_inner(), 0);
+    assert!(!folder.exists());
 }
 
 #[cfg(unix)]
