@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs Deckle and its peers on the same workloads, in turn, and writes the tables of README.md.
 
-run.py [train] [memory] [infer] [gemm] [variants] [cost] [sets] [bricks] [--rounds 3] [--cases a,b] [--peers torch,keras-jax] [--seconds 2] [--write]
+run.py [train] [memory] [infer] [gemm] [variants] [cost] [sets] [bricks] [augment] [--rounds 3] [--cases a,b] [--peers torch,keras-jax] [--seconds 2] [--write]
 
 The peers' programs lie beside the project, in ../shared/peers; its setup.sh installs them under $PEERS_HOME. A peer that is not
 there is left out. Every line that a program prints is added to results-NAME.jsonl, so that a run may be cut short and gone on with
@@ -164,7 +164,14 @@ def bricks(results, arguments):
     results.run([str(DECKLE), "--bricks", "--json", "--threads", "2", "--seconds", str(arguments.seconds)])
 
 
-MEASURES = {function.__name__: function for function in (train, memory, infer, gemm, variants, cost, sets, bricks)}
+def augment(results, arguments):
+    """Training beside a thread that changes its images."""
+    for case in ("mnist_cnn", "cifar_resnet"):
+        for options in ({}, {"filters": 4}):
+            results.run(deckle(case, 16 * arguments.seconds, augment=1, **options), program="deckle", case=case, options=options)
+
+
+MEASURES = {function.__name__: function for function in (train, memory, infer, gemm, variants, cost, sets, bricks, augment)}
 
 
 def write(name, lines, rounds):

@@ -117,6 +117,16 @@ def variants(lines, rate):
     return markdown(["case", "variant", "ms", "times the limit", "of the headline's rate"], rows)
 
 
+def augment(lines, _):
+    rows = []
+    for (case, _), own in grouped(lines, "case", "options").items():
+        rates = [median(line[key] for line in own) for key in ("train_per_s", "augment_per_s", "both_per_s")]
+        options = ", ".join(f"{key} {value}" for key, value in own[0]["options"].items())
+        share = median(line["of_the_slower"] for line in own)
+        rows.append([f"{case}, {options}" if options else case, *(f"{rate:.0f}" for rate in rates), f"{share:.2f}"])
+    return markdown(["images per second", "training", "changing", "both", "of the slower"], rows)
+
+
 def cost(lines, _):
     rows = []
     for (case, key), found in grouped(lines, "case", "key").items():

@@ -5,6 +5,7 @@
 //! A training step is forward, loss, backward and update of a fixed batch in memory. The
 //! workloads and the fields of the lines are those of the other frameworks in `benchmarks/`.
 
+mod augment;
 mod bricks;
 mod cases;
 mod measure;
@@ -50,6 +51,9 @@ struct Arguments {
     /// Predict from that many threads at once too, each with the same model
     #[arg(long, default_value_t = 1)]
     callers: usize,
+    /// Time `fit` on images that as many threads change at random, of all threads, instead
+    #[arg(long, value_name = "WORKERS")]
+    augment: Option<usize>,
     /// Print the plan of the training step instead
     #[arg(long)]
     plan: bool,
@@ -88,6 +92,10 @@ fn main() -> Result<()> {
             let case = cases::case(name, arguments.batch, &arguments.variant)?;
             let mut trainer = case.model.compile(case.compile)?;
             println!("{}", trainer.plan(&case.data, case.batch)?);
+        } else if let Some(workers) = arguments.augment {
+            let case = cases::case(name, arguments.batch, &arguments.variant)?;
+            let threads = [threads(&arguments), workers];
+            println!("{}", augment::line(name, case, threads, arguments.seconds)?);
         } else {
             println!("{}", run(name, &arguments)?);
         }
