@@ -27,7 +27,7 @@ use crate::{Batch, Dataset, Example, Result, rows::copy_rows};
 /// });
 /// let data = slow.cache();
 /// let mut batch = Batch::new();
-/// for indices in [[4, 1], [1, 4], [4, 0]] {
+/// for indices in [[4, 1], [1, 4], [0, 0], [4, 0]] {
 ///     data.read_batch(&indices, &mut batch)?;
 /// }
 /// assert_eq!(batch.inputs[0].to_vec::<i64>()?, [4, 0]);

@@ -107,6 +107,10 @@ fn damage_is_found_wherever_it_is() {
         fs::write(&path, &whole[..len]).unwrap();
         assert!(CacheFile::open(&path).is_err(), "{len} bytes");
     }
+    // The end is whole, but not what is before it.
+    let (before, after) = whole.split_at(whole.len() / 2);
+    fs::write(&path, [before, &after[5..]].concat()).unwrap();
+    assert!(CacheFile::open(&path).is_err());
     fs::write(&path, [&whole[..], b"x"].concat()).unwrap();
     assert!(CacheFile::open(&path).is_err());
     let error = CacheFile::open(folder.0.join("none")).unwrap_err().to_string();
