@@ -97,6 +97,31 @@ def attention_over_axes():
 
 
 @model
+def attention_takes_masks_away():
+    """What is computed after it finds no mask of its inputs, and what is computed before it does: branches of several depths."""
+    x, e = embedded()
+    y = L.MultiHeadAttention(2, 3)(e, e)
+    pooled = L.GlobalAveragePooling1D
+    z = L.Add()([e, y])
+    inner = Input((6, 4))
+    inner = Model(inner, L.Add()([inner, L.MultiHeadAttention(1, 2)(inner, inner)]))
+    g = L.Dense(4)(e)
+    return {"model": Model(x, [pooled()(z), pooled()(y), L.LSTM(2)(e), pooled()(e), pooled()(L.Dense(3)(L.Dense(2)(e))), pooled()(L.Concatenate()([e, y])),
+                               pooled()(L.LayerNormalization()(L.Add()([g, L.GroupQueryAttention(2, 2, 1)(g, g)]))), pooled()(inner(g)), pooled()(g)]),
+            "inputs": words(4, 6, high=6)}
+
+
+@model
+def fit_transformer_masked():
+    x, y = embedded()
+    for _ in range(2):
+        y = L.LayerNormalization()(L.Add()([y, L.MultiHeadAttention(2, 3)(y, y)]))
+        y = L.LayerNormalization()(L.Add()([y, L.Dense(4)(L.Dense(6, activation="relu")(y))]))
+    return {"model": Model(x, L.Dense(3, activation="softmax")(L.GlobalAveragePooling1D()(y))), "inputs": words(24, 6, high=6), "targets": whole(24, high=3, seed=1),
+            "compile": dict(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"]), "fit": dict(batch_size=8, epochs=2)}
+
+
+@model
 def attention_grouped():
     q, v = Input((4, 6)), Input((5, 6))
     outs = [L.GroupQueryAttention(2, 4, 2)(q, v), L.GroupQueryAttention(3, 2, 1, use_bias=False, use_gate=True)(q, v),

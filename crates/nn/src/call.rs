@@ -189,6 +189,11 @@ impl<'a> Call<'a> {
         self.masks.push((of.clone(), mask.clone()));
     }
 
+    /// Takes a tensor's mask away: what is computed after that finds none.
+    pub fn remove_mask(&mut self, of: &Var) {
+        self.masks.retain(|(known, _)| !known.is_same(of));
+    }
+
     /// Random numbers in the shape of `like`, but of length 1 along `shared` axes; others at
     /// each call and each step.
     ///

@@ -535,14 +535,22 @@ mod tests {
         Ok(())
     }
 
+    /// Keras 3.15.1: of uses that are as far from the outputs, the last that is met is first.
     #[test]
     fn the_second_use_sees_the_firsts_update() -> Result<()> {
         let (a, b) = (Symbol::input("a", [1]), Symbol::input("b", [1]));
         let layer = BatchNormalization::new().momentum(0.5).shared();
-        let model = Model::new([&a, &b], [&layer.apply(&a)?, &layer.apply(&b)?])?;
-        step(&model, &[Tensor::full([1, 1], 4.0f32), Tensor::full([1, 1], 8.0f32)])?;
-        // (0 / 2 + 4 / 2) / 2 + 8 / 2
-        close(&values(&model)[2], &[5.0]);
+        let (p, q) = (layer.apply(&a)?, layer.apply(&b)?);
+        let both = crate::layers::Concatenate::new().join([&p, &q])?;
+        // (0 / 2 + 8 / 2) / 2 + 4 / 2, and the other way around.
+        for (outputs, mean) in
+            [(vec![&p, &q], 4.0), (vec![&q, &p], 5.0), (vec![&both], 5.0)]
+        {
+            let model = Model::new([&a, &b], outputs)?;
+            let x = [Tensor::full([1, 1], 4.0f32), Tensor::full([1, 1], 8.0f32)];
+            step(&model, &x)?;
+            close(&values(&model)[2], &[mean]);
+        }
         Ok(())
     }
 

@@ -62,7 +62,8 @@ use crate::{
 /// # Keras
 ///
 /// `keras.layers.MultiHeadAttention`; `flash_attention`, how it is computed, is up to the
-/// backend. There, a call also takes the masks away from its inputs.
+/// backend. As there, a call takes the masks away from its inputs: a sum of input and output,
+/// as Transformers have it, has none.
 ///
 /// # References
 ///
@@ -363,6 +364,9 @@ impl Built for BuiltMultiHeadAttention {
         let mask = self.mask(inputs, x.rank() + 1, call)?;
         let query_mask =
             call.mask(x).or_else(|| inputs.named("query_mask").next()).cloned();
+        for given in [x, value, key] {
+            call.remove_mask(given);
+        }
         let dtype = call.dtype();
         let (x, value, key) = (x.cast(dtype)?, value.cast(dtype)?, key.cast(dtype)?);
         let query = self.query_dense.apply(&x, activity, call)?;

@@ -10,7 +10,8 @@ use crate::{LayerHandle, Symbol, symbol::SymbolCall};
 
 /// The calls that a model consists of, and its layers, in Keras's order.
 pub(super) struct Order {
-    /// Inputs that nothing uses, then each call after those it needs.
+    /// Inputs that nothing uses, then the others: those farthest from the outputs first, which
+    /// puts each after those it needs.
     pub(super) calls: Vec<Arc<SymbolCall>>,
     /// Those farthest from the outputs first, among them those first that are found first.
     pub(super) layers: Vec<LayerHandle>,
@@ -24,7 +25,11 @@ impl Order {
     /// The graph from these inputs to these outputs.
     pub(super) fn new(inputs: &[Symbol], outputs: &[Symbol]) -> Self {
         let (mut calls, found) = depth_first(outputs);
-        let (call_depths, mut depths) = depths(&calls);
+        let Depths { of_calls: call_depths, of_layers: mut depths } = Depths::new(&calls);
+        calls.sort_by_key(|call| {
+            let (depth, at) = call_depths[&key(call)];
+            (Reverse(depth), at)
+        });
         let mut layers: Vec<(LayerHandle, usize)> = Vec::new();
         let mut unused = Vec::new();
         for input in inputs {
@@ -80,18 +85,28 @@ fn depth_first(outputs: &[Symbol]) -> (Vec<Arc<SymbolCall>>, Vec<LayerHandle>) {
 }
 
 /// How far calls and layers are from the outputs; a layer counts as its farthest call so far.
-fn depths(calls: &[Arc<SymbolCall>]) -> (BTreeMap<usize, usize>, BTreeMap<usize, usize>) {
-    let (mut of_call, mut of_layer) = (BTreeMap::new(), BTreeMap::new());
-    for call in calls.iter().rev() {
-        let layer = of_layer.entry(call.layer.key()).or_insert(0);
-        let depth: usize = *of_call.get(&key(call)).unwrap_or(&0);
-        let depth = depth.max(*layer);
-        *layer = depth;
-        of_call.insert(key(call), depth);
-        for input in call.given() {
-            let known = of_call.entry(key(input.made_by())).or_insert(0);
-            *known = (*known).max(depth + 1);
+struct Depths {
+    /// Of each call, and its place among calls as far: the order in which they are met.
+    of_calls: BTreeMap<usize, (usize, usize)>,
+    of_layers: BTreeMap<usize, usize>,
+}
+
+impl Depths {
+    fn new(calls: &[Arc<SymbolCall>]) -> Self {
+        let (mut of_calls, mut of_layers) = (BTreeMap::new(), BTreeMap::new());
+        for call in calls.iter().rev() {
+            let layer = of_layers.entry(call.layer.key()).or_insert(0);
+            let met = of_calls.len();
+            let known: &mut (usize, usize) =
+                of_calls.entry(key(call)).or_insert((0, met));
+            let depth = known.0.max(*layer);
+            (known.0, *layer) = (depth, depth);
+            for input in call.given() {
+                let met = of_calls.len();
+                let known = of_calls.entry(key(input.made_by())).or_insert((0, met));
+                known.0 = known.0.max(depth + 1);
+            }
         }
+        Self { of_calls, of_layers }
     }
-    (of_call, of_layer)
 }
