@@ -357,8 +357,8 @@ impl Downloader {
 
     /// Makes the folder, and waits until no other process downloads into it.
     fn lock(&self, folder: &Path) -> Result<Lock, (PathBuf, io::Error)> {
-        let mut tries = 0;
-        loop {
+        // Where files have no number that lasts, each lock looks like one that was removed.
+        for _ in 0..1000 {
             match self.try_lock(folder) {
                 Ok(lock) if !lock.is_removed(&folder.join(Lock::NAME)) => {
                     return Ok(lock);
@@ -367,13 +367,13 @@ impl Downloader {
                 Err((path, error)) => {
                     use io::ErrorKind::{AlreadyExists, NotFound};
                     // Who gave up may have removed the folder just now.
-                    tries += 1;
-                    if tries > 100 || !matches!(error.kind(), AlreadyExists | NotFound) {
+                    if !matches!(error.kind(), AlreadyExists | NotFound) {
                         return Err((path, error));
                     }
                 }
             }
         }
+        self.try_lock(folder)
     }
 
     fn try_lock(&self, folder: &Path) -> Result<Lock, (PathBuf, io::Error)> {
@@ -398,14 +398,16 @@ struct Lock(File);
 impl Lock {
     const NAME: &str = ".lock";
 
-    /// Whether who had it removed it, so that others may have made another.
+    /// Whether who had it removed it, so that others may have made another: whoever has the lock
+    /// alone removes it, and does so before it ends.
     #[cfg(unix)]
     fn is_removed(&self, path: &Path) -> bool {
         use std::os::unix::fs::MetadataExt;
-        let has_no_name = |metadata: fs::Metadata| metadata.nlink() == 0;
-        // Some file systems count no names.
-        self.0.metadata().is_ok_and(has_no_name)
-            && !fs::metadata(path).is_ok_and(has_no_name)
+        let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        match (self.0.metadata(), fs::metadata(path)) {
+            (Ok(own), Ok(there)) => number(own) != number(there),
+            (_, there) => there.is_err(),
+        }
     }
 
     /// Removes a folder to which nothing has come, so that nothing is taken to be there.
