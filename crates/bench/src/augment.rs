@@ -1,4 +1,4 @@
-//! How fast a model trains beside the threads that change its images: [`line`].
+//! How fast a model trains beside the threads that change its images: [`line()`].
 
 use std::time::Instant;
 
