@@ -17,7 +17,7 @@ const MAX_EXPANSION: u64 = 1032;
 pub(crate) struct Bytes<'a> {
     reader: Box<dyn Read + 'a>,
     name: String,
-    /// More bytes than can come.
+    /// No more bytes can come.
     limit: u64,
 }
 
@@ -49,6 +49,11 @@ impl<'a> Bytes<'a> {
     /// The bytes one after the other.
     pub(crate) fn into_reader(self) -> impl Read + 'a {
         self.reader
+    }
+
+    /// No more bytes can come.
+    pub(crate) const fn limit(&self) -> u64 {
+        self.limit
     }
 
     pub(crate) fn name(&self) -> &str {
