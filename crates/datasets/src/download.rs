@@ -8,20 +8,24 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ureq::{Agent, Proxy, http::StatusCode};
 
-use crate::{Error, Info, Remote, Result, search::existing};
+use crate::{
+    Error, Info, Remote, Result,
+    search::{all_of, existing},
+};
 
 mod part;
 #[cfg(test)]
 mod server;
+mod unreachable;
 
 use part::Part;
+use unreachable::Unreachable;
 
 /// No file of a data set is longer, whatever a server says.
 const MAX_BYTES: u64 = 1 << 30;
@@ -29,12 +33,8 @@ const MAX_BYTES: u64 = 1 << 30;
 /// How often a server may break off a file and be asked for the rest.
 const MAX_BREAKS: usize = 8;
 
-/// How long no server is asked after none could be reached: who loads ten data sets without a
-/// network waits once.
-const PAUSE: Duration = Duration::from_secs(60);
-
-/// When no server could be reached.
-static UNREACHABLE: Mutex<Option<Instant>> = Mutex::new(None);
+/// The servers that could not be reached.
+static UNREACHABLE: Unreachable = Unreachable::new();
 
 /// Brings files into a folder; those that are there already are left alone.
 ///
@@ -43,30 +43,15 @@ static UNREACHABLE: Mutex<Option<Instant>> = Mutex::new(None);
 /// If one of them can be had from no server, or the folder cannot be written to. What has come is
 /// kept for the next time.
 pub(crate) fn fetch(info: &Info, files: &[Remote], folder: &Path) -> Result<()> {
-    let pausing = |since: &mut Option<Instant>| {
-        since.take_if(|since| since.elapsed() >= PAUSE);
-        since.is_some()
-    };
-    let unreachable =
-        || UNREACHABLE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if pausing(&mut unreachable()) {
-        let problem = Problem::Unreachable("no server could be reached before".into());
-        let missing = files.iter().find(|file| existing(folder, file.name).is_none());
-        let Some(file) = missing.or(files.first()) else { return Ok(()) };
-        return Err(Failure { file: *file, problems: vec![problem], kept: 0 }
-            .into_error(info, folder));
-    }
-    Downloader::new().fetch(files, folder).map_err(|failure| {
-        if failure.is_unreachable() {
-            *unreachable() = Some(Instant::now());
-        }
-        failure.into_error(info, folder)
-    })
+    let fetched = Downloader::new(&UNREACHABLE).fetch(files, folder);
+    fetched.map_err(|failure| failure.into_error(info, folder))
 }
 
 /// Asks servers for files.
-struct Downloader {
+struct Downloader<'a> {
     agent: Agent,
+    /// Who is not asked for a while.
+    unreachable: &'a Unreachable,
     /// Whether somebody watches.
     is_watched: bool,
 }
@@ -76,8 +61,8 @@ struct Downloader {
 enum Problem {
     /// A file here cannot be read or written.
     Local(String),
-    /// No connection.
-    Unreachable(String),
+    /// No connection to this server, and why.
+    Unreachable(String, String),
     /// The server broke off; it may be asked for the rest.
     Broken(String),
     /// The server answered something else.
@@ -98,36 +83,54 @@ impl Failure {
         Self { file, problems: vec![Problem::local(path, error)], kept: 0 }
     }
 
-    /// Whether there is no network, as it seems.
-    fn is_unreachable(&self) -> bool {
-        self.problems.iter().all(|problem| matches!(problem, Problem::Unreachable(_)))
-    }
-
     fn into_error(self, info: &Info, folder: &Path) -> Error {
-        let path = folder.join(self.file.name);
-        let kept = match self.kept {
-            0 => String::new(),
-            kept => {
-                format!("; the {kept} bytes that have come are kept, for the next time")
-            }
-        };
-        let texts = self.problems.into_iter().map(|problem| match problem {
-            Problem::Local(text)
-            | Problem::Unreachable(text)
-            | Problem::Broken(text)
-            | Problem::Wrong(text) => text,
-        });
+        let Self { file, problems, kept } = self;
+        let path = folder.join(file.name);
+        let mut help = format!("put the file here: {}", path.display());
+        if problems.iter().any(|problem| matches!(problem, Problem::Unreachable(..))) {
+            help = format!("{help}; it is at {}", file.urls.join(" or "));
+        }
+        if kept > 0 {
+            help = format!(
+                "{help}; the {kept} bytes that have come are kept, for the next time"
+            );
+        }
         Error::Download {
             name: info.name,
-            file: self.file.name,
-            problems: texts.collect(),
-            sha256: self.file.sha256,
-            help: format!("put the file here: {}{kept}", path.display()),
+            file: file.name,
+            problems: Problem::texts(problems),
+            sha256: file.sha256,
+            help,
         }
     }
 }
 
 impl Problem {
+    /// What is wrong, a text each; what is the same for several servers is said once.
+    fn texts(problems: Vec<Self>) -> Vec<String> {
+        // Servers, if only they are the matter, and what is wrong.
+        let mut all: Vec<(Vec<String>, String)> = Vec::new();
+        for problem in problems {
+            let (host, text) = match problem {
+                Self::Local(text) | Self::Broken(text) | Self::Wrong(text) => {
+                    all.push((Vec::new(), text));
+                    continue;
+                }
+                Self::Unreachable(host, why) => (host, why),
+            };
+            match all.iter_mut().find(|(hosts, why)| !hosts.is_empty() && *why == text) {
+                Some((hosts, _)) if hosts.contains(&host) => {}
+                Some((hosts, _)) => hosts.push(host),
+                None => all.push((vec![host], text)),
+            }
+        }
+        let text = |(hosts, text): (Vec<String>, String)| match &hosts[..] {
+            [] => text,
+            hosts => format!("{}: {text}", all_of(hosts)),
+        };
+        all.into_iter().map(text).collect()
+    }
+
     fn local(path: &Path, error: &io::Error) -> Self {
         Self::Local(format!("{}: {error}", path.display()))
     }
@@ -140,15 +143,16 @@ impl Problem {
             | Error::ConnectProxyFailed(_)
             | Error::Io(_)
             | Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-                Self::Unreachable(format!("{url}: cannot be reached: {error}"))
+                let why = format!("cannot be reached: {error}");
+                Self::Unreachable(host(url).to_owned(), why)
             }
             _ => Self::Wrong(format!("{url}: {error}")),
         }
     }
 }
 
-impl Downloader {
-    fn new() -> Self {
+impl<'a> Downloader<'a> {
+    fn new(unreachable: &'a Unreachable) -> Self {
         // Tests have their server on this machine, and ask no other.
         let proxy = if cfg!(test) { None } else { Proxy::try_from_env() };
         let seconds = |seconds| Some(Duration::from_secs(seconds));
@@ -164,7 +168,7 @@ impl Downloader {
             .timeout_per_read(seconds(20))
             .build();
         let is_watched = !cfg!(test) && io::stderr().is_terminal();
-        Self { agent: Agent::new_with_config(config), is_watched }
+        Self { agent: Agent::new_with_config(config), unreachable, is_watched }
     }
 
     fn fetch(&self, files: &[Remote], folder: &Path) -> Result<(), Failure> {
@@ -212,10 +216,19 @@ impl Downloader {
         }
         let mut problems = Vec::new();
         for url in file.urls {
+            if let Some(why) = self.unreachable.why(host(url), Instant::now()) {
+                problems.push(Problem::Unreachable(host(url).to_owned(), why));
+                continue;
+            }
             match self.bring_from(url, file, part) {
                 Ok(()) => return Ok(()),
                 Err(problem @ Problem::Local(_)) => return Err(vec![problem]),
-                Err(problem) => problems.push(problem),
+                Err(problem) => {
+                    if let Problem::Unreachable(host, _) = &problem {
+                        self.unreachable.add(host, Instant::now());
+                    }
+                    problems.push(problem);
+                }
             }
         }
         Err(problems)
@@ -301,7 +314,8 @@ impl Downloader {
             clear(part)?;
             part.set_tag(url, header("etag"));
         }
-        let total = response.body().content_length().map(|rest| part.len() + rest);
+        let rest = response.body().content_length();
+        let total = rest.map(|rest| part.len() + rest);
         let too_long =
             || Problem::Wrong(format!("{url}: gives more than {MAX_BYTES} bytes"));
         if total.is_some_and(|total| total > MAX_BYTES) {

@@ -1,6 +1,7 @@
 //! Where a data set's files are looked for: [`Search`].
 
 use std::{
+    borrow::Borrow,
     env,
     ffi::OsString,
     path::{Path, PathBuf},
@@ -261,13 +262,17 @@ fn remotes(info: &Info, files: &Files) -> Option<Vec<Remote>> {
 }
 
 fn lists_text<'a>(lists: impl Iterator<Item = &'a [&'a str]>) -> String {
-    let all = |names: &[&str]| match names {
+    lists.map(all_of).collect::<Vec<_>>().join("; or ")
+}
+
+/// Names in a sentence, as `a, b and c`.
+pub(crate) fn all_of<T: Borrow<str>>(names: &[T]) -> String {
+    match names {
         [first @ .., last] if !first.is_empty() => {
-            format!("{} and {last}", first.join(", "))
+            format!("{} and {}", first.join(", "), last.borrow())
         }
         names => names.join(", "),
-    };
-    lists.map(all).collect::<Vec<_>>().join("; or ")
+    }
 }
 
 /// The files of the first list that the folder has all of.
