@@ -315,7 +315,7 @@ impl<'a> Downloader<'a> {
             part.set_tag(url, header("etag"));
         }
         let rest = response.body().content_length();
-        let total = rest.map(|rest| part.len() + rest);
+        let total = rest.map(|rest| part.len().saturating_add(rest));
         let too_long =
             || Problem::Wrong(format!("{url}: gives more than {MAX_BYTES} bytes"));
         if total.is_some_and(|total| total > MAX_BYTES) {

@@ -397,6 +397,19 @@ fn too_many_bytes_are_refused() {
             .unwrap_err();
     let expected = "got: http://server-0/a: gives more than 1073741824 bytes";
     assert!(error.contains(expected), "{error}");
+
+    // The rest of a file, as long as a number can be.
+    let server = Server::new(|number, _| match number {
+        0 => cut(&[b'0'; 20], 10),
+        _ => {
+            let head = "206 Partial Content\r\nContent-Range: bytes 10-19/20";
+            answer(&format!("{head}\r\nContent-Length: {}", u64::MAX), b"0123456789")
+        }
+    });
+    let file = remote("b", &[b'0'; 20], &[server.url("a")]);
+    let error = run(scratch.path(), &[file], &[&server]).unwrap_err();
+    assert!(error.contains(expected), "{error}");
+    assert_eq!(server.requests().len(), 2);
 }
 
 /// An address where nobody answers.
