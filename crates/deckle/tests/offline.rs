@@ -2,31 +2,40 @@
 //! embedded, or are offline. (The tests inside `deckle-datasets` cannot: see its `Search::new`.)
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+mod sources;
 
-/// What may download.
-const LOADERS: [&str; 17] = [
-    "Mnist::new()",
-    "FashionMnist::new()",
-    "Cifar10::new()",
-    "Cifar100::new()",
-    "Imdb::new()",
-    "Reuters::new()",
-    "BostonHousing::new()",
-    "CaliforniaHousing::new()",
-    "mnist::load()",
-    "fashion_mnist::load()",
-    "cifar10::load()",
-    "cifar100::load()",
-    "imdb::load()",
-    "reuters::load()",
-    "boston_housing::load()",
-    "california_housing::load()",
-    "tiny_shakespeare(None)",
-];
+use std::fs;
+
+use deckle::datasets;
+use sources::{files, root};
+
+/// The programs that may download: a data set's module has its folder's name.
+fn loaders() -> Vec<String> {
+    let mut loaders = Vec::new();
+    for info in datasets::ALL {
+        for file in info.downloads {
+            match (info.folder, file.name) {
+                ("text", "tinyshakespeare.txt") => {
+                    loaders.push("tiny_shakespeare(None)".to_owned());
+                }
+                ("text", name) => panic!("no function is known that loads {name}"),
+                (module, _) => {
+                    let loader = format!("{}::new()", type_name(module));
+                    loaders.extend([loader, format!("{module}::load()")]);
+                }
+            }
+        }
+    }
+    loaders.sort();
+    loaders.dedup();
+    loaders
+}
+
+/// `BostonHousing` for `boston_housing`.
+fn type_name(module: &str) -> String {
+    let word = |word: &str| word[..1].to_uppercase() + &word[1..];
+    module.split('_').map(word).collect()
+}
 
 /// What keeps a loader from it; the last is a function of a test's own.
 const OFFLINE: [&str; 4] = [".folder(", ".embedded()", ".offline()", "mod mnist {"];
@@ -35,12 +44,12 @@ const OFFLINE: [&str; 4] = [".folder(", ".embedded()", ".offline()", "mod mnist 
 const ASKS_ITS_OWN: [&str; 2] = ["deckle/tests/offline.rs", "deckle/tests/download.rs"];
 
 /// The statements of a program that may download.
-fn downloads(program: &str) -> Vec<&str> {
+fn downloads<'a>(program: &'a str, loaders: &[String]) -> Vec<&'a str> {
     let own = program.contains(OFFLINE[3]);
     let statements = program.split(';').filter(|statement| {
-        let loads = LOADERS.iter().any(|loader| {
+        let loads = loaders.iter().any(|loader| {
             statement
-                .match_indices(loader)
+                .match_indices(loader.as_str())
                 // `Mnist` is not `FashionMnist`.
                 .any(|(at, _)| !statement[..at].ends_with(|c: char| c.is_alphanumeric()))
         });
@@ -68,24 +77,11 @@ fn run_examples<'a>(
     examples
 }
 
-fn files(folder: &Path, ending: &str, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, ending, into);
-        } else if path.extension().is_some_and(|extension| extension == ending) {
-            into.push(path);
-        }
-    }
-}
-
 #[test]
 fn no_test_downloads() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let (root, loaders) = (root(), loaders());
     let mut programs = Vec::new();
-    let mut sources = Vec::new();
-    files(&root.join("crates"), "rs", &mut sources);
-    for path in sources {
+    for path in files("crates", "rs") {
         let source = fs::read_to_string(&path).unwrap();
         let comment = |line: &'static str| {
             let line = line.trim_start();
@@ -102,22 +98,46 @@ fn no_test_downloads() {
             programs.push((path, text.to_owned()));
         }
     }
-    let mut pages = Vec::new();
-    files(&root.join("docs"), "md", &mut pages);
-    for path in pages {
+    for path in files("docs", "md") {
         let page: &'static str = fs::read_to_string(&path).unwrap().leak();
         let examples = run_examples(page.lines(), Some);
         programs.extend(examples.into_iter().map(|example| (path.clone(), example)));
     }
     assert!(programs.len() > 300, "only {} programs found", programs.len());
     for (path, program) in programs {
-        let found = downloads(&program);
+        let found = downloads(&program, &loaders);
         assert!(found.is_empty(), "{} may download: {found:?}", path.display());
+    }
+}
+
+/// Who adds a download adds a loader, under the names that are looked for.
+#[test]
+fn the_loaders_are_there() {
+    let loaders = loaders();
+    assert!(loaders.len() >= 17, "{loaders:?}");
+    let has = |module: &str, text: &str| {
+        let path = root().join(format!("crates/datasets/src/{module}.rs"));
+        fs::read_to_string(path).is_ok_and(|source| source.contains(text))
+    };
+    let has_type = |class: &str| {
+        let modules = datasets::ALL.iter().map(|info| info.folder);
+        let mut modules = modules.filter(|module| type_name(module) == class);
+        modules.any(|module| has(module, &format!("pub struct {class}")))
+    };
+    for loader in loaders {
+        let is_there = match loader.split_once("::") {
+            Some((module, "load()")) => has(module, "\npub fn load() -> "),
+            Some((class, _)) => has_type(class),
+            None => has("texts", "\npub fn tiny_shakespeare("),
+        };
+        assert!(is_there, "no loader `{loader}`: what loads this data set?");
     }
 }
 
 #[test]
 fn a_loader_that_may_download_is_noticed() {
+    let loaders = loaders();
+    let downloads = |program| downloads(program, &loaders);
     let program = "let a = Mnist::new().load()?; let b = Mnist::new().offline().load()?;";
     assert_eq!(downloads(program), ["let a = Mnist::new().load()?"]);
     let program = "let a = FashionMnist::new()\n    .folder(path)\n    .load()?;";

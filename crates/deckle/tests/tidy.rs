@@ -1,15 +1,14 @@
 //! What holds for every file and manifest of the workspace.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod sources;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
 };
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use sources::{files, root};
 
 /// The arrows of the design: what each crate may depend on directly. An arrow permits
 /// everything reachable through it.
@@ -100,22 +99,9 @@ fn a_forbidden_arrow_is_noticed() {
     assert!(reachable("train").contains("tensor"));
 }
 
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push(path);
-        }
-    }
-}
-
 #[test]
 fn files_are_short_and_say_what_they_are() {
-    let mut files = Vec::new();
-    sources(&root().join("crates"), &mut files);
-    sources(&root().join("examples"), &mut files);
+    let files = [files("crates", "rs"), files("examples", "rs")].concat();
     assert!(files.len() > 50, "only {} files found", files.len());
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
