@@ -32,10 +32,10 @@ pub const INFO: Info = Info {
     contents: "506 suburbs of Boston, 13 numbers each, and the median price in $1000",
     source: "boston_housing.npz of Keras, \
              https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-    // The sum that Keras's `load_data` has.
     downloads: &[Remote::new(
         "boston_housing.npz",
         "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5",
+        "Keras 3.15.1, keras/src/datasets/boston_housing.py",
         &[keras_url!("boston_housing.npz")],
     )],
     licence: "PDDL",

@@ -26,10 +26,10 @@ pub const INFO: Info = Info {
     contents: "20,640 districts of California, 8 numbers each, and the median price in $",
     source: "california_housing.npz of Keras, \
              https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-    // The sum that Keras's `load_data` has.
     downloads: &[Remote::new(
         "california_housing.npz",
         "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f",
+        "Keras 3.15.1, keras/src/datasets/california_housing.py",
         &[keras_url!("california_housing.npz")],
     )],
     licence: "public",
@@ -63,7 +63,8 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// Loads California housing: `F32` `(rows, 8)` and prices in $, `F32` `(rows,)`.
 ///
 /// `california_housing.npz` is looked for as [`BostonHousing`] looks for its file, in the
-/// subfolder `california_housing`.
+/// subfolder `california_housing`. If it is nowhere, it is downloaded into the user's cache, once,
+/// and checked.
 ///
 /// # Examples
 ///

@@ -26,10 +26,10 @@ pub const INFO: Info = Info {
     folder: "cifar10",
     contents: "50,000 photographs to train on and 10,000 to test on, 32 × 32 pixels, 10 classes",
     source: "https://www.cs.toronto.edu/~kriz/cifar.html (binary version)",
-    // The sum that torchvision's Ruby edition and MLDatasets.jl have.
     downloads: &[Remote::new(
         "cifar-10-binary.tar.gz",
         "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        "TensorFlow Datasets, url_checksums/cifar10.txt of its commit 333639b3",
         &["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"],
     )],
     licence: "not stated",
@@ -79,7 +79,7 @@ pub(crate) const FILES: Files = Files {
 
 const JPEG: &str = "cifar10_jpeg_10k.zip";
 
-/// Loads CIFAR-10 from where it is found: `DECKLE_DATA_DIR` or the cache.
+/// Loads CIFAR-10 from where it is found: `DECKLE_DATA_DIR`, the cache or the network.
 ///
 /// # Errors
 ///
@@ -135,7 +135,8 @@ impl Cifar10 {
     ///
     /// # Errors
     ///
-    /// If its files are not found, or not all, or they are damaged.
+    /// If its files are not found and cannot be downloaded, or not all are there, or they are
+    /// damaged.
     pub fn load(&self) -> Result<Loaded<Arrays>> {
         let search = self.lookup.search();
         let found = search.require(&INFO, &FILES)?;

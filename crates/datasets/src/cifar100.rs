@@ -24,10 +24,10 @@ pub const INFO: Info = Info {
     folder: "cifar100",
     contents: "50,000 photographs to train on and 10,000 to test on, 32 × 32 pixels, 100 classes",
     source: "https://www.cs.toronto.edu/~kriz/cifar.html (binary version)",
-    // The sum that torchvision's Ruby edition and MLDatasets.jl have.
     downloads: &[Remote::new(
         "cifar-100-binary.tar.gz",
         "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+        "TensorFlow Datasets, url_checksums/cifar100.txt of its commit 333639b3",
         &["https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"],
     )],
     licence: "not stated",
@@ -112,7 +112,8 @@ impl Cifar100 {
     ///
     /// # Errors
     ///
-    /// If its files are not found, or not all, or they are damaged.
+    /// If its files are not found and cannot be downloaded, or not all are there, or they are
+    /// damaged.
     pub fn load(&self) -> Result<Loaded<Arrays>> {
         let (at, classes) = match self.label_mode {
             LabelMode::Coarse => (0, 20),

@@ -2,7 +2,8 @@
 //!
 //! Bytes go to `NAME.part`, from where a download that was broken off goes on. A file gets its name
 //! when its SHA-256 sum is right and all files that were asked for are there, so that a folder has
-//! all of them or none. A lock keeps other processes off meanwhile.
+//! all of them or none, unless the program is killed between two names. A lock keeps other processes
+//! off meanwhile.
 
 use std::{
     fs::{self, File, TryLockError},

@@ -20,17 +20,20 @@ use crate::{
     search::{Files, Other, Search, Which},
 };
 
+/// Who publishes the files' sums, too.
+const SUMS: &str = "Keras, keras/src/datasets/fashion_mnist.py of its commit 75565fb8";
+
 /// Source, licence and citation.
 pub const INFO: Info = Info {
     name: "Fashion-MNIST",
     folder: "fashion_mnist",
     contents: "60,000 articles of clothing to train on and 10,000 to test on, 28 × 28 pixels",
     source: "https://github.com/zalandoresearch/fashion-mnist (four IDX files)",
-    // The sums that Keras's `load_data` has.
     downloads: &[
         Remote::new(
             "train-images-idx3-ubyte.gz",
             "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            SUMS,
             &[
                 keras_url!("train-images-idx3-ubyte.gz"),
                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
@@ -39,6 +42,7 @@ pub const INFO: Info = Info {
         Remote::new(
             "train-labels-idx1-ubyte.gz",
             "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            SUMS,
             &[
                 keras_url!("train-labels-idx1-ubyte.gz"),
                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-labels-idx1-ubyte.gz",
@@ -47,6 +51,7 @@ pub const INFO: Info = Info {
         Remote::new(
             "t10k-images-idx3-ubyte.gz",
             "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            SUMS,
             &[
                 keras_url!("t10k-images-idx3-ubyte.gz"),
                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-images-idx3-ubyte.gz",
@@ -55,6 +60,7 @@ pub const INFO: Info = Info {
         Remote::new(
             "t10k-labels-idx1-ubyte.gz",
             "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            SUMS,
             &[
                 keras_url!("t10k-labels-idx1-ubyte.gz"),
                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-labels-idx1-ubyte.gz",
@@ -104,7 +110,7 @@ pub(crate) const FILES: Files = Files {
 const MNIST: Namesake =
     Namesake { name: "MNIST", labels: [5, 0, 4, 1, 9, 2, 1, 3, 1, 4] };
 
-/// Loads Fashion-MNIST from where it is found: `DECKLE_DATA_DIR` or the cache.
+/// Loads Fashion-MNIST from where it is found: `DECKLE_DATA_DIR`, the cache or the network.
 ///
 /// # Errors
 ///
@@ -160,7 +166,8 @@ impl FashionMnist {
     ///
     /// # Errors
     ///
-    /// If its files are not found, or not all, or they are damaged or do not belong together.
+    /// If its files are not found and cannot be downloaded, or not all are there, or they are
+    /// damaged or do not belong together.
     pub fn load(&self) -> Result<Loaded<Arrays>> {
         load_from(&self.lookup.search())
     }

@@ -109,8 +109,8 @@ macro_rules! housing_setters {
         ///
         /// # Errors
         ///
-        /// If its file is not found, is damaged or holds other shapes, or `test_split` is not a
-        /// fraction below 1.
+        /// If its file is not found and cannot be downloaded, is damaged or holds other shapes, or
+        /// `test_split` is not a fraction below 1.
         pub fn load(&self) -> crate::Result<crate::Loaded<deckle_data::Arrays>> {
             self.0.load()
         }

@@ -30,11 +30,11 @@ pub const INFO: Info = Info {
     contents: "25,000 reviews of films to train on and 25,000 to test on; 0 negative, 1 positive",
     source: "imdb.npz and imdb_word_index.json of Keras, \
              https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-    // Of the word index, Keras has an MD5 sum only.
-    // The sum that Keras's `load_data` has.
+    // Not the word index, of which Keras has an MD5 sum only.
     downloads: &[Remote::new(
         "imdb.npz",
         "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
+        "Keras 3.15.1, keras/src/datasets/imdb.py",
         &[keras_url!("imdb.npz")],
     )],
     licence: "for research; the reviews belong to their authors",
@@ -132,7 +132,8 @@ impl Imdb {
     ///
     /// # Errors
     ///
-    /// If the file is missing or damaged, or `maxlen` leaves no review.
+    /// If the file is not found and cannot be downloaded, or is damaged, or `maxlen` leaves no
+    /// review.
     pub fn load(&self) -> Result<Loaded<LabeledSequences>> {
         let search = self.lookup.search();
         let found = search.require(&INFO, &FILES)?;

@@ -59,8 +59,9 @@ impl fmt::Display for Info {
             "{name}: {contents}\n  source:   {source}\n  licence:  {licence}\n  \
              citation: {citation}"
         )?;
-        for Remote { name, sha256, urls } in *downloads {
+        for Remote { name, sha256, origin, urls } in *downloads {
             write!(f, "\n  download: {name}, SHA-256 {sha256}")?;
+            write!(f, "\n            as in {origin}")?;
             for url in *urls {
                 write!(f, "\n            from {url}")?;
             }
@@ -82,6 +83,7 @@ mod tests {
             [
                 "  download: boston_housing.npz, SHA-256 \
                  f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5",
+                "            as in Keras 3.15.1, keras/src/datasets/boston_housing.py",
                 "            from https://storage.googleapis.com/tensorflow/tf-keras-datasets/\
                  boston_housing.npz"
             ]

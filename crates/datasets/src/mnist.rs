@@ -22,17 +22,20 @@ use crate::{
     search::{Files, Found, Other, Search, Which},
 };
 
+/// Who publishes the files' sums, too.
+const SUMS: &str = "TensorFlow Datasets, url_checksums/mnist.txt of its commit 31f1255e";
+
 /// Source, licence and citation.
 pub const INFO: Info = Info {
     name: "MNIST",
     folder: "mnist",
     contents: "60,000 handwritten digits to train on and 10,000 to test on, 28 × 28 pixels",
     source: "http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras",
-    // The sums of the original files.
     downloads: &[
         Remote::new(
             "train-images-idx3-ubyte.gz",
             "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            SUMS,
             &[
                 "https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz",
                 "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
@@ -41,6 +44,7 @@ pub const INFO: Info = Info {
         Remote::new(
             "train-labels-idx1-ubyte.gz",
             "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            SUMS,
             &[
                 "https://storage.googleapis.com/cvdf-datasets/mnist/train-labels-idx1-ubyte.gz",
                 "https://ossci-datasets.s3.amazonaws.com/mnist/train-labels-idx1-ubyte.gz",
@@ -49,6 +53,7 @@ pub const INFO: Info = Info {
         Remote::new(
             "t10k-images-idx3-ubyte.gz",
             "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            SUMS,
             &[
                 "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-images-idx3-ubyte.gz",
                 "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-images-idx3-ubyte.gz",
@@ -57,6 +62,7 @@ pub const INFO: Info = Info {
         Remote::new(
             "t10k-labels-idx1-ubyte.gz",
             "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            SUMS,
             &[
                 "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-labels-idx1-ubyte.gz",
                 "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-labels-idx1-ubyte.gz",

@@ -10,6 +10,7 @@
 /// let labels = mnist::INFO.downloads[3];
 /// assert_eq!(labels.name, "t10k-labels-idx1-ubyte.gz");
 /// assert!(labels.sha256.starts_with("f7ae60f9"));
+/// assert!(labels.origin.starts_with("TensorFlow Datasets, "));
 /// assert!(labels.urls.iter().all(|url| url.starts_with("https://")));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Remote {
     pub name: &'static str,
     /// Its SHA-256 sum, in lower-case hexadecimal digits.
     pub sha256: &'static str,
+    /// Who else publishes this sum, and where, as `Keras 3.15.1, keras/src/datasets/imdb.py`.
+    pub origin: &'static str,
     /// Where it can be had, in the order in which servers are asked.
     pub urls: &'static [&'static str],
 }
@@ -27,9 +30,10 @@ impl Remote {
     pub(crate) const fn new(
         name: &'static str,
         sha256: &'static str,
+        origin: &'static str,
         urls: &'static [&'static str],
     ) -> Self {
-        Self { name, sha256, urls }
+        Self { name, sha256, origin, urls }
     }
 }
 
@@ -81,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_has_a_name_a_sum_and_an_address() {
+    fn every_file_has_a_name_a_sum_its_origin_and_an_address() {
         let mut sums = BTreeSet::new();
         for info in ALL {
             for file in info.downloads {
@@ -90,6 +94,11 @@ mod tests {
                 });
                 assert!(digits && file.sha256.len() == 64, "{}", file.name);
                 assert!(sums.insert(file.sha256), "{} has another's sum", file.name);
+                // A publisher, and where to look.
+                let origin = file.origin.split_once(", ");
+                let names =
+                    |(who, place): (&str, &str)| !who.is_empty() && place.contains('.');
+                assert!(origin.is_some_and(names), "{} has no origin", file.name);
                 assert!(!file.urls.is_empty() && !file.name.contains('/'));
                 for url in file.urls {
                     // The sum is what is trusted, so that http will do where there is no https.

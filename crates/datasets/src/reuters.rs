@@ -29,11 +29,11 @@ pub const INFO: Info = Info {
     contents: "11,228 newswires of 46 topics",
     source: "reuters.npz and reuters_word_index.json of Keras, \
              https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-    // Of the word index, Keras has an MD5 sum only.
-    // The sum that Keras's `load_data` has.
+    // Not the word index, of which Keras has an MD5 sum only.
     downloads: &[Remote::new(
         "reuters.npz",
         "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916",
+        "Keras 3.15.1, keras/src/datasets/reuters.py",
         &[keras_url!("reuters.npz")],
     )],
     licence: "for research",
@@ -185,8 +185,8 @@ impl Reuters {
     ///
     /// # Errors
     ///
-    /// If the file is missing or damaged, `maxlen` leaves no wire, or `test_split` is not a
-    /// fraction from 0 to 1.
+    /// If the file is not found and cannot be downloaded, or is damaged, `maxlen` leaves no wire, or
+    /// `test_split` is not a fraction from 0 to 1.
     pub fn load(&self) -> Result<Loaded<LabeledSequences>> {
         if !(0.0..=1.0).contains(&self.test_split) {
             return Err(DataError::invalid("test_split", "a fraction from 0 to 1")

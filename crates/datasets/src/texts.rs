@@ -41,10 +41,10 @@ pub const BOOKS: Info = Info {
     folder: "text",
     contents: "works of F. Nietzsche, W. Shakespeare, H. Melville and J. Austen",
     source: "nietzsche.txt of Keras; tinyshakespeare.txt of A. Karpathy; Project Gutenberg",
-    // The sum that many programs on GitHub have for this file.
     downloads: &[Remote::new(
         "tinyshakespeare.txt",
         "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        "TensorFlow Datasets, url_checksums/tiny_shakespeare.txt of its commit 333639b3",
         &[
             "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/\
              input.txt",
@@ -149,11 +149,14 @@ pub fn nietzsche(folder: Option<&Path>) -> Result<String> {
     book(folder, &NIETZSCHE)
 }
 
-/// Plays of Shakespeare: 1,115,394 bytes, downloaded if the file is nowhere.
+/// Plays of Shakespeare: 1,115,394 bytes.
+///
+/// If `tinyshakespeare.txt` is nowhere and no folder is given, it is downloaded into the user's
+/// cache, once, and checked; the environment variable `DECKLE_OFFLINE=1` forbids it.
 ///
 /// # Errors
 ///
-/// If `tinyshakespeare.txt` is not found or is no text.
+/// If `tinyshakespeare.txt` is not found and cannot be downloaded, or is no text.
 pub fn tiny_shakespeare(folder: Option<&Path>) -> Result<String> {
     book(folder, &SHAKESPEARE)
 }

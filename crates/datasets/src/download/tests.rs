@@ -24,7 +24,7 @@ fn sum_of(bytes: &[u8]) -> String {
 /// A file with the sum of these bytes, to be had from there.
 fn remote(name: &'static str, bytes: &[u8], urls: &[String]) -> Remote {
     let urls: Vec<&str> = urls.iter().map(|url| &*url.clone().leak()).collect();
-    Remote::new(name, sum_of(bytes).leak(), urls.leak())
+    Remote::new(name, sum_of(bytes).leak(), "a test", urls.leak())
 }
 
 /// What is downloaded into a folder, or the error with the folder as `DIR` and servers as their
