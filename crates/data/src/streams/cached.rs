@@ -5,6 +5,8 @@ use crate::{Batch, Example, Result, Stream, stream::read_and_drop};
 
 /// The batches of one pass, kept in memory: [`StreamExt::cache`](super::StreamExt::cache).
 ///
+/// Every pass is pass 0 of the stream. One in which a batch could not be read is not kept.
+///
 /// # Examples
 ///
 /// ```
@@ -30,14 +32,33 @@ use crate::{Batch, Example, Result, Stream, stream::read_and_drop};
 #[derive(Clone, Debug)]
 pub struct Cached<S> {
     stream: S,
+    /// The batches of pass 0.
     kept: Vec<Batch>,
     is_whole: bool,
+    /// Whether a batch of this pass could not be read: then not all of it is kept.
+    is_torn: bool,
     next: usize,
 }
 
 impl<S: Stream> Cached<S> {
     pub(super) const fn new(stream: S) -> Self {
-        Self { stream, kept: Vec::new(), is_whole: false, next: 0 }
+        Self { stream, kept: Vec::new(), is_whole: false, is_torn: false, next: 0 }
+    }
+
+    /// Reads a batch of the first pass, and keeps it.
+    fn read(&mut self, into: &mut Batch) -> Result<bool> {
+        let is_there = self.stream.next_batch(into)?;
+        if is_there {
+            let mut kept = Batch::new();
+            let part = (&*into, 0..into.count());
+            stack(self.stream.example(), std::iter::once(part), &mut kept)?;
+            self.kept.push(kept);
+        }
+        // Who knows the number of batches does not ask for the end.
+        if !is_there || self.stream.batches() == Some(self.kept.len()) {
+            (self.is_whole, self.next) = (!self.is_torn, self.kept.len());
+        }
+        Ok(is_there)
     }
 }
 
@@ -58,16 +79,9 @@ impl<S: Stream> Stream for Cached<S> {
             self.next += 1;
             return Ok(true);
         }
-        if !self.stream.next_batch(into)? {
-            self.is_whole = true;
-            self.next = self.kept.len();
-            return Ok(false);
-        }
-        let mut kept = Batch::new();
-        let part = (&*into, 0..into.count());
-        stack(self.stream.example(), std::iter::once(part), &mut kept)?;
-        self.kept.push(kept);
-        Ok(true)
+        let read = self.read(into);
+        self.is_torn |= read.is_err();
+        read
     }
 
     fn batches(&self) -> Option<usize> {
@@ -75,13 +89,14 @@ impl<S: Stream> Stream for Cached<S> {
     }
 
     fn restart(&mut self, pass: u64) -> Result<bool> {
-        if self.is_whole {
-            self.next = 0;
-            return Ok(true);
-        }
-        let restarted = self.stream.restart(pass)?;
+        // Every pass is pass 0, so that it does not matter which was the first to be read.
+        let _ = pass;
+        let restarted = self.is_whole || self.stream.restart(0)?;
         if restarted {
-            self.kept.clear();
+            (self.is_torn, self.next) = (false, 0);
+            if !self.is_whole {
+                self.kept.clear();
+            }
         }
         Ok(restarted)
     }
