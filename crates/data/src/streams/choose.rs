@@ -262,7 +262,7 @@ impl<S: Stream> Stream for Skip<S> {
             return Ok(true);
         }
         self.source.clear();
-        self.source.stream.next_batch(into)
+        self.source.next_batch(into)
     }
 
     fn restart(&mut self, pass: u64) -> Result<bool> {

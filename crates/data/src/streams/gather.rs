@@ -1,6 +1,6 @@
 //! Examples of a stream, whatever batches they come in: [`Gather`], [`stack`].
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, mem, ops::Range};
 
 use deckle_tensor::{Tensor, shape_text};
 
@@ -70,25 +70,51 @@ pub(super) struct Gather<S> {
     /// What was taken last: batches, which of their rows, and how many they have.
     parts: Vec<(Batch, Range<usize>, usize)>,
     free: Vec<Batch>,
+    /// Whether an error ended the last take: what it took is for the next one.
+    broke_off: bool,
+    /// Whether the pass is over, so that the stream isn't asked again.
+    is_over: bool,
 }
 
 impl<S: Stream> Gather<S> {
     pub(super) const fn new(stream: S) -> Self {
-        Self { stream, parts: Vec::new(), free: Vec::new() }
+        Self {
+            stream,
+            parts: Vec::new(),
+            free: Vec::new(),
+            broke_off: false,
+            is_over: false,
+        }
+    }
+
+    /// Reads the stream's next batch, unless the pass is over.
+    pub(super) fn next_batch(&mut self, into: &mut Batch) -> Result<bool> {
+        self.is_over = self.is_over || !self.stream.next_batch(into)?;
+        Ok(!self.is_over)
     }
 
     /// Takes the next examples, as many as there are of `wanted`; says how many.
+    ///
+    /// # Errors
+    ///
+    /// If the stream cannot be read. Then nothing is lost: who asks for as many again gets those
+    /// that came before the error, and what follows it.
     pub(super) fn take(&mut self, wanted: usize) -> Result<usize> {
-        let last = self.parts.pop().filter(|(_, rows, len)| rows.end < *len);
-        self.clear();
-        self.parts
-            .extend(last.map(|(batch, rows, len)| (batch, rows.end..rows.end, len)));
-        let mut taken = 0;
+        if !mem::take(&mut self.broke_off) {
+            let last = self.parts.pop_if(|(_, rows, len)| rows.end < *len);
+            self.clear();
+            self.parts
+                .extend(last.map(|(batch, rows, len)| (batch, rows.end..rows.end, len)));
+        }
+        let mut taken = self.parts.iter().map(|(_, rows, _)| rows.len()).sum();
         while taken < wanted {
             if self.rest() == 0 {
                 let mut batch = self.free.pop().unwrap_or_default();
-                if !self.stream.next_batch(&mut batch)? {
+                let read = self.next_batch(&mut batch);
+                if !matches!(read, Ok(true)) {
                     self.free.push(batch);
+                    self.broke_off = read.is_err();
+                    read?;
                     break;
                 }
                 let len = batch.count();
@@ -130,6 +156,7 @@ impl<S: Stream> Gather<S> {
         let restarted = self.stream.restart(pass)?;
         if restarted {
             self.clear();
+            (self.broke_off, self.is_over) = (false, false);
         }
         Ok(restarted)
     }

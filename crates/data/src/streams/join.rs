@@ -30,12 +30,14 @@ pub struct Concatenate<S, T> {
     first: S,
     second: T,
     is_second: bool,
+    /// Whether only the first could begin again; then there is nothing that belongs together.
+    is_apart: bool,
 }
 
 impl<S: Stream, T: Stream> Concatenate<S, T> {
     pub(super) fn new(first: S, second: T) -> Result<Self> {
         check_alike(first.example(), second.example())?;
-        Ok(Self { first, second, is_second: false })
+        Ok(Self { first, second, is_second: false, is_apart: false })
     }
 }
 
@@ -49,6 +51,9 @@ impl<S: Stream, T: Stream> Stream for Concatenate<S, T> {
     }
 
     fn next_batch(&mut self, into: &mut Batch) -> Result<bool> {
+        if self.is_apart {
+            return Ok(false);
+        }
         if !self.is_second {
             if self.first.next_batch(into)? {
                 return Ok(true);
@@ -63,11 +68,12 @@ impl<S: Stream, T: Stream> Stream for Concatenate<S, T> {
     }
 
     fn restart(&mut self, pass: u64) -> Result<bool> {
-        let restarted = self.first.restart(pass)? && self.second.restart(pass)?;
-        if restarted {
-            self.is_second = false;
+        if !self.first.restart(pass)? {
+            return Ok(false);
         }
-        Ok(restarted)
+        (self.is_second, self.is_apart) = (false, true);
+        self.is_apart = !self.second.restart(pass)?;
+        Ok(!self.is_apart)
     }
 
     fn seek(&mut self, pass: u64, batch: u64) -> Result<bool> {
@@ -116,13 +122,18 @@ pub struct Zip<S, T> {
     /// The first's batch, and the second's examples beside it.
     left: Batch,
     right: Batch,
+    /// Whether the first's batch still has to be given out.
+    has_left: bool,
+    /// Whether only the first could begin again; then there is nothing that belongs together.
+    is_apart: bool,
 }
 
 impl<S: Stream, T: Stream> Zip<S, T> {
     pub(super) fn new(first: S, second: T) -> Result<Self> {
         let example = side_by_side(first.example(), second.example())?;
         let (left, right) = (Batch::new(), Batch::new());
-        Ok(Self { first, second: Gather::new(second), example, left, right })
+        let second = Gather::new(second);
+        Ok(Self { first, second, example, left, right, has_left: false, is_apart: false })
     }
 }
 
@@ -136,13 +147,21 @@ impl<S: Stream, T: Stream> Stream for Zip<S, T> {
     }
 
     fn next_batch(&mut self, into: &mut Batch) -> Result<bool> {
-        if !self.first.next_batch(&mut self.left)? {
+        if self.is_apart {
             return Ok(false);
         }
+        while !self.has_left {
+            if !self.first.next_batch(&mut self.left)? {
+                return Ok(false);
+            }
+            self.has_left = self.left.count() > 0;
+        }
+        // If that fails or there is none, the first's examples wait for it.
         let taken = self.second.take(self.left.count())?;
         if taken == 0 {
             return Ok(false);
         }
+        self.has_left = false;
         self.second.stack(&mut self.right)?;
         let one = actual(self.first.example(), &self.left);
         let other = actual(self.second.stream.example(), &self.right);
@@ -161,6 +180,11 @@ impl<S: Stream, T: Stream> Stream for Zip<S, T> {
     }
 
     fn restart(&mut self, pass: u64) -> Result<bool> {
-        Ok(self.first.restart(pass)? && self.second.restart(pass)?)
+        if !self.first.restart(pass)? {
+            return Ok(false);
+        }
+        (self.has_left, self.is_apart) = (false, true);
+        self.is_apart = !self.second.restart(pass)?;
+        Ok(!self.is_apart)
     }
 }

@@ -1,6 +1,11 @@
 //! Examples that a function makes of a stream's: [`Map`].
 
-use std::{collections::VecDeque, fmt, mem, panic::resume_unwind, thread};
+use std::{
+    collections::VecDeque,
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    thread,
+};
 
 use crate::{Batch, Example, Reading, Result, Stream};
 
@@ -60,7 +65,9 @@ where
 
     /// Sets how many batches are changed at once, each on a thread; 1, this one, by default.
     ///
-    /// What comes out does not depend on it; nor does where an error or a panic comes.
+    /// What comes out does not depend on it; nor does where an error or a panic comes. Batches are
+    /// changed in rounds of as many, and the next round is read when all of one were given out:
+    /// [`prefetch`](super::StreamExt::prefetch) after it lets a thread work ahead of who reads.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers.max(1);
@@ -93,7 +100,9 @@ where
             change(reading, &task.from, &mut task.to)
         };
         match &mut tasks[..read] {
-            [one] => done.push_back((0, Ok(work(one)))),
+            [one] => {
+                done.push_back((0, catch_unwind(AssertUnwindSafe(|| work(one)))));
+            }
             several => thread::scope(|scope| {
                 let threads = several.iter_mut().map(|task| scope.spawn(|| work(task)));
                 let threads: Vec<_> = threads.collect();

@@ -50,6 +50,8 @@ pub struct Shuffle<S> {
     batch_size: Option<usize>,
     buffer: Vec<Batch>,
     chosen: Vec<Batch>,
+    /// How many examples of the next batch were chosen; an error leaves them to be gone on with.
+    taken: usize,
 }
 
 impl<S: Stream> Shuffle<S> {
@@ -63,6 +65,7 @@ impl<S: Stream> Shuffle<S> {
             batch_size: None,
             buffer: Vec::new(),
             chosen: Vec::new(),
+            taken: 0,
         })
     }
 
@@ -107,16 +110,16 @@ impl<S: Stream> Stream for Shuffle<S> {
     }
 
     fn next_batch(&mut self, into: &mut Batch) -> Result<bool> {
-        let mut taken = 0;
-        while taken < self.batch_size.unwrap_or(1) {
-            if self.chosen.len() == taken {
+        while self.taken < self.batch_size.unwrap_or(1) {
+            if self.chosen.len() == self.taken {
                 self.chosen.push(Batch::new());
             }
-            if !self.draw(taken)? {
+            if !self.draw(self.taken)? {
                 break;
             }
-            taken += 1;
+            self.taken += 1;
         }
+        let taken = mem::take(&mut self.taken);
         let parts = self.chosen[..taken].iter().map(|one| (one, 0..1));
         Ok(stack(self.source.stream.example(), parts, into)? > 0)
     }
@@ -124,7 +127,7 @@ impl<S: Stream> Stream for Shuffle<S> {
     fn restart(&mut self, pass: u64) -> Result<bool> {
         let restarted = self.source.restart(pass)?;
         if restarted {
-            (self.pass, self.drawn, self.batch_size) = (pass, 0, None);
+            (self.pass, self.drawn, self.batch_size, self.taken) = (pass, 0, None, 0);
             self.buffer.clear();
         }
         Ok(restarted)
