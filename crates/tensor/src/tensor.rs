@@ -389,17 +389,23 @@ impl Tensor {
     #[must_use]
     pub fn make_mut<T: Element>(&mut self) -> &mut [T] {
         assert_eq!(T::DTYPE, self.dtype, "make_mut: another element type");
+        self.own().as_mut_slice()
+    }
+
+    /// The memory, which holds the elements in row-major order and nothing else, for writing;
+    /// copies first if it is not so, or if somebody else sees it.
+    fn own(&mut self) -> &mut Storage {
         let whole = self.offset == 0
             && self.storage.len() == self.size() * self.dtype.size()
-            && !self.storage.is_foreign();
-        if !whole || !self.is_contiguous() {
-            let values = self.to_vec::<T>().expect("the element type was checked");
+            && !self.storage.is_foreign()
+            && self.is_contiguous();
+        if !whole || Arc::get_mut(&mut self.storage).is_none() {
+            let ordered = self.contiguous();
+            let bytes = ordered.as_bytes().expect("in row-major order");
             *self =
-                Self::from_storage(Storage::from_slice(&values), self.dtype, &self.shape);
-        } else if Arc::get_mut(&mut self.storage).is_none() {
-            self.storage = Arc::new(Storage::from_slice(self.storage.as_slice::<T>()));
+                Self::from_storage(Storage::from_slice(bytes), self.dtype, &self.shape);
         }
-        Arc::get_mut(&mut self.storage).expect("nobody else sees it now").as_mut_slice()
+        Arc::get_mut(&mut self.storage).expect("nobody else sees it now")
     }
 
     /// Writes raw little-endian bytes over the elements from `start` on, in row-major order;
@@ -436,14 +442,8 @@ impl Tensor {
             return Err(Error::invalid("Tensor::write_bytes", "bytes 0 and 1 for bool")
                 .got("another byte"));
         }
-        with_element!(self.dtype, T => {
-            let _ = self.make_mut::<T>();
-        });
-        // Nobody else sees it now.
-        if let Some(storage) = Arc::get_mut(&mut self.storage) {
-            let to = &mut storage.as_mut_slice::<u8>()[start * width..][..bytes.len()];
-            to.copy_from_slice(bytes);
-        }
+        let all = self.own().as_mut_slice::<u8>();
+        all[start * width..][..bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 
