@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::{Batch, CacheFile, Dataset, Example, Loader, Result};
+use crate::{Batch, CacheFile, Dataset, Error, Example, Loader, Result};
 
 mod cached;
 mod concatenate;
@@ -79,13 +79,7 @@ pub trait DatasetExt: Dataset + Sized {
     ///
     /// If `index` is not below `count`.
     fn shard(self, count: usize, index: usize) -> Result<Subset<Self>> {
-        if index >= count {
-            return Err(crate::Error::invalid(
-                "shard",
-                "an index below the number of shards",
-            )
-            .got(format_args!("shard {index} of {count}")));
-        }
+        check_shard(count, index)?;
         let indices = (index..self.len()).step_by(count).collect();
         Subset::new(self, indices)
     }
@@ -135,11 +129,8 @@ pub trait DatasetExt: Dataset + Sized {
     fn repeat(self, count: usize) -> Result<Subset<Self>> {
         let len = self.len();
         let Some(total) = len.checked_mul(count).filter(|&total| total <= 1 << 40) else {
-            return Err(crate::Error::invalid(
-                "repeat",
-                "a number of examples below 2^40",
-            )
-            .got(format_args!("{len} examples {count} times")));
+            return Err(Error::invalid("repeat", "a number of examples below 2^40")
+                .got(format_args!("{len} examples {count} times")));
         };
         Subset::new(self, (0..total).map(|index| index % len).collect())
     }
@@ -172,6 +163,15 @@ pub trait DatasetExt: Dataset + Sized {
 }
 
 impl<D: Dataset> DatasetExt for D {}
+
+/// Checks that there is such a shard.
+pub(crate) fn check_shard(count: usize, index: usize) -> Result<()> {
+    if index >= count {
+        return Err(Error::invalid("shard", "an index below the number of shards")
+            .got(format_args!("shard {index} of {count}")));
+    }
+    Ok(())
+}
 
 /// Memory for whoever reads, as much as readers at once need.
 #[derive(Debug, Default)]

@@ -7,6 +7,8 @@ use std::{
 
 use deckle_tensor::{Backend, Element, Tensor, with_element};
 
+use crate::{Error, Result};
+
 /// Bytes that one thread fills at a time. Fewer are filled where they are asked for.
 const PIECE: usize = 1 << 16;
 
@@ -63,13 +65,24 @@ impl Workers {
 }
 
 /// Copies rows of a tensor over those of another from row `at` on, which has the same type and row.
-pub(crate) fn copy_rows(from: &Tensor, rows: &Range<usize>, to: &mut Tensor, at: usize) {
+///
+/// # Errors
+///
+/// If either has no such rows; nothing is written then.
+pub(crate) fn copy_rows(
+    from: &Tensor,
+    rows: &Range<usize>,
+    to: &mut Tensor,
+    at: usize,
+) -> Result<()> {
     let from = from.contiguous();
-    with_element!(from.dtype(), T => {
-        let width = from.size() / from.shape().first().copied().unwrap_or(1).max(1);
-        if let Some(from) = from.as_slice::<T>() {
-            let from = &from[rows.start * width..rows.end * width];
-            to.make_mut::<T>()[at * width..][..from.len()].copy_from_slice(from);
-        }
-    });
+    let count = from.shape().first().copied().unwrap_or(0);
+    if rows.start > rows.end || rows.end > count {
+        return Err(Error::invalid("batch", format_args!("{} rows", rows.end))
+            .got(format_args!("{count} rows")));
+    }
+    let width = from.size() / count.max(1);
+    let bytes = from.as_bytes().unwrap_or_default();
+    let row = width * from.dtype().size();
+    Ok(to.write_bytes(at * width, &bytes[rows.start * row..rows.end * row])?)
 }

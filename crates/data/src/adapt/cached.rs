@@ -102,7 +102,7 @@ impl<D: Dataset> Dataset for Cached<D> {
             }
             for (at, &index) in missing.iter().enumerate() {
                 for (from, to) in read.tensors().zip(kept.all.tensors_mut()) {
-                    copy_rows(from, &(at..at + 1), to, index);
+                    copy_rows(from, &(at..at + 1), to, index)?;
                 }
                 kept.is_there[index] = true;
             }

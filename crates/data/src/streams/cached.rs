@@ -1,6 +1,6 @@
 //! Batches that are kept in memory: [`Cached`].
 
-use super::gather::stack;
+use super::gather::{read, stack};
 use crate::{Batch, Example, Result, Stream, stream::read_and_drop};
 
 /// The batches of one pass, kept in memory: [`StreamExt::cache`](super::StreamExt::cache).
@@ -47,7 +47,7 @@ impl<S: Stream> Cached<S> {
 
     /// Reads a batch of the first pass, and keeps it.
     fn read(&mut self, into: &mut Batch) -> Result<bool> {
-        let is_there = self.stream.next_batch(into)?;
+        let is_there = read(&mut self.stream, into)?;
         if is_there {
             let mut kept = Batch::new();
             let part = (&*into, 0..into.count());

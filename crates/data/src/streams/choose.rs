@@ -2,8 +2,8 @@
 
 use std::{fmt, mem, ops::Range};
 
-use super::gather::{Gather, stack};
-use crate::{Batch, Error, Example, Result, Stream};
+use super::gather::{Gather, read, stack};
+use crate::{Batch, Example, Result, Stream, adapt::check_shard};
 
 /// The examples that a function keeps: [`StreamExt::filter`](super::StreamExt::filter).
 ///
@@ -28,15 +28,15 @@ use crate::{Batch, Error, Example, Result, Stream};
 pub struct Filter<S, F> {
     stream: S,
     keep: F,
-    read: Batch,
+    whole: Batch,
     one: Batch,
     kept: Vec<Range<usize>>,
 }
 
 impl<S: Stream, F: Fn(&Batch) -> Result<bool> + Send> Filter<S, F> {
     pub(super) fn new(stream: S, keep: F) -> Self {
-        let (read, one) = (Batch::new(), Batch::new());
-        Self { stream, keep, read, one, kept: Vec::new() }
+        let (whole, one) = (Batch::new(), Batch::new());
+        Self { stream, keep, whole, one, kept: Vec::new() }
     }
 }
 
@@ -50,17 +50,21 @@ impl<S: Stream, F: Fn(&Batch) -> Result<bool> + Send> Stream for Filter<S, F> {
     }
 
     fn next_batch(&mut self, into: &mut Batch) -> Result<bool> {
-        let Self { stream, keep, read, one, kept } = self;
-        while stream.next_batch(read)? {
+        let Self { stream, keep, whole, one, kept } = self;
+        while read(stream, whole)? {
             kept.clear();
-            for row in 0..read.count() {
-                let part = (&*read, row..row + 1);
+            for row in 0..whole.count() {
+                let part = (&*whole, row..row + 1);
                 stack(stream.example(), std::iter::once(part), one)?;
-                if keep(one)? {
-                    kept.push(row..row + 1);
+                if !keep(one)? {
+                    continue;
+                }
+                match kept.last_mut().filter(|last| last.end == row) {
+                    Some(last) => last.end += 1,
+                    None => kept.push(row..row + 1),
                 }
             }
-            let parts = kept.iter().map(|rows| (&*read, rows.clone()));
+            let parts = kept.iter().map(|rows| (&*whole, rows.clone()));
             if stack(stream.example(), parts, into)? > 0 {
                 return Ok(true);
             }
@@ -79,7 +83,7 @@ impl<S: fmt::Debug, F> fmt::Debug for Filter<S, F> {
     }
 }
 
-/// Every so-manieth example: [`StreamExt::shard`](super::StreamExt::shard).
+/// Every `count`th example: [`StreamExt::shard`](super::StreamExt::shard).
 ///
 /// # Examples
 ///
@@ -101,16 +105,13 @@ pub struct Shard<S> {
     index: usize,
     /// How many examples of the pass were read, modulo `count`.
     number: usize,
-    read: Batch,
+    whole: Batch,
 }
 
 impl<S: Stream> Shard<S> {
     pub(super) fn new(stream: S, count: usize, index: usize) -> Result<Self> {
-        if index >= count {
-            return Err(Error::invalid("shard", "an index below the number of shards")
-                .got(format_args!("shard {index} of {count}")));
-        }
-        Ok(Self { stream, count, index, number: 0, read: Batch::new() })
+        check_shard(count, index)?;
+        Ok(Self { stream, count, index, number: 0, whole: Batch::new() })
     }
 }
 
@@ -124,12 +125,22 @@ impl<S: Stream> Stream for Shard<S> {
     }
 
     fn next_batch(&mut self, into: &mut Batch) -> Result<bool> {
-        while self.stream.next_batch(&mut self.read)? {
-            let len = self.read.count();
-            let first = (self.count - self.number + self.index) % self.count;
-            self.number = (self.number + len % self.count) % self.count;
+        while read(&mut self.stream, &mut self.whole)? {
+            let len = self.whole.count();
+            // The first that is the shard's; a sum might overflow.
+            let first = if self.index >= self.number {
+                self.index - self.number
+            } else {
+                self.count - (self.number - self.index)
+            };
+            let len_on = len % self.count;
+            self.number = if len_on >= self.count - self.number {
+                len_on - (self.count - self.number)
+            } else {
+                self.number + len_on
+            };
             let rows = (first..len).step_by(self.count);
-            let parts = rows.map(|row| (&self.read, row..row + 1));
+            let parts = rows.map(|row| (&self.whole, row..row + 1));
             if stack(self.stream.example(), parts, into)? > 0 {
                 return Ok(true);
             }
@@ -187,7 +198,7 @@ impl<S: Stream> Stream for Take<S> {
 
     fn next_batch(&mut self, into: &mut Batch) -> Result<bool> {
         // What is not taken is not asked for.
-        if self.left == 0 || !self.stream.next_batch(into)? {
+        if self.left == 0 || !read(&mut self.stream, into)? {
             return Ok(false);
         }
         if into.count() > self.left {

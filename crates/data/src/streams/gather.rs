@@ -24,11 +24,59 @@ pub(super) fn row_shape(tensor: &Tensor) -> &[usize] {
     tensor.shape().get(1..).unwrap_or_default()
 }
 
-/// Makes `into` hold rows of batches, one after the other; says how many.
+/// Reads the next batch of a stream, and checks that it holds examples like the stream's, but for
+/// the lengths, and as many in each tensor; each is in row-major order then.
+pub(super) fn read<S: Stream>(stream: &mut S, into: &mut Batch) -> Result<bool> {
+    let is_there = stream.next_batch(into)?;
+    if is_there {
+        check(stream.example(), into)?;
+        for tensor in into.tensors_mut().filter(|tensor| !tensor.is_contiguous()) {
+            *tensor = tensor.contiguous();
+        }
+    }
+    Ok(is_there)
+}
+
+fn check(example: &Example, batch: &Batch) -> Result<()> {
+    let misfit = || Error::invalid("batch", format_args!("examples of {example}"));
+    let counts = |inputs, targets, weights| {
+        format!("{inputs} inputs, {targets} targets and {weights} weights")
+    };
+    let expected =
+        counts(example.inputs.len(), example.targets.len(), example.weights.len());
+    let got = counts(batch.inputs.len(), batch.targets.len(), batch.weights.len());
+    if expected != got {
+        return Err(misfit().got(got));
+    }
+    let fields = example.inputs.iter().chain(&example.targets);
+    let names = fields.map(|field| &*field.name).chain(std::iter::repeat("weights"));
+    let mut first: Option<(&str, usize)> = None;
+    for ((tensor, spec), name) in batch.tensors().zip(example.specs()).zip(names) {
+        let Some(&len) = tensor.shape().first().filter(|_| tensor.dtype() == spec.dtype)
+        else {
+            let shape = shape_text(tensor.shape());
+            return Err(
+                misfit().got(format_args!("`{name}`: {} {shape}", tensor.dtype()))
+            );
+        };
+        let (first, expected) = *first.get_or_insert((name, len));
+        if len != expected {
+            return Err(Error::Counts {
+                first: first.to_owned(),
+                expected,
+                other: name.to_owned(),
+                got: len,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Makes `into` hold rows of batches that [`read`] gave, one after the other; says how many.
 ///
 /// # Errors
 ///
-/// If they differ in kind or shape.
+/// If they differ in shape.
 pub(super) fn stack<'a>(
     example: &Example,
     parts: impl Iterator<Item = (&'a Batch, Range<usize>)> + Clone,
@@ -39,24 +87,14 @@ pub(super) fn stack<'a>(
     into.prepare(&actual(example, first), total);
     let mut at = 0;
     for (batch, rows) in parts {
-        if batch.tensors().count() != into.tensors().count() {
-            return Err(Error::invalid("batch", example)
-                .got(format_args!("{} tensors", batch.tensors().count())));
-        }
         for (from, to) in batch.tensors().zip(into.tensors_mut()) {
-            if from.dtype() != to.dtype() || row_shape(from) != row_shape(to) {
+            if row_shape(from) != row_shape(to) {
                 let one = |tensor| shape_text(row_shape(tensor));
-                return Err(Error::invalid("batch", "examples of one kind and shape")
-                    .got(format_args!(
-                        "{} {} beside {} {}",
-                        from.dtype(),
-                        one(from),
-                        to.dtype(),
-                        one(to)
-                    ))
+                return Err(Error::invalid("batch", "examples of one shape")
+                    .got(format_args!("{} beside {}", one(from), one(to)))
                     .help("padded_batch makes examples equally long"));
             }
-            copy_rows(from, &rows, to, at);
+            copy_rows(from, &rows, to, at)?;
         }
         at += rows.len();
     }
@@ -89,7 +127,7 @@ impl<S: Stream> Gather<S> {
 
     /// Reads the stream's next batch, unless the pass is over.
     pub(super) fn next_batch(&mut self, into: &mut Batch) -> Result<bool> {
-        self.is_over = self.is_over || !self.stream.next_batch(into)?;
+        self.is_over = self.is_over || !read(&mut self.stream, into)?;
         Ok(!self.is_over)
     }
 

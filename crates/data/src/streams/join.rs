@@ -1,6 +1,6 @@
 //! Two streams as one: [`Concatenate`], [`Zip`].
 
-use super::gather::{Gather, actual};
+use super::gather::{Gather, actual, read};
 use crate::{
     Batch, Example, Result, Stream,
     adapt::{check_alike, side_by_side},
@@ -151,7 +151,7 @@ impl<S: Stream, T: Stream> Stream for Zip<S, T> {
             return Ok(false);
         }
         while !self.has_left {
-            if !self.first.next_batch(&mut self.left)? {
+            if !read(&mut self.first, &mut self.left)? {
                 return Ok(false);
             }
             self.has_left = self.left.count() > 0;
@@ -173,7 +173,7 @@ impl<S: Stream, T: Stream> Stream for Zip<S, T> {
             (&mut into.weights, &self.left.weights, &self.right.weights),
         ] {
             for (to, from) in to.iter_mut().zip(left.iter().chain(right)) {
-                copy_rows(from, &rows, to, 0);
+                copy_rows(from, &rows, to, 0)?;
             }
         }
         Ok(true)

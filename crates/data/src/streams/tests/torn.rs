@@ -220,3 +220,83 @@ fn a_pass_without_its_end_is_kept_but_not_a_torn_one() {
         assert!(pass(&mut stream, number).concat().into_iter().eq(0..6));
     }
 }
+
+#[test]
+fn a_batch_that_is_not_as_the_stream_says_is_an_error() {
+    let example = || one("x").target("y", Spec::scalar(DType::Bool));
+    let stream = |inputs: Vec<Tensor>, targets: Vec<Tensor>| {
+        Generator::new("wrong", example(), move |batch: &mut Batch, _: &Example| {
+            (batch.inputs, batch.targets) = (inputs.clone(), targets.clone());
+            Ok(true)
+        })
+    };
+    let i64s = |len| Tensor::zeros(DType::I64, [len]);
+    let bools = |len| Tensor::zeros(DType::Bool, [len]);
+    let uneven = "data set: arrays disagree in their number of examples\n  \
+                  expected: 4 examples, as in `x`\n       got: 3 examples in `y`\n      \
+                  help: the first axis of every array counts the examples";
+    let other = "`batch`: cannot take this input\n  \
+                 expected: examples of `x`: int64 (), `y`: bool ()\n       got: ";
+    let cases = [
+        ((vec![i64s(4)], vec![bools(3)]), uneven.to_owned()),
+        ((vec![i64s(4)], vec![i64s(4)]), format!("{other}`y`: int64 (4,)")),
+        ((vec![Tensor::scalar(1i64)], vec![bools(1)]), format!("{other}`x`: int64 ()")),
+        (
+            (vec![], vec![i64s(4), bools(4)]),
+            format!("{other}0 inputs, 2 targets and 0 weights"),
+        ),
+    ];
+    for ((inputs, targets), expected) in cases {
+        let wrong = || stream(inputs.clone(), targets.clone());
+        let streams: [Box<dyn Stream>; 10] = [
+            Box::new(wrong().batch(2).unwrap()),
+            Box::new(wrong().padded_batch(2).unwrap()),
+            Box::new(wrong().shuffle(2, 1).unwrap()),
+            Box::new(wrong().filter(|_| Ok(true))),
+            Box::new(wrong().shard(2, 1).unwrap()),
+            Box::new(wrong().take(3)),
+            Box::new(wrong().skip(1)),
+            Box::new(wrong().cache()),
+            Box::new(wrong().zip(torn("z", 9)).unwrap()),
+            Box::new(torn("z", 9).zip(wrong()).unwrap()),
+        ];
+        for (number, mut stream) in streams.into_iter().enumerate() {
+            let error = stream.next_batch(&mut Batch::new()).unwrap_err().to_string();
+            assert_eq!(error, expected, "stream {number}");
+        }
+    }
+}
+
+#[test]
+fn rows_of_views_are_those_that_are_seen() {
+    let columns = || {
+        let mut left = 2;
+        let example = Example::new().input("x0", Spec::new(DType::I64, [2]));
+        Generator::new("columns", example, move |batch: &mut Batch, _: &Example| {
+            let x = Tensor::arange(0i64..6).reshape([2, 3])?.permute([1, 0])?;
+            batch.inputs = vec![x];
+            left -= 1;
+            Ok(left >= 0)
+        })
+    };
+    let all = [0, 3, 1, 4, 2, 5, 0, 3, 1, 4, 2, 5];
+    let read = |mut stream: Box<dyn Stream>| values(&go_on(&mut stream).0, 0);
+    assert_eq!(read(Box::new(columns().batch(4).unwrap())), all);
+    assert_eq!(read(Box::new(columns().cache())), all);
+    assert_eq!(read(Box::new(columns().skip(1))), all[2..]);
+    assert_eq!(read(Box::new(columns().take(5))), all[..10]);
+    assert_eq!(read(Box::new(columns().shard(3, 1).unwrap())), [1, 4, 1, 4]);
+    let odd = |one: &Batch| Ok(one.inputs[0].to_vec::<i64>()?[0] != 1);
+    assert_eq!(read(Box::new(columns().filter(odd))), [0, 3, 2, 5, 0, 3, 2, 5]);
+    let rows = columns().shuffle(1, 1).unwrap();
+    assert_eq!(read(Box::new(rows)), all);
+}
+
+#[test]
+fn a_shard_of_very_many_is_one() {
+    let most = usize::MAX;
+    let mut first = numbers(7, 3).shard(most, 0).unwrap();
+    assert_eq!(rest(&mut first), [[0]]);
+    assert_eq!(rest(&mut numbers(7, 3).shard(most, 4).unwrap()), [[4]]);
+    assert!(rest(&mut numbers(7, 3).shard(most, most - 1).unwrap()).is_empty());
+}
