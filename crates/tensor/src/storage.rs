@@ -113,7 +113,7 @@ impl Storage {
     ///
     /// # Panics
     ///
-    /// If `align` is no multiple of 64.
+    /// If `align` is less than 64 or no power of two.
     ///
     /// # Examples
     ///
@@ -125,7 +125,8 @@ impl Storage {
     /// # Ok::<(), deckle_tensor::Error>(())
     /// ```
     pub fn try_aligned(len: usize, align: usize) -> Result<Self> {
-        assert!(align > 0 && align.is_multiple_of(LINE), "align: a multiple of {LINE}");
+        let fits = align.is_power_of_two() && align >= LINE;
+        assert!(fits, "align: a power of two, at least {LINE}");
         let block = Block::zeroed(len, align).ok_or_else(|| {
             Error::invalid("allocate", "a value that fits into memory")
                 .got(format_args!("{len} bytes"))
@@ -195,6 +196,16 @@ impl Storage {
     /// The first byte, for backends that guard the memory themselves; none if it is foreign.
     ///
     /// It stays where it is as long as this value lives.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_tensor::Storage;
+    ///
+    /// let mut storage = Storage::zeroed(12);
+    /// let start = storage.as_mut_ptr().map(|start| start.as_ptr().cast_const());
+    /// assert_eq!(start, Some(storage.bytes().as_ptr()));
+    /// ```
     #[must_use]
     pub fn as_mut_ptr(&mut self) -> Option<NonNull<u8>> {
         match &self.memory {
