@@ -98,10 +98,11 @@ pub fn augmented<D: Dataset + Clone>(
         for (to, from) in rest.chain(targets).chain(weights) {
             with_element!(from.dtype(), T => copy::<T>(from, to.make_mut()));
         }
+        let epoch = reading.epoch.to_string();
         for (at, &index) in reading.indices.iter().enumerate() {
             let row = from.inputs[0].slice(at as isize..at as isize + 1)?;
             // A step for each example of each epoch.
-            let step = stream(&reading.epoch.to_string(), index as u64).cast_signed();
+            let step = stream(&epoch, index as u64).cast_signed();
             let inputs = [row, seed.clone(), Tensor::scalar(step)];
             let made = change.call(&inputs).map_err(deckle_data::Error::other)?.remove(0);
             with_element!(made.dtype(), T => {
@@ -114,8 +115,8 @@ pub fn augmented<D: Dataset + Clone>(
     Ok(data.map(example, read))
 }
 
-/// Copies a tensor that lies in order, as those of batches do.
 fn copy<T: Element>(from: &Tensor, to: &mut [T]) {
+    let from = from.contiguous();
     to.copy_from_slice(from.as_slice().expect("in order, and of that type"));
 }
 
