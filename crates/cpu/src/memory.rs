@@ -74,9 +74,8 @@ impl Memory {
     }
 
     /// Its own memory, for a tensor to show it; it can only be read until [`Memory::reclaim`].
-    /// None if somebody uses it.
+    /// None if somebody uses it, or it shows a tensor's instead.
     pub(crate) fn lend(&mut self) -> Option<Arc<Storage>> {
-        self.take_back();
         if *self.state.get_mut() != 0 {
             return None;
         }
@@ -88,6 +87,9 @@ impl Memory {
     /// Has memory of its own again, after [`Memory::lend`]: that which was lent, with what it
     /// held, if no tensor shows it any more; or else new one, of zeros.
     pub(crate) fn reclaim(&mut self) -> Result<()> {
+        if !self.lent {
+            return Ok(());
+        }
         self.take_back();
         if self.lent && *self.state.get_mut() == 1 {
             let (storage, own) = allocate(self.bytes)?;

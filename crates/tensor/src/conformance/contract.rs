@@ -18,10 +18,11 @@ const DOMAIN: Domain = Domain::Between(-2.0, 2.0);
 type Check = fn(&mut Suite<'_>) -> Result<()>;
 
 pub(super) fn check(suite: &mut Suite<'_>) {
-    let checks: [(&str, Check); 7] = [
+    let checks: [(&str, Check); 8] = [
         ("buffers hold values", buffers),
         ("writing and reading", copies),
         ("lending and releasing", loans),
+        ("borrowing and reclaiming", borrowed),
         ("buffers that do not fit a run", misfits),
         ("inputs stay as they are", inputs),
         ("repeated runs", repetitions),
@@ -155,6 +156,52 @@ fn loans(suite: &mut Suite<'_>) -> Result<()> {
     );
     let result = backend.lend(&Tensor::zeros(DType::I32, [64]), &mut place);
     suite.expect("lending another spec", result.is_err(), "is no error");
+    Ok(())
+}
+
+fn borrowed(suite: &mut Suite<'_>) -> Result<()> {
+    let backend = suite.backend;
+    let shapes: [&[usize]; 4] = [&[], &[0, 3], &[3, 5], &[64, 16]];
+    for shape in shapes {
+        let spec = Spec::new(DType::F32, shape);
+        let name = format!("borrowing {spec}");
+        let mut place = backend.allocate(&spec)?;
+        let (values, zeros) = (some(&spec), Tensor::zeros(DType::F32, shape));
+        backend.write(&values, &place)?;
+        let first = backend.borrow(&mut place)?;
+        let second = backend.borrow(&mut place)?;
+        let same = |tensor: &Tensor| tensor.bits_equal(&values);
+        suite.expect(&name, same(&first) && same(&second), "gives other values");
+        suite.expect(&name, same(&read(backend, &place)?), "changes the buffer");
+        backend.reclaim(&mut place)?;
+        backend.write(&zeros, &place)?;
+        suite.expect(&name, same(&first), "changes what was borrowed before a write");
+        suite.expect(
+            &name,
+            read(backend, &place)?.bits_equal(&zeros),
+            "cannot be written after `reclaim`",
+        );
+        // Of what a buffer shows.
+        backend.lend(&values, &mut place)?;
+        let shown = backend.borrow(&mut place)?;
+        suite.expect(&name, same(&shown), "gives other values than those it shows");
+        backend.reclaim(&mut place)?;
+        backend.release(&mut place);
+        backend.write(&zeros, &place)?;
+        suite.expect(&name, same(&shown), "changes what was borrowed of another tensor");
+    }
+    // Of one of two handles.
+    let spec = Spec::new(DType::F32, [64]);
+    let mut place = backend.allocate(&spec)?;
+    backend.write(&some(&spec), &place)?;
+    let handle = place.clone();
+    let tensor = backend.borrow(&mut place)?;
+    backend.write(&Tensor::zeros(DType::F32, [64]), &handle)?;
+    suite.expect(
+        "borrowing from one of two handles",
+        tensor.bits_equal(&some(&spec)),
+        "changes with the other",
+    );
     Ok(())
 }
 
