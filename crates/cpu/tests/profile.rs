@@ -88,10 +88,10 @@ fn the_environment_asks_for_tables_and_traces() {
     assert!(!child("0").contains("profile:"));
     let tables = child("1");
     assert!(tables.contains("profile: 3 runs, ") && tables.contains("profile: 1 runs, "));
-    let path = env::temp_dir().join(format!("deckle-trace-{}.json", std::process::id()));
+    let scratch = tempfile::TempDir::new().unwrap();
+    let path = scratch.path().join("trace.json");
     assert!(child(path.to_str().unwrap()).contains("profile: 2 runs, "));
     let trace: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    fs::remove_file(&path).unwrap();
     let events = trace["traceEvents"].as_array().unwrap();
     let programs: BTreeSet<_> = events.iter().map(|e| e["tid"].as_u64()).collect();
     assert_eq!(programs.len(), 2);

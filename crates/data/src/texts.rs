@@ -239,8 +239,8 @@ mod tests {
 
     #[test]
     fn texts_of_a_folder_become_examples() {
-        let folder =
-            std::env::temp_dir().join(format!("deckle-texts-{}", std::process::id()));
+        let scratch = tempfile::TempDir::new().unwrap();
+        let folder = scratch.path().join("texts");
         for (name, text) in
             [("neg/1.txt", "äb c"), ("neg/2.txt", ""), ("pos/x/3.txt", "dd ee f gg")]
         {

@@ -208,7 +208,7 @@ fn an_archive_is_read_as_a_folder() {
             ("test/dogs/d.png", big),
         ]),
     );
-    let train = image_dataset_from_directory(scratch.0.join("pets.zip/train"))
+    let train = image_dataset_from_directory(scratch.0.path().join("pets.zip/train"))
         .original_size()
         .shuffle(false)
         .load()
@@ -220,9 +220,11 @@ fn an_archive_is_read_as_a_folder() {
     for index in 0..3 {
         assert_eq!(image(&train, index), expected);
     }
-    let root = image_dataset_from_directory(scratch.0.join("pets.zip")).load().unwrap();
+    let root =
+        image_dataset_from_directory(scratch.0.path().join("pets.zip")).load().unwrap();
     assert_eq!(root.class_names(), ["test", "train"]);
-    let error = image_dataset_from_directory(scratch.0.join("pets.zip/none")).load();
+    let error =
+        image_dataset_from_directory(scratch.0.path().join("pets.zip/none")).load();
     let error = error.unwrap_err().to_string();
     assert!(error.ends_with("pets.zip: the archive has no folder `none`"), "{error}");
 }
@@ -261,7 +263,7 @@ fn fails(result: Result<impl Sized, deckle_data::Error>, folder: &Path, expected
 #[test]
 fn what_is_wrong_with_a_folder_is_said() {
     let scratch = Scratch::new();
-    let folder = scratch.0.as_path();
+    let folder = scratch.0.path();
     let load = |name: &str| image_dataset_from_directory(folder.join(name)).load();
     fails(
         load("none"),
@@ -322,7 +324,7 @@ fn what_is_wrong_with_a_folder_is_said() {
 fn what_is_wrong_with_an_image_is_said() {
     let jpeg = fs::read(format!("{FIXTURES}/subsampled.jpg")).unwrap();
     let scratch = Scratch::new();
-    let folder = scratch.0.as_path();
+    let folder = scratch.0.path();
     for (bytes, got) in [
         (&b""[..], "an empty file"),
         (b"GIF89a...", "a GIF image"),
@@ -368,7 +370,7 @@ fn images_of_two_sizes_are_an_error_that_names_both() {
     let mut loader = Loader::new(data, 2).unwrap();
     fails(
         loader.next_batch(&mut Batch::new()),
-        &scratch.0,
+        scratch.0.path(),
         "DATA/a/2.png: is of another size than the first image\n  expected: 2 x 3 pixels, as \
          DATA/a/1.png\n       got: 3 x 2 pixels\n      help: image_size(height, width) makes all \
          images of one size",

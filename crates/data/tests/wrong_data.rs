@@ -31,7 +31,7 @@ fn images(folder: &Path) -> ImageDirectory {
 #[test]
 fn folders_without_what_is_looked_for() {
     let scratch = Scratch::new();
-    let folder = scratch.0.as_path();
+    let folder = scratch.0.path();
     let none = folder.join("none");
     fails(
         image_dataset_from_directory(&none).load(),
@@ -86,7 +86,7 @@ fn folders_without_what_is_looked_for() {
 #[test]
 fn labels_and_settings_that_do_not_fit() {
     let scratch = Scratch::new();
-    let folder = scratch.0.as_path();
+    let folder = scratch.0.path();
     scratch.write("a/1.png", &grey([1, 1]));
     scratch.write("b/2.png", &grey([1, 1]));
     let given =
@@ -166,7 +166,7 @@ fn labels_and_settings_that_do_not_fit() {
 #[test]
 fn files_that_cannot_be_read() {
     let scratch = Scratch::new();
-    let folder = scratch.0.as_path();
+    let folder = scratch.0.path();
     scratch.write("a/1.png", &grey([2, 2]));
     scratch.write("a/2.png", &grey([2, 2])[..40]);
     scratch.write("a/3.png", &grey([2, 2]));
@@ -231,7 +231,7 @@ fn files_that_cannot_be_read() {
 #[test]
 fn members_that_cannot_be_read() {
     let scratch = Scratch::new();
-    let folder = scratch.0.as_path();
+    let folder = scratch.0.path();
     scratch.write(
         "pets.zip",
         &zip(&[("a/1.png", grey([2, 2])), ("a/2.png", b"GIF89a".to_vec())]),
@@ -352,7 +352,7 @@ fn cells_of_a_table() {
          ColumnType::Category makes texts classes",
     );
     let scratch = Scratch::new();
-    let folder = scratch.0.as_path();
+    let folder = scratch.0.path();
     let gone = std::io::Error::from_raw_os_error(2);
     fails(
         Csv::open(folder.join("none.csv")).read(),

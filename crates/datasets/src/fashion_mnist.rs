@@ -197,14 +197,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::scratch::{Scratch, real_data};
-
-    fn idx_file(shape: &[u32]) -> Vec<u8> {
-        let mut bytes = vec![0, 0, 8, shape.len() as u8];
-        bytes.extend(shape.iter().flat_map(|len| len.to_be_bytes()));
-        bytes.extend((0..shape.iter().product::<u32>()).map(|at| (at % 10) as u8));
-        bytes
-    }
+    use crate::scratch::{Scratch, idx_file, real_data};
 
     #[test]
     fn a_part_is_called_a_part() {

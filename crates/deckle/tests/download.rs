@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
-    fs,
     io::{BufRead, BufReader},
     net::{Ipv4Addr, TcpListener, TcpStream},
     process::Command,
@@ -32,7 +31,7 @@ fn asked(environment: &[(&str, &str)]) -> (String, Vec<String>) {
         }
         unreachable!("connections never end")
     });
-    let cache = std::env::temp_dir().join(format!("deckle-offline-{}", address.port()));
+    let cache = tempfile::TempDir::new().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {
         command.env_remove(name).env_remove(name.to_lowercase());
@@ -41,8 +40,8 @@ fn asked(environment: &[(&str, &str)]) -> (String, Vec<String>) {
         .args(["what_may_download", "--exact", "--nocapture"])
         .env_remove("DECKLE_DATA_DIR")
         .env_remove("DECKLE_OFFLINE")
-        .env("XDG_CACHE_HOME", &cache)
-        .env("HOME", &cache)
+        .env("XDG_CACHE_HOME", cache.path())
+        .env("HOME", cache.path())
         .env("HTTPS_PROXY", format!("http://{address}"))
         .envs(environment.iter().copied())
         .env(CHILD, "1")
@@ -50,7 +49,6 @@ fn asked(environment: &[(&str, &str)]) -> (String, Vec<String>) {
         .unwrap();
     drop(TcpStream::connect(address).unwrap());
     let asked = proxy.join().unwrap();
-    drop(fs::remove_dir_all(cache));
     assert!(output.status.success(), "{output:?}");
     (String::from_utf8(output.stdout).unwrap(), asked)
 }

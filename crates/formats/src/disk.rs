@@ -44,52 +44,43 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use tempfile::TempDir;
 
     use super::*;
 
-    /// An empty folder of this test's own.
-    fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir()
-            .join(format!("deckle-formats-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        folder
-    }
-
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_other() {
-        let folder = folder("failed");
+        let scratch = TempDir::new().unwrap();
+        let folder = scratch.path();
         let occupied = folder.join("occupied");
         fs::create_dir(&occupied).unwrap();
         let error = write_atomically(&occupied, b"new").unwrap_err();
         assert!(error.to_string().ends_with("occupied: cannot be read or written"));
         let error = write_atomically(folder.join("absent/file"), b"new").unwrap_err();
         assert!(error.to_string().ends_with("file: cannot be read or written"));
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        fs::remove_dir_all(folder).unwrap();
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
     }
 
     #[test]
     fn a_write_replaces_the_file_and_leaves_no_other() {
-        let folder = folder("replaced");
+        let scratch = TempDir::new().unwrap();
+        let folder = scratch.path();
         let path = folder.join("file");
         // Left behind by a process that was killed.
         fs::write(folder.join(".file.0.tmp"), b"half").unwrap();
         write_atomically(&path, b"old").unwrap();
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
-        fs::remove_dir_all(folder).unwrap();
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 2);
     }
 
     #[test]
     fn a_name_may_be_as_long_as_the_system_allows() {
-        let folder = folder("long");
+        let scratch = TempDir::new().unwrap();
+        let folder = scratch.path();
         let path = folder.join("n".repeat(255));
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[cfg(unix)]
@@ -97,7 +88,8 @@ mod tests {
     fn a_pipe_stays_a_pipe() {
         use std::os::unix::fs::FileTypeExt;
 
-        let folder = folder("pipe");
+        let scratch = TempDir::new().unwrap();
+        let folder = scratch.path();
         let path = folder.join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         if made.is_ok_and(|status| status.success()) {
@@ -109,18 +101,17 @@ mod tests {
             assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
             assert_eq!(reader.join().unwrap().unwrap(), b"new");
         }
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[cfg(unix)]
     #[test]
     fn a_link_still_points_to_the_file_after_a_write() {
-        let folder = folder("linked");
+        let scratch = TempDir::new().unwrap();
+        let folder = scratch.path();
         fs::write(folder.join("file"), b"old").unwrap();
         std::os::unix::fs::symlink(folder.join("file"), folder.join("link")).unwrap();
         write_atomically(folder.join("link"), b"new").unwrap();
         assert!(folder.join("link").is_symlink());
         assert_eq!(fs::read(folder.join("file")).unwrap(), b"new");
-        fs::remove_dir_all(folder).unwrap();
     }
 }

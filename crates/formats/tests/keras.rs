@@ -193,9 +193,8 @@ fn floats_in_json_keep_every_bit() {
 
 #[test]
 fn files_are_read_where_they_were_written() {
-    let folder =
-        std::env::temp_dir().join(format!("deckle-formats-files-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let scratch = tempfile::TempDir::new().unwrap();
+    let folder = scratch.path();
     let archive = KerasArchive::read(data("tiny.keras")).unwrap();
     archive.write(folder.join("model.keras")).unwrap();
     assert_eq!(KerasArchive::read(folder.join("model.keras")).unwrap(), archive);
@@ -204,8 +203,7 @@ fn files_are_read_where_they_were_written() {
     deckle_formats::json::write(folder.join("config.json"), &archive.config).unwrap();
     let config = deckle_formats::json::read(folder.join("config.json")).unwrap();
     assert_eq!(config, archive.config);
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
-    std::fs::remove_dir_all(folder).unwrap();
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 3);
 }
 
 /// The folder with the cases that Keras computed, if it lies beside the data or the checkout.

@@ -167,23 +167,23 @@ fn names_are_unique() {
 
 #[test]
 fn files_appear_whole_or_not_at_all() {
-    let folder = std::env::temp_dir().join(format!("deckle-npz-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
+    let scratch = tempfile::TempDir::new().unwrap();
+    let folder = scratch.path();
     let path = folder.join("a.npz");
     let mut writer = NpzWriter::create(&path).unwrap();
     writer.add("x", &Tensor::from(1)).unwrap();
     drop(writer);
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
 
     let mut writer = NpzWriter::create(&path).unwrap();
     writer.add("x", &Tensor::from(1)).unwrap();
     writer.finish().unwrap().commit().unwrap();
     Tensor::from(2).write_npy(folder.join("b.npy")).unwrap();
     Tensor::from(3).write_npy(folder.join("b.npy")).unwrap();
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 2);
     assert_eq!(Npz::open(&path).unwrap().tensor("x").unwrap(), Tensor::from(1));
     assert_eq!(Tensor::read_npy(folder.join("b.npy")).unwrap(), Tensor::from(3));
-    fs::remove_dir_all(&folder).unwrap();
+    drop(scratch);
     assert!(matches!(Tensor::from(1).write_npy(&path), Err(Error::Io { .. })));
 }
 

@@ -62,10 +62,10 @@ fn check(name: &str) {
     }
 
     // What is saved measures the same again.
-    let copy = std::env::temp_dir().join(format!("deckle-measured-{name}.keras"));
+    let scratch = tempfile::TempDir::new().unwrap();
+    let copy = scratch.path().join("copy.keras");
     trainer.save(&copy).unwrap();
     let mut again = load(&copy).unwrap().into_trainer().unwrap();
-    std::fs::remove_file(copy).unwrap();
     let (first, second) =
         (trainer.evaluate(&data).unwrap(), again.evaluate(&data).unwrap());
     assert_eq!(first, second, "{name}");

@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -24,18 +24,11 @@ use deckle_train::{
         SwapEMAWeights,
     },
 };
+use tempfile::TempDir;
 
 const EPOCHS: usize = 4;
 /// 23 examples in batches of 4, the last one smaller.
 const BATCHES: usize = 6;
-
-fn folder(name: &str) -> PathBuf {
-    let folder =
-        std::env::temp_dir().join(format!("deckle-resume-{name}-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
 
 fn trainer() -> Trainer {
     let model = Sequential::new([3])
@@ -113,48 +106,48 @@ fn stop() -> Error {
 
 #[test]
 fn an_interruption_at_any_batch_changes_nothing() {
-    let whole = folder("whole");
-    let (trainer, history) = run(&whole, SaveFreq::Epoch, || Ok(())).unwrap();
-    let expected = result(&trainer, &history, &whole);
+    let whole_scratch = TempDir::new().unwrap();
+    let whole = whole_scratch.path();
+    let (trainer, history) = run(whole, SaveFreq::Epoch, || Ok(())).unwrap();
+    let expected = result(&trainer, &history, whole);
     assert!(history.epochs().len() > 2, "{history:?}");
-    let part = folder("part");
+    let part_scratch = TempDir::new().unwrap();
+    let part = part_scratch.path();
     for freq in [SaveFreq::Epoch, SaveFreq::Batches(1), SaveFreq::Batches(4)] {
         for interrupted in (1..history.epochs().len() * BATCHES).step_by(3) {
-            for file in fs::read_dir(&part).unwrap() {
+            for file in fs::read_dir(part).unwrap() {
                 fs::remove_file(file.unwrap().path()).unwrap();
             }
             let mut batches = 0;
-            let failed = run(&part, freq, || {
+            let failed = run(part, freq, || {
                 batches += 1;
                 if batches == interrupted { Err(stop()) } else { Ok(()) }
             });
             assert!(failed.is_err());
-            let (trainer, history) = run(&part, freq, || Ok(())).unwrap();
-            let found = result(&trainer, &history, &part);
+            let (trainer, history) = run(part, freq, || Ok(())).unwrap();
+            let found = result(&trainer, &history, part);
             assert!(found == expected, "{freq:?}, batch {interrupted}");
         }
     }
     // Training that is done is not done again.
     let (trainer, history) =
-        run(&part, SaveFreq::Batches(4), || panic!("a batch is trained on"))
+        run(part, SaveFreq::Batches(4), || panic!("a batch is trained on"))
             .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(history.epochs().len() * BATCHES % 4, 0, "the last batch was saved");
-    assert!(result(&trainer, &history, &part) == expected);
-    fs::remove_dir_all(whole).unwrap();
-    fs::remove_dir_all(part).unwrap();
+    assert!(result(&trainer, &history, part) == expected);
 }
 
 /// Not a test of its own: what is killed below.
 #[test]
 fn child_process() {
     let Some(folder) = std::env::var_os("DECKLE_RESUME_FOLDER") else { return };
-    let folder = PathBuf::from(folder);
+    let folder = Path::new(&folder);
     let report = || {
         writeln!(std::io::stdout(), "\nbatch").map_err(|_| stop())?;
         std::io::stdout().flush().map_err(|_| stop())
     };
-    let (trainer, history) = run(&folder, SaveFreq::Batches(1), report).unwrap();
-    let result = result(&trainer, &history, &folder).concat();
+    let (trainer, history) = run(folder, SaveFreq::Batches(1), report).unwrap();
+    let result = result(&trainer, &history, folder).concat();
     fs::write(folder.join("result"), result).unwrap();
 }
 
@@ -170,11 +163,12 @@ fn child(folder: &Path) -> Command {
 
 #[test]
 fn a_killed_process_is_resumed_with_the_same_bits() {
-    let (whole, killed) = (folder("not-killed"), folder("killed"));
-    assert!(child(&whole).output().unwrap().status.success());
+    let scratches = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let [whole, killed] = scratches.each_ref().map(TempDir::path);
+    assert!(child(whole).output().unwrap().status.success());
     let mut kills = 0;
     for batches in [1, 4, 2, 7, 3] {
-        let mut process = child(&killed).spawn().unwrap();
+        let mut process = child(killed).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let seen = lines.map_while(std::io::Result::ok).filter(|line| line == "batch");
         // It goes on while it is killed, so that this happens anywhere in a step or a write.
@@ -185,14 +179,12 @@ fn a_killed_process_is_resumed_with_the_same_bits() {
         process.wait().unwrap();
     }
     assert!(kills >= 3, "only {kills} kills");
-    assert!(child(&killed).output().unwrap().status.success());
+    assert!(child(killed).output().unwrap().status.success());
     let result = |folder: &Path| fs::read(folder.join("result")).unwrap();
-    assert!(result(&killed) == result(&whole));
-    let names = fs::read_dir(&killed).unwrap();
+    assert!(result(killed) == result(whole));
+    let names = fs::read_dir(killed).unwrap();
     let left: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 4, "{left:?}");
-    fs::remove_dir_all(whole).unwrap();
-    fs::remove_dir_all(killed).unwrap();
 }
 
 fn backup(path: &Path) -> BackupAndRestore {
@@ -205,7 +197,8 @@ fn fit(path: &Path) -> Fit<'_> {
 
 #[test]
 fn a_damaged_checkpoint_is_an_error() {
-    let folder = folder("damaged");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     let path = folder.join("training.checkpoint");
     trainer().fit(&arrays(), fit(&path)).unwrap();
     let whole = fs::read(&path).unwrap();
@@ -240,12 +233,12 @@ fn a_damaged_checkpoint_is_an_error() {
     fs::write(&path, &whole).unwrap();
     let history = trainer().fit(&arrays(), fit(&path).epochs(3)).unwrap();
     assert_eq!(history.epochs(), [0, 1, 2]);
-    fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
 fn training_of_something_else_is_not_resumed() {
-    let folder = folder("other");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     let path = folder.join("training.checkpoint");
     trainer().fit(&arrays(), fit(&path)).unwrap();
     let error = |trainer: &mut Trainer, fit: Fit<'_>| {
@@ -299,7 +292,6 @@ fn training_of_something_else_is_not_resumed() {
     small("adam").fit(&arrays(), fit(&other).epochs(3).callback(stopping)).unwrap();
     let error = error(&mut small("adam"), fit(&other).epochs(4));
     assert!(error.contains("1 callbacks `EarlyStopping`"), "{error}");
-    fs::remove_dir_all(folder).unwrap();
 }
 
 /// Trains on what streams make of data, in epochs of a length that nobody knows before.
@@ -338,7 +330,8 @@ fn run_streams(
 
 #[test]
 fn streams_made_of_streams_are_resumed_at_any_batch() {
-    let folder = folder("streams");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     let path = folder.join("training.checkpoint");
     let result = |(trainer, history): (Trainer, History)| {
         let weights = trainer.model().variables().into_iter();
@@ -365,7 +358,6 @@ fn streams_made_of_streams_are_resumed_at_any_batch() {
             assert!(found == expected, "{freq:?}, batch {interrupted}");
         }
     }
-    fs::remove_dir_all(folder).unwrap();
 }
 
 fn fit_stream(
@@ -378,7 +370,8 @@ fn fit_stream(
 
 #[test]
 fn a_stream_that_cannot_seek_is_named() {
-    let folder = folder("stream");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     let path = folder.join("training.checkpoint");
     let data = arrays();
     let read = |batch: &mut Batch, _: &deckle_data::Example| {
@@ -401,29 +394,29 @@ fn a_stream_that_cannot_seek_is_named() {
          expected: a stream that can seek\n       got: one that cannot\n      \
          help: implement Stream::seek or Stream::restart, or begin anew"
     );
-    fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
 fn a_folder_that_cannot_be_written_to_is_found_before_training() {
-    let folder = folder("read-only");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     fs::write(folder.join("file"), "").unwrap();
     let path = folder.join("file/training.checkpoint");
     let mut trainer = trainer();
     let error = trainer.fit(&arrays(), fit(&path)).unwrap_err().to_string();
     assert!(error.starts_with("callback `BackupAndRestore`: "), "{error}");
     assert_eq!(trainer.optimizer().iterations().unwrap(), 0);
-    fs::remove_dir_all(folder).unwrap();
 }
 
 /// The limit of a file's size stands for a full disk.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_leaves_the_last_checkpoint() {
-    let folder = folder("full");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     let path = folder.join("training.checkpoint");
     let mut batches = 0;
-    let failed = run(&folder, SaveFreq::Batches(1), || {
+    let failed = run(folder, SaveFreq::Batches(1), || {
         batches += 1;
         if batches == 5 { Err(stop()) } else { Ok(()) }
     });
@@ -432,18 +425,17 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     let output = Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" child_process --exact"])
         .arg(std::env::current_exe().unwrap())
-        .env("DECKLE_RESUME_FOLDER", &folder)
+        .env("DECKLE_RESUME_FOLDER", folder)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success() && text.contains("training.checkpoint"), "{text}");
     assert!(before.len() > 1024 && fs::read(&path).unwrap() == before);
-    let left = fs::read_dir(&folder).unwrap();
+    let left = fs::read_dir(folder).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     assert!(
         left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")),
         "{left:?}"
     );
-    assert!(child(&folder).output().unwrap().status.success());
-    fs::remove_dir_all(folder).unwrap();
+    assert!(child(folder).output().unwrap().status.success());
 }

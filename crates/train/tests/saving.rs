@@ -10,6 +10,7 @@ use deckle_nn::{Activation, Sequential, layers::Dense, losses::MeanSquaredError}
 use deckle_optim::Sgd;
 use deckle_tensor::{DType, Npz, Tensor};
 use deckle_train::{AnyMetric, Compile, Fit, Trainable, Trainer, load};
+use tempfile::TempDir;
 
 const OPTIMIZERS: [&str; 9] = [
     "sgd",
@@ -25,15 +26,6 @@ const OPTIMIZERS: [&str; 9] = [
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
-}
-
-/// An empty folder of this test's own.
-fn folder(name: &str) -> PathBuf {
-    let folder =
-        std::env::temp_dir().join(format!("deckle-train-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
 }
 
 fn examples() -> Arrays {
@@ -119,7 +111,8 @@ fn training_goes_on_from_files_of_keras_2() {
 /// A file's slots that are not those of its optimizer.
 #[test]
 fn missing_slots_of_keras_2_are_named() {
-    let folder = folder("slots");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     let path = folder.join("adam.h5");
     let mut file = Group::read(data("keras2/adam.h5")).unwrap();
     let group = file.groups.get_mut("optimizer_weights").unwrap();
@@ -132,12 +125,12 @@ fn missing_slots_of_keras_2_are_named() {
         "the file does not fit the optimizer\n  expected: a tensor of the right shape for each \
          weight, and no other\n       got: 6 variables `momentum`, but the file has 1"
     );
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
 fn every_format_saves_what_it_loads() {
-    let folder = folder("formats");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     for optimizer in OPTIMIZERS {
         for ending in ["keras", "h5"] {
             let first = folder.join(format!("first.{ending}"));
@@ -164,7 +157,6 @@ fn every_format_saves_what_it_loads() {
             assert_eq!(fresh.optimizer().iterations().unwrap(), 6);
         }
     }
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
@@ -183,7 +175,8 @@ fn weights_of_every_layout_are_loaded() {
 
 #[test]
 fn safetensors_have_the_paths_of_weights() {
-    let folder = folder("safetensors");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     let path = folder.join("model.safetensors");
     load(data("adam.keras")).unwrap().model.save_weights(&path).unwrap();
     let file = Safetensors::read(&path).unwrap();
@@ -205,12 +198,12 @@ fn safetensors_have_the_paths_of_weights() {
             "lstm_4/cell/recurrent_kernel",
         ]
     );
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
 fn weights_that_do_not_fit_are_named_and_change_nothing() {
-    let folder = folder("misfits");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     let model = Sequential::new([2])
         .add(Dense::new(3).activation(Activation::Relu))
         .add(Dense::new(1))
@@ -246,12 +239,12 @@ fn weights_that_do_not_fit_are_named_and_change_nothing() {
         "`dense_1/kernel` of shape (3, 1), but layers/dense_1/vars/0 has shape (4, 1) and type \
          float32\n            layers/dense_2/vars/0, of which the model has no weight",
     );
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
 fn files_of_no_known_kind_are_refused() {
-    let folder = folder("kinds");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     let model = Sequential::new([2]).add(Dense::new(1)).build().unwrap();
     let error = model.save(folder.join("model.pkl")).unwrap_err().to_string();
     assert!(error.contains("of an unknown format"), "{error}");
@@ -261,8 +254,7 @@ fn files_of_no_known_kind_are_refused() {
     assert!(error.contains("weights alone"), "{error}");
     let error = model.save_weights(folder.join("model.keras")).unwrap_err().to_string();
     assert!(error.contains("use save"), "{error}");
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
-    std::fs::remove_dir_all(folder).unwrap();
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
 }
 
 #[test]
@@ -277,7 +269,8 @@ fn a_state_of_another_optimizer_is_refused() {
 
 #[test]
 fn models_in_models_are_loaded_and_saved() {
-    let folder = folder("nested");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     let npz = Npz::open(data("nested.npz")).unwrap();
     let inputs = [npz.tensor("x0").unwrap(), npz.tensor("x1").unwrap()];
     let expected = npz.tensor("y").unwrap().to_vec::<f32>().unwrap();
@@ -303,12 +296,12 @@ fn models_in_models_are_loaded_and_saved() {
     }
     let keras = load(folder.join("first.h5")).unwrap().into_trainer().unwrap();
     assert_eq!(keras.optimizer().variables().len(), 26);
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
 fn a_damaged_file_is_an_error_that_names_it() {
-    let folder = folder("damaged");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     for name in ["nested.keras", "keras2.h5", "adam.h5"] {
         let bytes = std::fs::read(data(name)).unwrap();
         let path = folder.join(name);
@@ -324,12 +317,12 @@ fn a_damaged_file_is_an_error_that_names_it() {
             }
         }
     }
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
 fn weighted_metrics_are_saved_as_such() {
-    let folder = folder("weighted");
+    let scratch = TempDir::new().unwrap();
+    let folder = scratch.path();
     let model = Sequential::new([2]).add(Dense::new(1)).build().unwrap();
     let metric = || AnyMetric::by_name("mae").unwrap();
     let compile = Compile::new(Sgd::new(), MeanSquaredError::new())
@@ -351,5 +344,4 @@ fn weighted_metrics_are_saved_as_such() {
     let logs = trainer.evaluate(&data).unwrap();
     assert_eq!(logs.get("mae"), Some(1.5));
     assert_eq!(logs.get("weighted_mae"), Some(1.75));
-    std::fs::remove_dir_all(folder).unwrap();
 }

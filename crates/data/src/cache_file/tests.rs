@@ -2,32 +2,15 @@
 
 use std::fs;
 
+use tempfile::TempDir;
+
 use super::*;
 use crate::{
     Arrays, DatasetExt, Loader, Sequences, StreamExt, check_dataset, streams::Ragged,
 };
 
-/// A folder that is removed when it is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let name = format!("deckle-cache-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn files(&self) -> usize {
-        fs::read_dir(&self.0).unwrap().count()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn files(folder: &TempDir) -> usize {
+    fs::read_dir(folder.path()).unwrap().count()
 }
 
 fn data(len: usize) -> Arrays {
@@ -50,9 +33,9 @@ fn all(data: &dyn Dataset) -> Batch {
 
 #[test]
 fn what_is_written_is_read() {
-    let folder = Folder::new("round");
+    let folder = TempDir::new().unwrap();
     for len in [0, 1, 5, 300] {
-        let path = folder.0.join(format!("{len}"));
+        let path = folder.path().join(format!("{len}"));
         let made = data(len).cache_to(&path).unwrap();
         check_dataset(&made).unwrap();
         let found = CacheFile::open(&path).unwrap();
@@ -63,7 +46,7 @@ fn what_is_written_is_read() {
         assert_eq!(expected.weights, got.weights);
         // Of a stream, the same file.
         if len > 0 {
-            let other = folder.0.join(format!("{len} of a stream"));
+            let other = folder.path().join(format!("{len} of a stream"));
             Loader::new(data(len), 7).unwrap().cache_to(&other).unwrap();
             assert_eq!(fs::read(&path).unwrap(), fs::read(&other).unwrap());
         }
@@ -72,8 +55,8 @@ fn what_is_written_is_read() {
 
 #[test]
 fn a_file_that_is_there_is_taken_if_it_fits() {
-    let folder = Folder::new("fits");
-    let path = folder.0.join("file");
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("file");
     data(5).cache_to(&path).unwrap();
     data(5).cache_to(&path).unwrap();
     let error = data(6).cache_to(&path).unwrap_err().to_string();
@@ -85,13 +68,13 @@ fn a_file_that_is_there_is_taken_if_it_fits() {
     let other =
         Loader::new(Arrays::of_inputs([Tensor::arange(0i64..5)]).unwrap(), 1).unwrap();
     assert!(other.cache_to(&path).is_err());
-    assert_eq!(folder.files(), 1);
+    assert_eq!(files(&folder), 1);
 }
 
 #[test]
 fn damage_is_found_wherever_it_is() {
-    let folder = Folder::new("damage");
-    let path = folder.0.join("file");
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("file");
     data(4).cache_to(&path).unwrap();
     let whole = fs::read(&path).unwrap();
     for at in 0..whole.len() {
@@ -113,14 +96,14 @@ fn damage_is_found_wherever_it_is() {
     assert!(CacheFile::open(&path).is_err());
     fs::write(&path, [&whole[..], b"x"].concat()).unwrap();
     assert!(CacheFile::open(&path).is_err());
-    let error = CacheFile::open(folder.0.join("none")).unwrap_err().to_string();
+    let error = CacheFile::open(folder.path().join("none")).unwrap_err().to_string();
     assert!(error.contains("none"), "{error}");
 }
 
 #[test]
 fn nothing_is_left_of_what_failed() {
-    let folder = Folder::new("failed");
-    let path = folder.0.join("file");
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("file");
     let torn = data(5).map(data(5).example().clone(), |reading, _, _| {
         if reading.indices.contains(&3) { Err(Error::other("torn")) } else { Ok(()) }
     });
@@ -128,7 +111,7 @@ fn nothing_is_left_of_what_failed() {
     let ragged = Ragged::of_sequences("x", &Sequences::from_iter([vec![1], vec![1, 2]]));
     let error = ragged.cache_to(&path).unwrap_err().to_string();
     assert!(error.contains("padded_batch"), "{error}");
-    assert_eq!(folder.files(), 0);
-    assert!(data(2).cache_to(folder.0.join("no/folder")).is_err());
-    assert!(data(2).cache_to(&folder.0).is_err());
+    assert_eq!(files(&folder), 0);
+    assert!(data(2).cache_to(folder.path().join("no/folder")).is_err());
+    assert!(data(2).cache_to(folder.path()).is_err());
 }

@@ -41,13 +41,13 @@ fn files_come_in_many_forms() {
     let none = csv("x,y\n").read().unwrap();
     assert!(none.is_empty());
 
-    let path = std::env::temp_dir().join(format!("deckle-{}.csv.gz", std::process::id()));
+    let scratch = tempfile::TempDir::new().unwrap();
+    let path = scratch.path().join("table.csv.gz");
     let file = File::create(&path).unwrap();
     let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::default());
     gzip.write_all(b"x\n7\n").unwrap();
     gzip.finish().unwrap();
     assert_eq!(Csv::open(&path).read().unwrap().floats("x").unwrap(), [7.0]);
-    std::fs::remove_file(path).unwrap();
 }
 
 #[test]

@@ -402,9 +402,7 @@ fn a_stream_of_nothing_is_one() {
     for make in streams {
         assert!(check_seek(make).concat().is_empty());
     }
-    let path =
-        std::env::temp_dir().join(format!("deckle-nothing-{}", std::process::id()));
-    let kept = empty().cache_to(&path).unwrap();
-    std::fs::remove_file(&path).unwrap();
+    let scratch = tempfile::TempDir::new().unwrap();
+    let kept = empty().cache_to(scratch.path().join("nothing")).unwrap();
     assert!(crate::Dataset::is_empty(&kept));
 }

@@ -1,20 +1,11 @@
 //! IDX files, whole and damaged.
 
-use std::io::Write;
-
-use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 
 use super::*;
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, gzipped};
 
 const GOOD: [u8; 15] = [0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 3, 7, 8, 9];
-
-fn gzipped(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
 
 #[track_caller]
 fn check(name: &str, bytes: &[u8], problem: &str) {

@@ -1,27 +1,12 @@
 //! Where MNIST is found, and damaged files.
 
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 use deckle_tensor::{DType, Tensor};
-use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 
 use super::*;
-use crate::scratch::{Scratch, npz, real_data};
-
-/// An IDX file of that shape whose elements count from 0 to 9, again and again.
-fn idx_file(shape: &[u32]) -> Vec<u8> {
-    let mut bytes = vec![0, 0, 8, shape.len() as u8];
-    bytes.extend(shape.iter().flat_map(|len| len.to_be_bytes()));
-    bytes.extend((0..shape.iter().product::<u32>()).map(|at| (at % 10) as u8));
-    bytes
-}
-
-fn gzipped(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
+use crate::scratch::{Scratch, gzipped, idx_file, npz, real_data};
 
 /// Three digits to train on, two to test on; one file is compressed.
 fn four_files() -> Scratch {

@@ -45,9 +45,8 @@ fn the_bytes_are_those_of_tensorboards_own_classes() {
 
 #[test]
 fn files_in_one_folder_have_names_of_their_own_and_stay() {
-    let folder = std::env::temp_dir()
-        .join(format!("deckle-formats-events-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&folder);
+    let scratch = tempfile::TempDir::new().unwrap();
+    let folder = scratch.path();
     let mut first = EventFile::create(folder.join("a/b")).unwrap();
     let second = EventFile::create(folder.join("a/b")).unwrap();
     assert_ne!(first.path(), second.path());
@@ -60,5 +59,4 @@ fn files_in_one_folder_have_names_of_their_own_and_stay() {
     fs::write(folder.join("file"), b"").unwrap();
     let error = EventFile::create(folder.join("file/b")).unwrap_err();
     assert!(error.to_string().contains("file"));
-    fs::remove_dir_all(folder).unwrap();
 }

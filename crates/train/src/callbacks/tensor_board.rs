@@ -407,8 +407,8 @@ mod tests {
 
     #[test]
     fn a_training_writes_each_tag_as_often_as_asked() -> Result<()> {
-        let name = format!("deckle-board-tags-{}", std::process::id());
-        let logs = std::env::temp_dir().join(name);
+        let scratch = tempfile::TempDir::new().unwrap();
+        let logs = scratch.path();
         let x = Tensor::full([8, 2], 1.0f32);
         let data = Arrays::new(x, Tensor::zeros(DType::F32, [8, 1]))?;
         let model = Sequential::new([2]).add(Dense::new(1)).build()?;
@@ -451,7 +451,6 @@ mod tests {
             text.contains("update_freq") && text.contains("one batch or more"),
             "{text}"
         );
-        std::fs::remove_dir_all(logs).unwrap();
         Ok(())
     }
 

@@ -160,8 +160,8 @@ fn learning_rates_are_reduced_as_keras_does() {
 
 #[test]
 fn models_are_saved_when_keras_saves_them() {
-    let folder = std::env::temp_dir()
-        .join(format!("deckle-checkpoint-golden-{}", std::process::id()));
+    let scratch = tempfile::TempDir::new().unwrap();
+    let folder = scratch.path();
     for case in cases("model_checkpoint") {
         let setting = &case["settings"];
         let name = monitor(setting);
@@ -210,13 +210,12 @@ fn models_are_saved_when_keras_saves_them() {
             assert!(folder.join(file).is_file(), "{file}");
         }
     }
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
 fn csv_files_are_those_of_keras() {
-    let path = std::env::temp_dir()
-        .join(format!("deckle-csv-golden-{}.csv", std::process::id()));
+    let scratch = tempfile::TempDir::new().unwrap();
+    let path = scratch.path().join("log.csv");
     for case in cases("csv_logger") {
         let _ = std::fs::remove_file(&path);
         let setting = &case["settings"];
@@ -237,7 +236,6 @@ fn csv_files_are_those_of_keras() {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, case["text"].as_str().unwrap(), "{case}");
     }
-    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]
