@@ -13,7 +13,7 @@ use deckle::{
     prelude::*,
     tensor::Spec,
 };
-use deckle_examples::{argument, seed};
+use deckle_examples::{argument, number, seed};
 
 const SIDE: usize = 64;
 const BYTES: usize = SIDE * SIDE * 3;
@@ -55,7 +55,7 @@ fn images(count: usize) -> impl Stream {
 }
 
 fn main() -> Result<()> {
-    let megabytes = argument("--megabytes").map_or(64, |text| text.parse().unwrap_or(64));
+    let megabytes = number("--megabytes", 64u32) as usize;
     let folder = argument("--folder").map_or_else(std::env::temp_dir, PathBuf::from);
     let count = megabytes * 1_000_000 / BYTES;
     let path = folder.join(format!("deckle-images-{count}"));

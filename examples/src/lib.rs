@@ -1,7 +1,7 @@
 //! What the programs beside this folder share: a seed, a place for pictures, a way to state a
 //! figure beside the published one.
 
-use std::path::PathBuf;
+use std::{fmt::Display, path::PathBuf, str::FromStr};
 
 /// What follows an option, as `--seed`, among the program's arguments.
 #[must_use]
@@ -9,18 +9,27 @@ pub fn argument(option: &str) -> Option<String> {
     std::env::args().skip_while(|argument| argument != option).nth(1)
 }
 
+/// The number that follows an option among the program's arguments, or `default` if there is no
+/// such option. Anything else ends the program with a message.
+#[must_use]
+pub fn number<T: FromStr<Err: Display>>(option: &str, default: T) -> T {
+    if !std::env::args().any(|argument| argument == option) {
+        return default;
+    }
+    let text = argument(option).unwrap_or_default();
+    match text.parse() {
+        Ok(number) => number,
+        Err(error) => {
+            eprintln!("Error: {option} cannot be \"{text}\": {error}");
+            std::process::exit(2);
+        }
+    }
+}
+
 /// The seed of this run: what follows `--seed` among the program's arguments, or 1.
-///
-/// # Panics
-///
-/// If that is not a whole number.
 #[must_use]
 pub fn seed() -> u64 {
-    if !std::env::args().any(|argument| argument == "--seed") {
-        return 1;
-    }
-    let seed = argument("--seed").unwrap_or_default();
-    seed.parse().unwrap_or_else(|_| panic!("--seed takes a whole number; got \"{seed}\""))
+    number("--seed", 1)
 }
 
 /// What of several things is asked for: the program's first argument, unless that is an option.
