@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use deckle_tensor::{DType, Spec, Tensor};
 
-use crate::{Batch, Error, Example, Order, Result, Sequences, Stream};
+use crate::{Batch, Error, Example, Field, Order, Result, Sequences, Stream};
 
 /// Examples in memory whose axes may differ in length, one at a time.
 ///
@@ -66,17 +66,16 @@ impl Ragged {
     ///
     /// # Errors
     ///
-    /// If there are other inputs or targets of another number of examples, or the values differ in
-    /// element type or number of axes.
+    /// If there is an input of that name, or there are inputs or targets of another number of
+    /// examples, or the values differ in element type or number of axes.
     pub fn input(
         mut self,
         name: impl Into<String>,
         values: impl IntoIterator<Item = Tensor>,
     ) -> Result<Self> {
-        let name = name.into();
-        let (rows, spec) = self.rows(&name, values)?;
+        let (rows, field) = self.field(&self.example.inputs, name.into(), values)?;
         self.inputs.push(rows);
-        self.example = self.example.input(name, spec);
+        self.example.inputs.push(field);
         Ok(self)
     }
 
@@ -84,16 +83,15 @@ impl Ragged {
     ///
     /// # Errors
     ///
-    /// As for [`Ragged::input`].
+    /// As for [`Ragged::input`], but for a target of that name.
     pub fn target(
         mut self,
         name: impl Into<String>,
         values: impl IntoIterator<Item = Tensor>,
     ) -> Result<Self> {
-        let name = name.into();
-        let (rows, spec) = self.rows(&name, values)?;
+        let (rows, field) = self.field(&self.example.targets, name.into(), values)?;
         self.targets.push(rows);
-        self.example = self.example.target(name, spec);
+        self.example.targets.push(field);
         Ok(self)
     }
 
@@ -117,11 +115,18 @@ impl Ragged {
         self.len() == 0
     }
 
-    fn rows(
+    /// The examples of one more input or target, with an axis for the batch, and what they hold;
+    /// `beside` are those of its kind.
+    fn field(
         &self,
-        name: &str,
+        beside: &[Field],
+        name: String,
         values: impl IntoIterator<Item = Tensor>,
-    ) -> Result<(Arc<[Tensor]>, Spec)> {
+    ) -> Result<(Arc<[Tensor]>, Field)> {
+        if beside.iter().any(|field| field.name == name) {
+            return Err(Error::invalid("Ragged", "every name once")
+                .got(format_args!("`{name}` twice")));
+        }
         let mut rows: Vec<Tensor> = Vec::new();
         let mut spec: Option<Spec> = None;
         for value in values {
@@ -149,11 +154,12 @@ impl Ragged {
             return Err(Error::Counts {
                 first: fields.map(|field| field.name.clone()).next().unwrap_or_default(),
                 expected: known.len(),
-                other: name.to_owned(),
+                other: name,
                 got: rows.len(),
             });
         }
-        Ok((rows.into(), spec.unwrap_or_else(|| Spec::scalar(DType::F32))))
+        let spec = spec.unwrap_or_else(|| Spec::scalar(DType::F32));
+        Ok((rows.into(), Field { name, spec }))
     }
 }
 

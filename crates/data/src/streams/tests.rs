@@ -290,6 +290,14 @@ fn padding_is_by_name_and_axis() {
     let uneven = Ragged::new().input("a", [Tensor::scalar(1i64)]).unwrap();
     let error = uneven.target("b", []).unwrap_err().to_string();
     assert!(error.contains("1 examples, as in `a`"), "{error}");
+    let scalar = || [Tensor::scalar(1i64)];
+    let both = Ragged::new().input("a", scalar()).unwrap().target("a", scalar()).unwrap();
+    for error in [both.clone().input("a", scalar()), both.target("a", scalar())] {
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "`Ragged`: cannot take this input\n  expected: every name once\n       got: `a` twice"
+        );
+    }
 }
 
 #[test]
