@@ -107,7 +107,7 @@ pub trait DatasetExt: Dataset + Sized {
     /// # Errors
     ///
     /// If an example cannot be read; the file cannot be written, and then there is none; or it holds
-    /// other examples or is damaged.
+    /// other examples, as far as [`CacheFile`] compares them, or is damaged.
     fn cache_to(self, path: impl AsRef<Path>) -> Result<CacheFile> {
         CacheFile::of_dataset(path.as_ref(), &self)
     }
@@ -192,3 +192,6 @@ impl<T> Clone for Pool<T> {
         Self(Mutex::new(Vec::new()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::{mem, sync::Arc};
 
 use deckle_tensor::{Backend, Spec, Tensor};
 
-use crate::{Example, Field, rows::Workers};
+use crate::{Error, Example, Field, Result, rows::Workers};
 
 /// Some examples of a data set, stacked along a first axis.
 ///
@@ -126,6 +126,26 @@ impl Batch {
             })
     }
 
+    /// Checks that a data set filled this with as many examples as it was asked for, like those that
+    /// it says; each tensor is in row-major order then.
+    pub(crate) fn settle(&mut self, example: &Example, len: usize) -> Result<()> {
+        if !self.is_like(example, len) {
+            let tensors: Vec<_> =
+                self.tensors().map(|tensor| tensor.spec().to_string()).collect();
+            let expected = format_args!("{len} examples of {example}");
+            return Err(Error::invalid("batch", expected).got(tensors.join(", ")));
+        }
+        self.straighten();
+        Ok(())
+    }
+
+    /// Puts each tensor in row-major order.
+    pub(crate) fn straighten(&mut self) {
+        for tensor in self.tensors_mut().filter(|tensor| !tensor.is_contiguous()) {
+            *tensor = tensor.contiguous();
+        }
+    }
+
     /// Takes these tensors, each of the same number of examples.
     pub(crate) fn set(&mut self, inputs: Vec<Tensor>, targets: Vec<Tensor>) {
         (self.inputs, self.targets, self.weights) = (inputs, targets, Vec::new());
@@ -154,7 +174,7 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use deckle_tensor::{Buffer, DType, Executable, Program, Reference, Result};
+    use deckle_tensor::{Buffer, DType, Executable, Program, Reference};
 
     use super::*;
     use crate::{Arrays, Dataset};
@@ -220,15 +240,18 @@ mod tests {
             "reversed"
         }
 
-        fn compile(&self, program: &Program) -> Result<Box<dyn Executable>> {
+        fn compile(
+            &self,
+            program: &Program,
+        ) -> deckle_tensor::Result<Box<dyn Executable>> {
             Reference.compile(program)
         }
 
-        fn allocate(&self, spec: &Spec) -> Result<Buffer> {
+        fn allocate(&self, spec: &Spec) -> deckle_tensor::Result<Buffer> {
             Reference.allocate(spec)
         }
 
-        fn write(&self, from: &Tensor, to: &Buffer) -> Result<()> {
+        fn write(&self, from: &Tensor, to: &Buffer) -> deckle_tensor::Result<()> {
             Reference.write(from, to)
         }
 
@@ -240,7 +263,7 @@ mod tests {
             });
         }
 
-        fn read(&self, from: &Buffer, to: &mut Tensor) -> Result<()> {
+        fn read(&self, from: &Buffer, to: &mut Tensor) -> deckle_tensor::Result<()> {
             Reference.read(from, to)
         }
     }

@@ -30,6 +30,11 @@ const PIECE: usize = 1 << 18;
 /// temporary one first, so that there is a whole one or none. Each example has a checksum, which is
 /// looked at when it is read; an example takes as many bytes as its tensors and four.
 ///
+/// A file that is there is taken for the data's if names, element types and shapes are the same,
+/// and of a data set also the number of examples and every bit of the first and the last one. Other
+/// examples between them, or of a stream, whose examples nobody can read twice, are not noticed:
+/// whoever changes how data is made removes the file or gives another path.
+///
 /// # Examples
 ///
 /// ```
@@ -142,7 +147,8 @@ impl CacheFile {
     }
 
     pub(crate) fn of_dataset(path: &Path, data: &dyn Dataset) -> Result<Self> {
-        if !path.exists() {
+        let is_new = !path.exists();
+        if is_new {
             let (_, record) = layout(data.example()).ok_or_else(too_large)?;
             let (mut next, step) = (0, (PIECE / record).max(1));
             write(path, data.example(), |batch| {
@@ -150,12 +156,16 @@ impl CacheFile {
                 next += indices.len();
                 if !indices.is_empty() {
                     data.read_batch(&indices, batch)?;
+                    batch.settle(data.example(), indices.len())?;
                 }
                 Ok(!indices.is_empty())
             })?;
         }
         let found = Self::open(path)?;
         found.check(data.example(), Some(data.len()))?;
+        if !is_new {
+            found.compare(data)?;
+        }
         Ok(found)
     }
 
@@ -181,6 +191,28 @@ impl CacheFile {
             .expected(text(len, example))
             .got(text(len.map(|_| self.len), &self.example))
             .help("remove the file, or give another path"))
+    }
+
+    /// Checks that the first and the last example are those of the data set, bit for bit.
+    fn compare(&self, data: &dyn Dataset) -> Result<()> {
+        let (mut expected, mut got) = (Batch::new(), Batch::new());
+        let ends = [0, self.len.wrapping_sub(1)];
+        for &index in ends.iter().take(self.len.min(2)) {
+            data.read_batch(&[index], &mut expected)?;
+            expected.settle(&self.example, 1)?;
+            self.read_batch(&[index], &mut got)?;
+            let mut pairs = expected.tensors().zip(got.tensors());
+            let Some(at) = pairs.position(|(one, other)| !one.bits_equal(other)) else {
+                continue;
+            };
+            let fields = self.example.inputs.iter().chain(&self.example.targets);
+            let name = fields.map(|field| &*field.name).nth(at).unwrap_or("weights");
+            return Err(Error::file(self.path.display(), "holds other examples")
+                .expected(format_args!("example {index} as the data set has it"))
+                .got(format_args!("another `{name}` in example {index}"))
+                .help("remove the file, or give another path"));
+        }
+        Ok(())
     }
 
     /// Reads examples that lie one after the other to rows of a batch.
@@ -308,14 +340,17 @@ fn too_large() -> Error {
     Error::invalid("cache_to", "examples that fit into memory")
 }
 
-/// The bytes of each tensor of an example, and those of all with the checksum.
+/// The bytes of each tensor of an example, and those of all with the checksum; none if they are too
+/// many. An axis of length 0 makes no other axis less long.
 fn layout(example: &Example) -> Option<(Vec<usize>, usize)> {
     let (mut widths, mut record) = (Vec::new(), 4usize);
     for spec in example.specs() {
-        let mut width = spec.dtype.size();
+        let mut most = spec.dtype.size();
         for &len in &spec.shape {
-            width = width.checked_mul(len)?;
+            most = most.checked_mul(len.max(1))?;
         }
+        let most = Some(most).filter(|most| *most <= isize::MAX.unsigned_abs() / 16)?;
+        let width = if spec.shape.contains(&0) { 0 } else { most };
         record = record.checked_add(width)?;
         widths.push(width);
     }

@@ -140,6 +140,15 @@ impl Error {
     }
 }
 
+/// Checks a number that has to be 1 or more.
+pub(crate) fn at_least_one(op: &'static str, name: &str, value: usize) -> Result<usize> {
+    if value == 0 {
+        return Err(Error::invalid(op, format_args!("{name} of at least 1"))
+            .got(format_args!("{name} 0")));
+    }
+    Ok(value)
+}
+
 /// The lines below the first, those that say something.
 fn write_lines(
     f: &mut fmt::Formatter<'_>,

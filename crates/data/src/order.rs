@@ -4,7 +4,7 @@ use std::{ops::Range, slice::Chunks};
 
 use deckle_tensor::random::Draw;
 
-use crate::{Dataset, Error, Result};
+use crate::{Dataset, Error, Result, error::at_least_one};
 
 /// The stream of random numbers that shuffles draw from.
 const SHUFFLE: u64 = u64::from_le_bytes(*b"shuffle\0");
@@ -101,11 +101,8 @@ impl Order {
     /// # Ok::<(), deckle_data::Error>(())
     /// ```
     pub fn batches(&self, batch_size: usize) -> Result<Batches<'_>> {
-        if batch_size == 0 {
-            return Err(Error::invalid("batches", "a batch size of at least 1")
-                .got("batch_size 0")
-                .help("batch_size(32) is Keras's default"));
-        }
+        at_least_one("batches", "batch_size", batch_size)
+            .map_err(|error| error.help("batch_size(32) is Keras's default"))?;
         if self.indices.is_empty() {
             return Err(Error::invalid("batches", "at least one example")
                 .got("an empty data set"));
@@ -241,7 +238,7 @@ mod tests {
     fn impossible_batches_and_splits_are_errors() {
         assert_eq!(
             Order::new(0..3).batches(0).unwrap_err().to_string(),
-            "`batches`: cannot take this input\n  expected: a batch size of at least 1\n       \
+            "`batches`: cannot take this input\n  expected: batch_size of at least 1\n       \
              got: batch_size 0\n      help: batch_size(32) is Keras's default"
         );
         assert_eq!(

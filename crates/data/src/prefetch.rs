@@ -6,7 +6,9 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-use crate::{Batch, Dataset, Error, Example, Loader, Result, Stream};
+use crate::{
+    Batch, Dataset, Error, Example, Loader, Result, Stream, error::at_least_one,
+};
 
 /// The batches of a [`Loader`], read ahead by threads, in its order.
 ///
@@ -56,19 +58,12 @@ impl<D: Dataset + Clone + 'static> Loader<D> {
     ///
     /// If either is 0.
     pub fn prefetch(self, workers: usize, ahead: usize) -> Result<Prefetch<D>> {
-        if workers == 0 || ahead == 0 {
-            return Err(Error::invalid(
-                "prefetch",
-                "at least one thread and one batch ahead",
-            )
-            .got(format_args!("{workers} threads and {ahead} batches")));
-        }
         let (pass, batch) = self.place();
         Ok(Prefetch {
             loader: self,
             workers: Vec::new(),
-            count: workers,
-            ahead,
+            count: at_least_one("prefetch", "workers", workers)?,
+            ahead: at_least_one("prefetch", "ahead", ahead)?,
             pass,
             batch,
         })

@@ -64,25 +64,38 @@ impl Workers {
     }
 }
 
-/// Copies rows of a tensor over those of another from row `at` on, which has the same type and row.
+/// Copies rows of a tensor over those of another from row `at` on. A tensor in row-major order is
+/// copied from where it lies.
 ///
 /// # Errors
 ///
-/// If either has no such rows; nothing is written then.
+/// If the element types or the shapes of a row differ, or either has no such rows; nothing is
+/// written then.
 pub(crate) fn copy_rows(
     from: &Tensor,
     rows: &Range<usize>,
     to: &mut Tensor,
     at: usize,
 ) -> Result<()> {
-    let from = from.contiguous();
+    let is_alike =
+        from.dtype() == to.dtype() && from.shape().get(1..) == to.shape().get(1..);
+    if !is_alike {
+        return Err(Error::invalid("batch", format_args!("rows of {}", to.spec()))
+            .got(from.spec()));
+    }
     let count = from.shape().first().copied().unwrap_or(0);
     if rows.start > rows.end || rows.end > count {
         return Err(Error::invalid("batch", format_args!("{} rows", rows.end))
             .got(format_args!("{count} rows")));
     }
     let width = from.size() / count.max(1);
-    let bytes = from.as_bytes().unwrap_or_default();
+    let whole;
+    let bytes = if let Some(bytes) = from.as_bytes() {
+        bytes
+    } else {
+        whole = from.contiguous();
+        whole.as_bytes().unwrap_or_default()
+    };
     let row = width * from.dtype().size();
     Ok(to.write_bytes(at * width, &bytes[rows.start * row..rows.end * row])?)
 }

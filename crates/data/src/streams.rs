@@ -169,7 +169,7 @@ pub trait StreamExt: Stream + Sized {
     /// # Errors
     ///
     /// If the stream cannot be read; the file cannot be written, and then there is none; or it holds
-    /// other examples or is damaged.
+    /// examples of other names, types or shapes (others are not noticed), or is damaged.
     fn cache_to(self, path: impl AsRef<Path>) -> Result<CacheFile> {
         CacheFile::of_stream(path.as_ref(), self)
     }
@@ -188,15 +188,6 @@ pub trait StreamExt: Stream + Sized {
 }
 
 impl<S: Stream> StreamExt for S {}
-
-/// The error for a number that has to be 1 or more.
-fn at_least_one(op: &'static str, name: &str, value: usize) -> Result<usize> {
-    if value == 0 {
-        return Err(crate::Error::invalid(op, format_args!("{name} of at least 1"))
-            .got(format_args!("{name} 0")));
-    }
-    Ok(value)
-}
 
 #[cfg(test)]
 mod tests;

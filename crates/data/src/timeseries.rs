@@ -4,7 +4,7 @@ use std::fmt;
 
 use deckle_tensor::{Spec, Tensor, with_element};
 
-use crate::{Batch, Dataset, Error, Example, Result};
+use crate::{Batch, Dataset, Error, Example, Result, error::at_least_one};
 
 /// Cuts a long series into windows of equal length.
 ///
@@ -104,13 +104,12 @@ impl Timeseries {
 
     fn windows(&self, data: &Tensor, targets: Option<&Tensor>) -> Result<Windows> {
         let (rows, row) = split_rows(data, "a series whose first axis counts the rows")?;
-        let positive = [
+        for (name, value) in [
             ("sequence_length", self.sequence_length),
             ("sequence_stride", self.sequence_stride),
             ("sampling_rate", self.sampling_rate),
-        ];
-        if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
-            return Err(invalid(format_args!("{name} of at least 1")).got(0));
+        ] {
+            at_least_one(NAME, name, value)?;
         }
         let end = self.end_index.unwrap_or(rows);
         if end > rows || self.start_index >= end {
@@ -162,8 +161,11 @@ fn split_rows<'a>(tensor: &'a Tensor, expected: &str) -> Result<(usize, &'a [usi
     }
 }
 
+/// What makes windows, in errors.
+const NAME: &str = "timeseries_dataset_from_array";
+
 fn invalid(expected: impl fmt::Display) -> Error {
-    Error::invalid("timeseries_dataset_from_array", expected)
+    Error::invalid(NAME, expected)
 }
 
 /// The windows of a series, made by [`Timeseries::apply`]; the series is held once.

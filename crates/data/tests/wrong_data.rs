@@ -158,7 +158,7 @@ fn labels_and_settings_that_do_not_fit() {
     fails(
         images(folder).batch_size(0).loader(),
         folder,
-        "`batches`: cannot take this input\n  expected: a batch size of at least 1\n       got: \
+        "`batches`: cannot take this input\n  expected: batch_size of at least 1\n       got: \
          batch_size 0\n      help: batch_size(32) is Keras's default",
     );
 }

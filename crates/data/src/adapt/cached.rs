@@ -94,17 +94,21 @@ impl<D: Dataset> Dataset for Cached<D> {
             read.workers.clone_from(&into.workers);
             // Nobody waits while it is read; if two read the same, it is the same.
             self.data.read_batch(&missing, read)?;
+            read.settle(self.example(), missing.len())?;
             let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
             if kept.is_there.is_empty() {
                 let len = self.len();
                 kept.all.prepare(self.example(), len);
                 kept.is_there = vec![false; len];
             }
-            for (at, &index) in missing.iter().enumerate() {
+            let mut at = 0;
+            for run in missing.chunk_by(|one, next| one + 1 == *next) {
+                let rows = at..at + run.len();
                 for (from, to) in read.tensors().zip(kept.all.tensors_mut()) {
-                    copy_rows(from, &(at..at + 1), to, index)?;
+                    copy_rows(from, &rows, to, run[0])?;
                 }
-                kept.is_there[index] = true;
+                kept.is_there[run[0]..][..run.len()].fill(true);
+                at = rows.end;
             }
             kept.write(indices, into);
             Ok(())

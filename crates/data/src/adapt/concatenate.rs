@@ -86,11 +86,14 @@ impl<D: Dataset, E: Dataset> Dataset for Concatenate<D, E> {
                     return Ok(());
                 }
                 batch.workers.clone_from(&into.workers);
-                if is_second {
+                let example = if is_second {
                     self.second.read_epoch(epoch, inner, batch)?;
+                    self.second.example()
                 } else {
                     self.first.read_epoch(epoch, inner, batch)?;
-                }
+                    self.first.example()
+                };
+                batch.settle(example, inner.len())?;
                 for (from, to) in batch.tensors().zip(into.tensors_mut()) {
                     spread(from, to, indices.iter().map(|&index| belongs(index)));
                 }
@@ -104,7 +107,7 @@ impl<D: Dataset, E: Dataset> Dataset for Concatenate<D, E> {
 /// Copies the rows of `from` to the rows of `to` that are wanted.
 fn spread(from: &Tensor, to: &mut Tensor, wanted: impl Iterator<Item = bool>) {
     with_element!(from.dtype(), T => {
-        let from = from.as_slice::<T>().expect("a batch is in row-major order");
+        let from = from.as_slice::<T>().expect("it was settled");
         let rows = to.shape()[0];
         let to = to.make_mut::<T>();
         let width = to.len() / rows.max(1);

@@ -77,14 +77,23 @@ impl<D: Dataset, E: Dataset> Dataset for Zip<D, E> {
             second.prepare(self.second.example(), indices.len());
             let cut = (parts.inputs.len(), parts.targets.len(), parts.weights.len());
             exchange(into, first, second, cut);
-            let read = self
-                .first
-                .read_epoch(epoch, indices, first)
-                .and_then(|()| self.second.read_epoch(epoch, indices, second));
+            let read = read(&self.first, epoch, indices, first)
+                .and_then(|()| read(&self.second, epoch, indices, second));
             exchange(into, first, second, cut);
             read
         })
     }
+}
+
+/// Reads the examples of a part, and checks that it gave them.
+fn read(
+    part: &dyn Dataset,
+    epoch: u64,
+    indices: &[usize],
+    into: &mut Batch,
+) -> Result<()> {
+    part.read_epoch(epoch, indices, into)?;
+    into.settle(part.example(), indices.len())
 }
 
 /// Exchanges the tensors of the whole for those of the parts, which are as many.

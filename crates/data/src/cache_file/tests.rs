@@ -72,6 +72,59 @@ fn a_file_that_is_there_is_taken_if_it_fits() {
 }
 
 #[test]
+fn a_file_of_other_examples_is_not_taken() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("file");
+    let numbers = |first: f32, last: f32, flag| {
+        let x = Tensor::from([first, f32::NAN, last]);
+        Arrays::new(x, Tensor::from([false, true, flag])).unwrap()
+    };
+    numbers(0.0, 2.0, true).cache_to(&path).unwrap();
+    let whole = fs::read(&path).unwrap();
+    numbers(0.0, 2.0, true).cache_to(&path).unwrap();
+    for (other, expected) in [
+        (numbers(1.0, 2.0, true), "another `x0` in example 0"),
+        (numbers(-0.0, 2.0, true), "another `x0` in example 0"),
+        (numbers(0.0, 2.5, true), "another `x0` in example 2"),
+        (numbers(0.0, 2.0, false), "another `y0` in example 2"),
+    ] {
+        let error = other.cache_to(&path).unwrap_err().to_string();
+        let (at, got) = expected.split_at(expected.len() - 1);
+        let problem = format!(
+            "{}: holds other examples\n  expected: example {got} as the data set has it\n       \
+             got: {at}{got}\n      help: remove the file, or give another path",
+            path.display()
+        );
+        assert_eq!(error, problem);
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+    // Weights have no name.
+    let one = |weight: f32| {
+        Arrays::of_inputs([Tensor::from([1u8])])
+            .unwrap()
+            .sample_weight(&Tensor::from([weight]))
+            .unwrap()
+    };
+    let path = folder.path().join("weighted");
+    one(1.0).cache_to(&path).unwrap();
+    let error = one(2.0).cache_to(&path).unwrap_err().to_string();
+    assert!(error.contains("got: another `weights` in example 0"), "{error}");
+}
+
+#[test]
+fn an_example_has_to_have_a_size() {
+    let of = |shape: &[usize]| {
+        layout(&Example::new().input("x0", Spec::new(DType::F32, shape)))
+    };
+    assert_eq!(of(&[3, 0]), Some((vec![0], 4)));
+    assert_eq!(of(&[3, 2]), Some((vec![24], 28)));
+    let most = usize::MAX / 2;
+    for shape in [&[most, 4][..], &[most, 4, 0], &[0, most, 4], &[most, 0], &[most]] {
+        assert_eq!(of(shape), None, "{shape:?}");
+    }
+}
+
+#[test]
 fn damage_is_found_wherever_it_is() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("file");

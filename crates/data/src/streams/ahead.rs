@@ -11,8 +11,7 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-use super::at_least_one;
-use crate::{Batch, Error, Example, Result, Stream};
+use crate::{Batch, Error, Example, Result, Stream, error::at_least_one};
 
 /// Batches that a thread reads ahead: [`StreamExt::prefetch`](super::StreamExt::prefetch).
 ///

@@ -1,7 +1,7 @@
 //! Batches of another size: [`Batched`].
 
-use super::{at_least_one, gather::Gather};
-use crate::{Batch, Example, Result, Stream};
+use super::gather::Gather;
+use crate::{Batch, Example, Result, Stream, error::at_least_one};
 
 /// Batches of a size: [`StreamExt::batch`](super::StreamExt::batch).
 ///

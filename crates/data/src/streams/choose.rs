@@ -125,6 +125,9 @@ impl<S: Stream> Stream for Shard<S> {
     }
 
     fn next_batch(&mut self, into: &mut Batch) -> Result<bool> {
+        if self.count == 1 {
+            return read(&mut self.stream, into);
+        }
         while read(&mut self.stream, &mut self.whole)? {
             let len = self.whole.count();
             // The first that is the shard's; a sum might overflow.

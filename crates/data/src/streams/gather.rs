@@ -30,9 +30,7 @@ pub(super) fn read<S: Stream>(stream: &mut S, into: &mut Batch) -> Result<bool> 
     let is_there = stream.next_batch(into)?;
     if is_there {
         check(stream.example(), into)?;
-        for tensor in into.tensors_mut().filter(|tensor| !tensor.is_contiguous()) {
-            *tensor = tensor.contiguous();
-        }
+        into.straighten();
     }
     Ok(is_there)
 }

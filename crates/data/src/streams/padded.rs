@@ -2,11 +2,8 @@
 
 use deckle_tensor::{DType, Element as _, Spec, Tensor, shape_text, with_element};
 
-use super::{
-    at_least_one,
-    gather::{Gather, row_shape},
-};
-use crate::{Batch, Error, Example, Result, Stream};
+use super::gather::{Gather, row_shape};
+use crate::{Batch, Error, Example, Result, Stream, error::at_least_one};
 
 /// Batches of examples that are padded at the end to one shape:
 /// [`StreamExt::padded_batch`](super::StreamExt::padded_batch).

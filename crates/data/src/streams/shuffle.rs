@@ -4,11 +4,8 @@ use std::mem;
 
 use deckle_tensor::random::Draw;
 
-use super::{
-    at_least_one,
-    gather::{Gather, stack},
-};
-use crate::{Batch, Example, Result, Stream};
+use super::gather::{Gather, stack};
+use crate::{Batch, Example, Result, Stream, error::at_least_one};
 
 /// The stream of random numbers that buffers draw from.
 const BUFFER: u64 = u64::from_le_bytes(*b"buffer\0\0");
