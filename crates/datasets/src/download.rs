@@ -89,11 +89,11 @@ impl Failure {
         let path = folder.join(file.name);
         let mut help = format!("put the file here: {}", path.display());
         if problems.iter().any(|problem| matches!(problem, Problem::Unreachable(..))) {
-            help = format!("{help}; it is at {}", file.urls.join(" or "));
+            help = format!("{help}\nit is at {}", file.urls.join("\nor at "));
         }
         if kept > 0 {
             help = format!(
-                "{help}; the {kept} bytes that have come are kept, for the next time"
+                "{help}\nthe {kept} bytes that have come are kept, for the next time"
             );
         }
         Error::Download {

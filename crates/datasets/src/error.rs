@@ -24,11 +24,11 @@ pub enum Error {
     NotFound {
         /// The data set's name.
         name: &'static str,
-        /// The files that would do.
+        /// The files that would do, in lines.
         expected: String,
         /// Where they were looked for.
         searched: Vec<PathBuf>,
-        /// Where to put them.
+        /// Where to put them, in lines.
         help: String,
     },
     /// A file could not be downloaded.
@@ -41,7 +41,7 @@ pub enum Error {
         problems: Vec<String>,
         /// The file's SHA-256 sum.
         sha256: &'static str,
-        /// Where to put it.
+        /// Where to put it, in lines.
         help: String,
     },
     /// A file does not hold what it should.
@@ -82,16 +82,28 @@ impl From<deckle_tensor::Error> for Error {
     }
 }
 
+/// Lines below the first of an error, of which the first says what they are.
+fn labelled(f: &mut fmt::Formatter<'_>, label: &str, lines: &str) -> fmt::Result {
+    let mut label = Some(label);
+    for line in lines.lines() {
+        match label.take() {
+            Some(label) => write!(f, "\n{label:>10}: {line}")?,
+            None => write!(f, "\n            {line}")?,
+        }
+    }
+    Ok(())
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound { name, expected, searched, help } => {
                 write!(f, "{name}: no file of this data set was found")?;
-                write!(f, "\n  expected: {expected}")?;
+                labelled(f, "expected", expected)?;
                 for folder in searched {
                     write!(f, "\n  searched: {}", folder.display())?;
                 }
-                write!(f, "\n      help: {help}")
+                labelled(f, "help", help)
             }
             Self::Download { name, file, problems, sha256, help } => {
                 write!(f, "{name}: {file} could not be downloaded")?;
@@ -99,7 +111,7 @@ impl fmt::Display for Error {
                 for problem in problems {
                     write!(f, "\n       got: {problem}")?;
                 }
-                write!(f, "\n      help: {help}")
+                labelled(f, "help", help)
             }
             Self::File { file, problem } => write!(f, "{file}: {problem}"),
             Self::Io { file, .. } => write!(f, "{file}: cannot be read"),

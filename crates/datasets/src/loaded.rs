@@ -79,8 +79,9 @@ pub enum Place {
     Embedded {
         /// What the sample is, as `10,000 embedded digits`.
         sample: &'static str,
-        /// How to get the whole data set.
-        help: String,
+        /// Why it is not the whole data set, and how to get that, as an error says it; empty if
+        /// the sample was asked for.
+        why: String,
     },
 }
 
@@ -113,11 +114,14 @@ impl fmt::Display for Source {
                 "{name}: {part}, {train} examples to train on, {test} to test on, from {}",
                 folder.display()
             ),
-            Place::Embedded { sample, help } => write!(
-                f,
-                "{name}: {sample} ({train} to train on, {test} to test on; not {name}'s test \
-                 set); for the full set {help}"
-            ),
+            Place::Embedded { sample, why } => {
+                write!(
+                    f,
+                    "{name}: {sample} ({train} to train on, {test} to test on), not {name}'s test \
+                     set"
+                )?;
+                if why.is_empty() { Ok(()) } else { write!(f, ", because\n{why}") }
+            }
         }
     }
 }

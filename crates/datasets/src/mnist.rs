@@ -177,7 +177,7 @@ impl Mnist {
 
     fn load_from(&self, search: &Search) -> Result<Loaded<Arrays>> {
         if self.embedded {
-            return embedded(search, None);
+            return embedded(String::new());
         }
         choose(search, search.obtain(&INFO, &FILES))
     }
@@ -185,11 +185,14 @@ impl Mnist {
 
 /// The files, or the embedded digits if there are none: who has no network is not stopped.
 fn choose(search: &Search, obtained: Result<Option<Found>>) -> Result<Loaded<Arrays>> {
+    let not_found = |problems: &[String]| search.not_found(&INFO, &FILES, problems);
     match obtained {
         Ok(Some(found)) => from_files(&found),
-        Ok(None) if search.explicit.is_some() => Err(search.not_found(&INFO, &FILES)),
-        Ok(None) => embedded(search, None),
-        Err(error @ Error::Download { .. }) => embedded(search, Some(&error)),
+        Ok(None) if search.explicit.is_some() => Err(not_found(&[])),
+        Ok(None) => embedded(not_found(&[]).to_string()),
+        Err(Error::Download { problems, .. }) => {
+            embedded(not_found(&problems).to_string())
+        }
         Err(error) => Err(error),
     }
 }
@@ -204,17 +207,13 @@ fn from_files(found: &Found) -> Result<Loaded<Arrays>> {
     loaded(train, test, "digits", Place::Folder(folder))
 }
 
-fn embedded(search: &Search, failed: Option<&Error>) -> Result<Loaded<Arrays>> {
+fn embedded(why: String) -> Result<Loaded<Arrays>> {
     let images = "MNIST's embedded images";
     let labels = "MNIST's embedded labels";
     let x = idx::parse(Bytes::embedded(deckle_mnist_sample::IMAGES, images))?;
     let y = idx::parse(Bytes::embedded(deckle_mnist_sample::LABELS, labels))?;
     let all = checked(&images, x, &labels, y)?;
-    let mut help = format!("{} ({})", search.place_text(&INFO), FILES.whole_text());
-    if let Some(Error::Download { problems, .. }) = failed {
-        help = format!("{help}; they could not be downloaded: {}", problems.join("; "));
-    }
-    sample(&all, Place::Embedded { sample: "10,000 embedded digits", help })
+    sample(&all, Place::Embedded { sample: "10,000 embedded digits", why })
 }
 
 /// Digits of the training set only, cut into a part to train on and one to test on.

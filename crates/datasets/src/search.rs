@@ -200,57 +200,60 @@ impl Search {
     pub(crate) fn require(&self, info: &Info, files: &Files) -> Result<Found> {
         match self.obtain(info, files)? {
             Some(found) => Ok(found),
-            None => Err(self.not_found(info, files)),
+            None => Err(self.not_found(info, files, &[])),
         }
     }
 
-    pub(crate) fn not_found(&self, info: &Info, files: &Files) -> Error {
-        let forbidden = match self.network {
-            Network::Forbidden if remotes(info, files).is_some() => {
-                "; they would be downloaded, but `offline` or DECKLE_OFFLINE forbids it"
-            }
-            _ => "",
-        };
-        let place = self.place_text(info);
+    /// The error for files that are nowhere, and could not be downloaded for these reasons.
+    pub(crate) fn not_found(
+        &self,
+        info: &Info,
+        files: &Files,
+        problems: &[String],
+    ) -> Error {
+        let mut help = self.places(info);
+        if self.network == Network::Forbidden && remotes(info, files).is_some() {
+            help.push(format!(
+                "they would be downloaded, but `offline` or {OFFLINE} forbids it"
+            ));
+        }
+        if !problems.is_empty() {
+            help.push("they could not be downloaded:".to_owned());
+            help.extend_from_slice(problems);
+        }
+        help.push(format!("source: {}", info.source));
         Error::NotFound {
             name: info.name,
             expected: files.text(),
             searched: self.folders(info),
-            help: format!("{place}; source: {}{forbidden}", info.source),
+            help: help.join("\n"),
         }
     }
 
-    /// Where to put the files, as a sentence.
-    pub(crate) fn place_text(&self, info: &Info) -> String {
+    /// Where to put the files, a line for each possibility.
+    fn places(&self, info: &Info) -> Vec<String> {
         if let Some(folder) = &self.explicit {
-            return format!("put the files into {}", folder.display());
+            return vec![format!("put the files into {}", folder.display())];
         }
+        let variable = |them| {
+            format!("set {DATA_DIR} to a folder that has {them} in `{}`", info.folder)
+        };
         match &self.cache {
-            Some(cache) => format!(
-                "put the files into {}, or set {DATA_DIR} to a folder that has them in `{}`",
-                cache.join(info.folder).display(),
-                info.folder
-            ),
-            None => {
-                format!(
-                    "set {DATA_DIR} to a folder that has the files in `{}`",
-                    info.folder
-                )
-            }
+            Some(cache) => vec![
+                format!("put the files into {},", cache.join(info.folder).display()),
+                format!("or {}", variable("them")),
+            ],
+            None => vec![variable("the files")],
         }
     }
 }
 
 impl Files {
-    /// The files that would do, as a sentence.
+    /// The files that would do; each list begins a line.
     fn text(&self) -> String {
         let others = self.others.iter().map(|other| other.names);
-        lists_text(self.whole.iter().copied().chain(others))
-    }
-
-    /// The files of the whole data set, as a sentence.
-    pub(crate) fn whole_text(&self) -> String {
-        lists_text(self.whole.iter().copied())
+        let lists = self.whole.iter().copied().chain(others);
+        lists.map(|names| broken(&all_of(names))).collect::<Vec<_>>().join("\nor ")
     }
 }
 
@@ -261,8 +264,22 @@ fn remotes(info: &Info, files: &Files) -> Option<Vec<Remote>> {
     files.whole.iter().find_map(all)
 }
 
-fn lists_text<'a>(lists: impl Iterator<Item = &'a [&'a str]>) -> String {
-    lists.map(all_of).collect::<Vec<_>>().join("; or ")
+/// How many characters a line of names has at most: with what is before it, it fits a terminal.
+const LINE: usize = 66;
+
+/// The same text in lines.
+fn broken(text: &str) -> String {
+    let (mut lines, mut width) = (String::new(), 0);
+    for word in text.split(' ') {
+        if width > 0 {
+            let fits = width + 1 + word.len() <= LINE;
+            lines.push(if fits { ' ' } else { '\n' });
+            width = if fits { width + 1 } else { 0 };
+        }
+        lines += word;
+        width += word.len();
+    }
+    lines
 }
 
 /// Names in a sentence, as `a, b and c`.
@@ -401,19 +418,25 @@ mod tests {
 
         let search = search.offline();
         assert_eq!(search.download_of(&INFO, &files), None);
-        let help = |search: &Search, files| {
-            let text = search.require(&INFO, files).unwrap_err().to_string();
-            text.lines().last().unwrap().to_owned()
+        let error = |search: &Search, files| {
+            search.require(&INFO, files).unwrap_err().to_string()
         };
-        let text = help(&search, &files);
-        let end = "or mnist.npz of Keras; they would be downloaded, but `offline` or \
-                   DECKLE_OFFLINE forbids it";
-        assert!(text.ends_with(end), "{text}");
+        assert_eq!(
+            error(&search, &files),
+            "MNIST: no file of this data set was found\n  \
+             expected: mnist.npz\n            \
+             or t10k-labels-idx1-ubyte.gz\n  \
+             searched: cache/mnist\n      \
+             help: put the files into cache/mnist,\n            \
+             or set DECKLE_DATA_DIR to a folder that has them in `mnist`\n            \
+             they would be downloaded, but `offline` or DECKLE_OFFLINE forbids it\n            \
+             source: http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras"
+        );
         // What cannot be downloaded, or not by this program, is not spoken of.
         for (network, files) in [(Network::Forbidden, &other), (Network::Absent, &files)]
         {
-            let text = help(&Search { network, ..search.clone() }, files);
-            assert!(text.ends_with("or mnist.npz of Keras"), "{text}");
+            let text = error(&Search { network, ..search.clone() }, files);
+            assert!(!text.contains("downloaded"), "{text}");
         }
     }
 
@@ -440,19 +463,29 @@ mod tests {
         assert_eq!(
             search.require(&INFO, &FILES).unwrap_err().to_string(),
             "MNIST: no file of this data set was found\n  \
-             expected: a.npz; or b.gz and c.gz; or d.csv\n  \
+             expected: a.npz\n            or b.gz and c.gz\n            or d.csv\n  \
              searched: data/mnist\n  searched: data\n  searched: cache/mnist\n      \
-             help: put the files into cache/mnist, or set DECKLE_DATA_DIR to a folder that has \
-             them in `mnist`; source: http://yann.lecun.com/exdb/mnist/ (four IDX files), or \
-             mnist.npz of Keras"
+             help: put the files into cache/mnist,\n            \
+             or set DECKLE_DATA_DIR to a folder that has them in `mnist`\n            \
+             source: http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras"
         );
         let none = Search::default();
         assert_eq!(
-            none.require(&INFO, &FILES).unwrap_err().to_string().lines().last(),
-            Some(
-                "      help: set DECKLE_DATA_DIR to a folder that has the files in `mnist`; \
-                 source: http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras"
-            )
+            none.require(&INFO, &FILES).unwrap_err().to_string(),
+            "MNIST: no file of this data set was found\n  \
+             expected: a.npz\n            or b.gz and c.gz\n            or d.csv\n      \
+             help: set DECKLE_DATA_DIR to a folder that has the files in `mnist`\n            \
+             source: http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras"
         );
+    }
+
+    #[test]
+    fn names_are_in_lines_that_fit() {
+        assert_eq!(broken(""), "");
+        assert_eq!(broken("a, b and c"), "a, b and c");
+        let (half, rest) = ("a".repeat(LINE / 2), "b".repeat(LINE / 2 - 1));
+        assert_eq!(broken(&format!("{half} {rest} c")), format!("{half} {rest}\nc"));
+        let long = "a".repeat(LINE + 1);
+        assert_eq!(broken(&format!("{long}, {long}")), format!("{long},\n{long}"));
     }
 }

@@ -79,14 +79,14 @@ fn the_environment_names_the_proxy_and_can_forbid_downloads() {
         ]
     );
     assert!(text.contains("MNIST: 10,000 embedded digits"), "{text}");
-    let why = "they could not be downloaded: storage.googleapis.com";
+    let why = "they could not be downloaded:\n            storage.googleapis.com";
     assert!(text.contains(why) && text.contains(": cannot be reached: "), "{text}");
     assert!(text.contains("IMDB: imdb.npz could not be downloaded\n"), "{text}");
     let why = "\n       got: storage.googleapis.com: could not be reached less than 60 seconds ago\n";
     assert!(text.contains(why), "{text}");
     assert_eq!(text.matches(FORBIDDEN).count(), 1, "{text}");
 
-    for (value, forbidden) in [("1", 3), ("yes", 3), ("0", 1), ("", 1)] {
+    for (value, forbidden) in [("1", 4), ("yes", 4), ("0", 1), ("", 1)] {
         let (text, asked) = asked(&[("DECKLE_OFFLINE", value)]);
         assert_eq!(text.matches(FORBIDDEN).count(), forbidden, "{value}: {text}");
         assert_eq!(asked.len(), if forbidden == 1 { 3 } else { 0 }, "{value}");

@@ -116,8 +116,8 @@ fn no_file_is_an_error_that_names_it() {
     assert_eq!(
         error.to_string(),
         "IMDB: no file of this data set was found\n  expected: imdb.npz\n  \
-         searched: no/folder\n      help: put the files into no/folder; source: imdb.npz and \
-         imdb_word_index.json of Keras, \
+         searched: no/folder\n      help: put the files into no/folder\n            \
+         source: imdb.npz and imdb_word_index.json of Keras, \
          https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
     );
     let error = Imdb::new().folder("no/folder").word_index().unwrap_err();

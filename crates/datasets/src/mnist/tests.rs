@@ -6,7 +6,10 @@ use deckle_tensor::{DType, Tensor};
 use proptest::prelude::*;
 
 use super::*;
-use crate::scratch::{Scratch, gzipped, idx_file, npz, real_data};
+use crate::{
+    scratch::{Scratch, gzipped, idx_file, npz, real_data},
+    search::Network,
+};
 
 /// Three digits to train on, two to test on; one file is compressed.
 fn four_files() -> Scratch {
@@ -111,27 +114,49 @@ fn no_file_in_the_given_folder_is_an_error() {
     assert_eq!(
         error_of(&scratch),
         "MNIST: no file of this data set was found\n  \
-         expected: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, \
-         t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz; or mnist.npz; or \
-         images.idx.gz and labels.idx.gz\n  \
-         searched: DIR\n      help: put the files into DIR; source: \
-         http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras"
+         expected: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz,\n            \
+         t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz\n            \
+         or mnist.npz\n            \
+         or images.idx.gz and labels.idx.gz\n  \
+         searched: DIR\n      \
+         help: put the files into DIR\n            \
+         source: http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras"
     );
 }
 
 #[test]
 fn without_files_there_are_embedded_digits() {
-    let search = Search { cache: Some("cache".into()), ..Search::default() };
+    let search = Search {
+        data_dir: Some("data".into()),
+        cache: Some("cache".into()),
+        network: Network::Forbidden,
+        ..Search::default()
+    };
     let mnist = Mnist::new().load_from(&search).unwrap();
     assert!(mnist.source.is_embedded());
+    let first = "MNIST: 10,000 embedded digits (8,000 to train on, 2,000 to test on), not MNIST's \
+                 test set";
     assert_eq!(
         mnist.source.to_string(),
-        "MNIST: 10,000 embedded digits (8,000 to train on, 2,000 to test on; not MNIST's test \
-         set); for the full set put the files into cache/mnist, or set DECKLE_DATA_DIR to a \
-         folder that has them in `mnist` (train-images-idx3-ubyte.gz, \
-         train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and \
-         t10k-labels-idx1-ubyte.gz; or mnist.npz)"
+        format!(
+            "{first}, because\n\
+             MNIST: no file of this data set was found\n  \
+             expected: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz,\n            \
+             t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz\n            \
+             or mnist.npz\n            \
+             or images.idx.gz and labels.idx.gz\n  \
+             searched: data/mnist\n  \
+             searched: data\n  \
+             searched: cache/mnist\n      \
+             help: put the files into cache/mnist,\n            \
+             or set DECKLE_DATA_DIR to a folder that has them in `mnist`\n            \
+             they would be downloaded, but `offline` or DECKLE_OFFLINE forbids it\n            \
+             source: http://yann.lecun.com/exdb/mnist/ (four IDX files), or mnist.npz of Keras"
+        )
     );
+    // Who asks for the sample is not told how to get something else.
+    let asked = Mnist::new().embedded().load_from(&search).unwrap();
+    assert_eq!(asked.source.to_string(), first);
     let counts = |part: &Arrays| {
         let mut counts = [0; 10];
         for label in part.y().unwrap().to_vec::<u8>().unwrap() {
@@ -156,9 +181,9 @@ fn without_a_network_there_are_embedded_digits() {
     let mnist = choose(&search, Err(failed())).unwrap();
     assert!(mnist.source.is_embedded());
     let text = mnist.source.to_string();
-    let end = "or mnist.npz); they could not be downloaded: a: cannot be reached; b: answers 404 \
-               Not Found";
-    assert!(text.ends_with(end), "{text}");
+    let why = "\n            they could not be downloaded:\n            a: cannot be reached\n            \
+               b: answers 404 Not Found\n            source: ";
+    assert!(text.contains(why), "{text}");
     // Whatever else is wrong is an error.
     let damaged = Error::file("mnist.npz", "is damaged");
     assert!(choose(&search, Err(damaged)).is_err());
