@@ -118,18 +118,10 @@ impl Var {
                 .got(format_args!("{cuts:?}"))
                 .into());
         }
-        let starts = std::iter::once(None).chain(cuts.iter().map(|cut| Some(*cut)));
-        let stops = cuts.iter().map(|cut| Some(*cut)).chain([None]);
-        starts
-            .zip(stops)
-            .map(|(start, stop)| {
-                let [start, stop] = [start, stop]
-                    .map(|at| at.map(|at| isize::try_from(at).unwrap_or(isize::MAX)));
-                let mut parts = vec![Part::from(..); self.rank()];
-                parts[at] = Part::Range { start, stop, step: 1 };
-                self.slice(parts)
-            })
-            .collect()
+        if cuts.is_empty() {
+            return Ok(vec![self.clone()]);
+        }
+        Self::apply(Split { axis: at, cuts: cuts.to_vec() }, &[self])
     }
 
     /// The slices along `axis`, which goes away.
@@ -234,6 +226,70 @@ impl Var {
 
 fn nothing(op: &'static str) -> crate::Error {
     TensorError::invalid(op, "one tensor or more").got("none").into()
+}
+
+/// Parts of its input, cut before these positions.
+#[derive(Debug)]
+struct Split {
+    axis: usize,
+    cuts: Vec<usize>,
+}
+
+impl Split {
+    /// The place and length of each part of an axis.
+    fn parts(&self, len: usize) -> impl Iterator<Item = (usize, usize)> {
+        let starts = std::iter::once(0).chain(self.cuts.iter().copied());
+        let stops = self.cuts.iter().copied().chain([len]);
+        starts.zip(stops).map(move |(start, stop)| {
+            let (start, stop) = (start.min(len), stop.min(len));
+            (if stop > start { start } else { 0 }, stop - start)
+        })
+    }
+}
+
+impl Op for Split {
+    fn name(&self) -> &str {
+        "split"
+    }
+
+    fn infer(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
+        let Signature { dtype, shape, .. } = &inputs[0];
+        let lens: Vec<_> = match shape.dims()[self.axis].known() {
+            Some(len) => self.parts(len).map(|(_, len)| Dim::from(len)).collect(),
+            None => vec![Dim::Unknown; self.cuts.len() + 1],
+        };
+        let part = |len| {
+            let mut dims = shape.dims().to_vec();
+            dims[self.axis] = len;
+            Signature::new(*dtype, dims)
+        };
+        Ok(lens.into_iter().map(part).collect())
+    }
+
+    fn lower(&self, inputs: &[Value], lower: &mut Lower<'_>) -> Result<Vec<Value>> {
+        let whole = lower.shape(inputs[0]);
+        let mut made = Vec::new();
+        for (place, (start, len)) in self.parts(whole[self.axis]).enumerate() {
+            let mut axes: Vec<_> = whole.iter().map(|&len| SliceAxis::all(len)).collect();
+            (axes[self.axis].start, axes[self.axis].len) = (start, len);
+            // The place of what nobody reads is taken by anything.
+            made.push(match lower.is_used(place) {
+                true => lower.push(Primitive::Slice(axes), inputs)?,
+                false => inputs[0],
+            });
+        }
+        Ok(made)
+    }
+
+    /// The parts' gradients, joined.
+    fn vjp(&self, rule: &Rule<'_>) -> Result<Vec<Option<Var>>> {
+        let parts = (0..rule.grads.len()).map(|place| rule.grad(place));
+        let whole = Var::concatenate(
+            &parts.collect::<Result<Vec<_>>>()?,
+            self.axis.cast_signed(),
+        )?;
+        Ok(vec![Some(whole)])
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
