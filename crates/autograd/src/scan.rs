@@ -1,7 +1,8 @@
 //! Loops over the steps of sequences: [`scan`].
 
+mod learned;
+
 use std::{
-    any::Any,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -12,9 +13,10 @@ use crate::{
     Error, Lower, Op, Result, Rule, Signature, Var,
     grad::{gradients_between, stepped},
     lower::topological,
-    ops::{Add, MatMul},
-    var::Kind,
+    ops::is_product,
+    var::{Kind, Node},
 };
+use learned::{Learned, Stacked};
 
 /// What one run of a loop gives.
 #[derive(Clone, Debug)]
@@ -32,8 +34,10 @@ pub struct Scanned {
 /// If `reverse`, the last step runs first; results keep the order of the sequences. With no
 /// step at all, the carries are those given.
 ///
-/// The gradient is a scan in the other direction, which recomputes each step from its saved
-/// carries; gradients by matrices that every step multiplies by are one product over all steps.
+/// The gradient is a scan in the other direction. It recomputes each step from its saved carries,
+/// but for what is made of products and convolutions, which is saved where it is needed;
+/// gradients by matrices and kernels that every step multiplies by are one product, or one
+/// convolution, over all steps.
 ///
 /// # Errors
 ///
@@ -106,15 +110,18 @@ pub fn scan(
 }
 
 /// A loop. Inputs: what is the same in all steps, carries, sequences. Outputs: carries, results,
-/// then the carries from before each step, which only the gradient reads.
+/// then what only the gradient reads: the carries from before each step, and what is made of
+/// its products.
 #[derive(Debug)]
 struct ScanOp {
     /// The body's inputs: constants, carries, steps of the sequences.
     inputs: Vec<Var>,
     constants: usize,
     carries: usize,
-    /// The body's outputs: the next carries, the results, the carries from before.
+    /// The body's outputs: the next carries, the results, the carries from before, and the rest.
     outputs: Vec<Var>,
+    /// The first output that only the gradient reads.
+    saved: usize,
     /// For each output, which of the inputs it depends on in any number of steps.
     depends: Vec<BTreeSet<usize>>,
     reverse: bool,
@@ -129,13 +136,17 @@ impl ScanOp {
         results: Vec<Var>,
         reverse: bool,
     ) -> Self {
-        let outputs: Vec<_> = [next, results, carries.clone()].concat();
         let own: BTreeSet<_> = carries.iter().chain(&steps).map(Var::key).collect();
+        let saved = next.len() + results.len();
+        let made: Vec<_> = [next, results].concat();
+        let costly = costly(&made, &own);
+        let outputs: Vec<_> = [made, carries.clone(), costly].concat();
         let constants = free(&outputs, &own);
         let (count, carried) = (constants.len(), carries.len());
         let inputs = [constants, carries, steps].concat();
         let depends = dependencies(&inputs, &outputs, count, carried);
-        Self { inputs, constants: count, carries: carried, outputs, depends, reverse }
+        let constants = count;
+        Self { inputs, constants, carries: carried, outputs, saved, depends, reverse }
     }
 
     fn constants(&self) -> &[Var] {
@@ -156,6 +167,41 @@ impl ScanOp {
         needed
     }
 
+    /// Adds to `sequences` what the gradients read of a step that is costly to make of what they
+    /// read already.
+    fn save(&self, gradients: &[Option<Var>], outputs: &[Var], sequences: &mut Stacked) {
+        let costly = &self.outputs[self.saved + self.carries..];
+        let forward: BTreeSet<_> = costly.iter().map(|var| var.node().key()).collect();
+        let constants = self.constants().iter();
+        let mut known: BTreeSet<_> =
+            constants.chain(sequences.steps()).map(Var::key).collect();
+        let gradients: Vec<_> = gradients.iter().flatten().cloned().collect();
+        let mut read: BTreeSet<_> = gradients.iter().map(Var::key).collect();
+        for node in topological(&gradients, |var| known.contains(&var.key())) {
+            let Kind::Op(op) = &node.kind else { continue };
+            if forward.contains(&node.key()) {
+                continue;
+            }
+            for (place, input) in node.inputs.iter().enumerate() {
+                // Not what is read for its shape alone.
+                if (0..node.outputs.len()).any(|output| op.depends(output, place)) {
+                    read.insert(input.key());
+                }
+            }
+        }
+        for value in costly.iter().filter(|var| read.contains(&var.key())) {
+            let of = std::slice::from_ref(value);
+            let order = topological(of, |var| known.contains(&var.key()));
+            if !order.iter().any(|node| multiplies(node)) {
+                continue;
+            }
+            let place = (self.carries..).find(|&i| self.outputs[i].is_same(value));
+            let place = place.expect("it is one of the outputs");
+            sequences.push(value, &outputs[place]);
+            known.insert(value.key());
+        }
+    }
+
     /// Applies the loop to its carries' first values and its sequences.
     fn apply(self, carries: &[&Var], sequences: &[&Var]) -> Result<Scanned> {
         let constants = self.constants().to_vec();
@@ -164,10 +210,10 @@ impl ScanOp {
             .chain(carries.iter().copied())
             .chain(sequences.iter().copied())
             .collect();
-        let count = self.carries;
+        let (count, saved) = (self.carries, self.saved);
         let mut carries = Var::apply(self, &given)?;
-        let mut results = carries.split_off(count);
-        results.truncate(results.len() - count);
+        carries.truncate(saved);
+        let results = carries.split_off(count);
         Ok(Scanned { carries, results })
     }
 }
@@ -176,14 +222,7 @@ impl ScanOp {
 /// and are read by something that does, or are outputs.
 fn free(outputs: &[Var], own: &BTreeSet<(usize, usize)>) -> Vec<Var> {
     let order = topological(outputs, |var| own.contains(&var.key()));
-    let mut inside = BTreeSet::new();
-    for node in &order {
-        let is_own =
-            |var: &Var| own.contains(&var.key()) || inside.contains(&var.node().key());
-        if node.inputs.iter().any(is_own) {
-            inside.insert(node.key());
-        }
-    }
+    let inside = inside(&order, own);
     let read = order.iter().filter(|node| inside.contains(&node.key()));
     let read = read.flat_map(|node| &node.inputs).chain(outputs);
     let mut found: Vec<Var> = Vec::new();
@@ -191,6 +230,40 @@ fn free(outputs: &[Var], own: &BTreeSet<(usize, usize)>) -> Vec<Var> {
         let is_inside = own.contains(&var.key()) || inside.contains(&var.node().key());
         if !is_inside && !found.iter().any(|known| known.is_same(var)) {
             found.push(var.clone());
+        }
+    }
+    found
+}
+
+/// Those nodes of a body that depend on its own inputs.
+fn inside(order: &[Arc<Node>], own: &BTreeSet<(usize, usize)>) -> BTreeSet<usize> {
+    let mut inside = BTreeSet::new();
+    for node in order {
+        let is_own =
+            |var: &Var| own.contains(&var.key()) || inside.contains(&var.node().key());
+        if node.inputs.iter().any(is_own) {
+            inside.insert(node.key());
+        }
+    }
+    inside
+}
+
+fn multiplies(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Op(op) if is_product(&**op))
+}
+
+/// What takes longer to compute once more than to keep: of the values of a body that depend on
+/// its own inputs, those that need a product for it; each after those that it is made of.
+fn costly(outputs: &[Var], own: &BTreeSet<(usize, usize)>) -> Vec<Var> {
+    let order = topological(outputs, |var| own.contains(&var.key()));
+    let inside = inside(&order, own);
+    let (mut costly, mut found) = (BTreeSet::new(), Vec::new());
+    for node in order.iter().filter(|node| inside.contains(&node.key())) {
+        let of_costly = |var: &Var| costly.contains(&var.node().key());
+        if multiplies(node) || node.inputs.iter().any(of_costly) {
+            costly.insert(node.key());
+            let outputs = 0..node.outputs.len();
+            found.extend(outputs.map(|output| Var::of(Arc::clone(node), output)));
         }
     }
     found
@@ -334,23 +407,23 @@ impl Op for ScanOp {
             }
             cotangents.push(by);
         }
-        let (mut steps, mut sequences) = (
-            self.steps().to_vec(),
-            rule.inputs[self.constants + self.carries..].to_vec(),
+        let before = self.saved..self.saved + self.carries;
+        let mut sequences = Stacked::new(
+            self.steps().iter().chain(&self.outputs[before.clone()]),
+            rule.inputs[self.constants + self.carries..]
+                .iter()
+                .chain(&rule.outputs[before]),
         );
-        steps.extend(own_carries.iter().cloned());
-        let saved = rule.outputs.len() - self.carries;
-        sequences.extend_from_slice(&rule.outputs[saved..]);
         for (output, grad) in self.outputs.iter().zip(rule.grads).skip(self.carries) {
             let by = grad.as_ref().map(|grad| {
                 let step = Var::input("dresult", output.shape(), output.dtype());
-                steps.push(step.clone());
-                sequences.push(grad.clone());
+                sequences.push(&step, grad);
                 step
             });
             cotangents.push(by);
         }
         let found = gradients_between(&self.outputs, &cotangents, &self.inputs, &needed)?;
+        self.save(&found, rule.outputs, &mut sequences);
 
         let mut stepped_carries = vec![false; self.carries];
         for (i, carry) in own_carries.iter().enumerate() {
@@ -372,37 +445,38 @@ impl Op for ScanOp {
         let mut results = Vec::new();
         let mut constants = Vec::new();
         for (constant, gradient) in self.constants().iter().zip(&found) {
-            let mut parts = Parts::default();
+            let mut learned = Learned::default();
             if let Some(gradient) = gradient {
-                parts.split(gradient, &mut results)?;
+                learned.split(gradient, &sequences, &mut results)?;
             }
-            if let Some(sum) = &parts.sum {
+            if let Some(sum) = learned.sum().cloned() {
                 let total = Var::input("dconstant", constant.shape(), constant.dtype());
-                parts.carry = Some(carried.len());
-                next.push(total.add(sum)?);
+                learned.set_carry(carried.len());
+                next.push(total.add(&sum)?);
                 carried.push(total);
                 first.push(constant.zeros_like()?);
             }
-            constants.push(parts);
+            constants.push(learned);
         }
         let by_steps: Vec<_> = found[self.constants + self.carries..]
+            [..self.steps().len()]
             .iter()
             .map(|gradient| {
-                gradient.as_ref().map(|gradient| {
-                    results.push(gradient.clone());
-                    results.len() - 1
-                })
+                gradient.as_ref().map(|gradient| learned::place(gradient, &mut results))
             })
             .collect();
 
+        // What no step backward reads is not kept.
+        let read = [&next[..], &results].concat();
+        let (steps, stacked) = sequences.read_by(&read, self.constants());
         let back = Self::new(carried, steps, next, results, !self.reverse);
         let back = back.apply(
             &first.iter().collect::<Vec<_>>(),
-            &sequences.iter().collect::<Vec<_>>(),
+            &stacked.iter().collect::<Vec<_>>(),
         )?;
         let mut gradients = Vec::new();
-        for parts in constants {
-            gradients.push(parts.join(&back)?);
+        for (learned, constant) in constants.into_iter().zip(rule.inputs) {
+            gradients.push(learned.join(&back, &sequences, constant)?);
         }
         for (i, _) in own_carries.iter().enumerate() {
             let place = from.iter().position(|&from| from == i);
@@ -414,60 +488,5 @@ impl Op for ScanOp {
         gradients
             .extend(by_steps.map(|place| place.map(|place| back.results[place].clone())));
         Ok(gradients)
-    }
-}
-
-/// The gradient by a constant of a loop: products whose operands are stacked over the steps and
-/// multiplied once, and the rest, which is summed from step to step.
-#[derive(Default)]
-struct Parts {
-    /// Places of two stacked results `a`, `b`: the gradient is the sum of all `aᵀ · b`.
-    products: Vec<(usize, usize)>,
-    sum: Option<Var>,
-    /// The place of the sum among the carries.
-    carry: Option<usize>,
-}
-
-impl Parts {
-    /// Sorts the terms of a gradient, which is a sum of any length, in their order.
-    fn split(&mut self, gradient: &Var, results: &mut Vec<Var>) -> Result<()> {
-        let mut terms = vec![gradient.clone()];
-        while let Some(term) = terms.pop() {
-            let op = term.op().map(|op| op as &dyn Any);
-            let inputs = term.inputs();
-            if op.is_some_and(<dyn Any>::is::<Add>)
-                && inputs.iter().all(|input| input.shape() == term.shape())
-            {
-                terms.extend(inputs.iter().rev().cloned());
-                continue;
-            }
-            let is_product = op
-                .and_then(|op| op.downcast_ref())
-                .is_some_and(|op: &MatMul| op.transpose_a && !op.transpose_b);
-            if is_product && inputs.iter().all(|input| input.rank() == 2) {
-                results.extend_from_slice(inputs);
-                self.products.push((results.len() - 2, results.len() - 1));
-                continue;
-            }
-            self.sum = Some(match &self.sum {
-                Some(sum) => sum.add(&term)?,
-                None => term,
-            });
-        }
-        Ok(())
-    }
-
-    fn join(self, back: &Scanned) -> Result<Option<Var>> {
-        let mut total = self.carry.map(|carry| back.carries[carry].clone());
-        for (a, b) in self.products {
-            // (steps, rows, columns) to (steps · rows, columns).
-            let flat = |place: usize| back.results[place].merge_axes(0, 2);
-            let product = flat(a)?.matmul_with(&flat(b)?, true, false)?;
-            total = Some(match total {
-                Some(total) => total.add(&product)?,
-                None => product,
-            });
-        }
-        Ok(total)
     }
 }

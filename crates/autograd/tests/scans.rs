@@ -1,9 +1,10 @@
 //! Loops over sequences: values, gradients, lengths, errors.
 
 use deckle_autograd::{
-    Device, Error, Function, Result, Var, check_gradients, check_rejections, grad, scan,
+    Device, Error, Function, Padding, Result, Var, check_gradients, check_rejections,
+    grad, scan,
 };
-use deckle_tensor::{DType, Dim, Tensor};
+use deckle_tensor::{DType, Dim, Operation, Primitive, Tensor};
 
 /// Numbers without pattern, from -1 to 1, in that shape.
 fn ramp(shape: &[usize]) -> Tensor {
@@ -84,6 +85,55 @@ fn gradients_by_matrices_are_one_product_over_all_steps() {
     // Outside of both loops.
     assert_eq!(shown.matches("matmul(").count(), 1, "{shown}");
     assert_eq!(shown.matches("scan(").count(), 2, "{shown}");
+}
+
+/// A recurrent layer of images, of which gates are parts of one convolution. Inputs: sequence,
+/// first state, kernel, recurrent kernel; results: all states and the last one.
+fn convolved(inputs: &[Var]) -> Result<Vec<Var>> {
+    let [x, h, kernel, recurrent] = inputs else { unreachable!("four inputs") };
+    let done = scan(&[h], &[x], false, |carries, steps| {
+        let conv = |x: &Var, kernel| x.conv(kernel, &[1], &Padding::Same, &[1], 1);
+        let h = &carries[0];
+        let sum = conv(&steps[0], kernel)?.add(&conv(&h.mul(h)?, recurrent)?)?;
+        let parts = sum.split(2, -1)?;
+        let next = parts[0].sigmoid()?.mul(h)?.add(&parts[1].tanh()?)?;
+        Ok((vec![next.clone()], vec![next]))
+    })?;
+    Ok([done.results, done.carries].concat())
+}
+
+#[test]
+fn gradients_of_convolutions_are_right_for_every_length() {
+    let weights = [ramp(&[2, 1, 2]), ramp(&[3, 1, 2])];
+    for steps in [0, 1, 3] {
+        let [kernel, recurrent] = weights.clone();
+        let inputs = [ramp(&[steps, 2, 3, 1]), ramp(&[2, 3, 1]), kernel, recurrent];
+        check_gradients(convolved, &inputs).unwrap();
+    }
+}
+
+#[test]
+fn what_is_made_of_products_is_not_made_again() {
+    let shapes: [&[usize]; 4] = [&[5, 2, 3, 1], &[2, 3, 1], &[2, 1, 2], &[3, 1, 2]];
+    let specs = shapes.map(|shape| ramp(shape).spec());
+    let inputs = shapes.map(|shape| Var::input("x", shape, DType::F64));
+    let loss = convolved(&inputs).unwrap()[1].sum(..).unwrap();
+    let wrt: Vec<_> = inputs.iter().collect();
+    let found = grad(&loss, &wrt).unwrap();
+    let call = Function::new(wrt, &found).compile(&Device::reference()).unwrap();
+    let program = call.program(&specs).unwrap();
+    assert_eq!(program.to_string().matches("convolution_to_kernel(").count(), 2);
+    let loops = program.instructions().iter().filter_map(|one| match &one.operation {
+        Operation::Primitive(Primitive::Scan(scan)) => Some(scan.body.to_string()),
+        _ => None,
+    });
+    let [forward, back] = &loops.collect::<Vec<_>>()[..] else { panic!("two loops") };
+    let count = |body: &str, name: &str| body.matches(&format!("= {name}(")).count();
+    assert_eq!(count(forward, "convolution"), 2, "{forward}");
+    assert_eq!(count(back, "convolution_to_input"), 2, "{back}");
+    for name in ["convolution", "convolution_to_kernel", "sigmoid", "tanh", "pad"] {
+        assert_eq!(count(back, name), 0, "{back}");
+    }
 }
 
 #[test]

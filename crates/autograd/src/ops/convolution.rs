@@ -211,7 +211,7 @@ fn spatial(shape: &[usize]) -> Vec<usize> {
 
 /// Inputs: `x`, `kernel`.
 #[derive(Debug)]
-struct Conv(Settings);
+pub(crate) struct Conv(Settings);
 
 impl Op for Conv {
     fn name(&self) -> &str {
@@ -239,7 +239,7 @@ impl Op for Conv {
 
 /// Inputs: `dy`, `kernel`, and a tensor whose shape is that of `x`.
 #[derive(Debug)]
-struct ConvToInput(Settings);
+pub(crate) struct ConvToInput(Settings);
 
 impl Op for ConvToInput {
     fn name(&self) -> &str {
@@ -279,7 +279,14 @@ impl Op for ConvToInput {
 
 /// Inputs: `x`, `dy`, and a tensor whose shape is that of the kernel.
 #[derive(Debug)]
-struct ConvToKernel(Settings);
+pub(crate) struct ConvToKernel(Settings);
+
+impl ConvToKernel {
+    /// The same of other images: the gradient by `kernel`.
+    pub(crate) fn again(&self, x: &Var, dy: &Var, kernel: &Var) -> Result<Var> {
+        self.0.to_kernel(x, dy, kernel)
+    }
+}
 
 impl Op for ConvToKernel {
     fn name(&self) -> &str {
