@@ -218,22 +218,10 @@ pub(crate) fn lines(seconds: f64, device: &Device, part: &str) -> Result<Vec<Val
     let mut lines = Vec::new();
     for family in families() {
         let plain = family[0].name;
-        let is_asked = |name: &str| name.contains(part);
-        for Brick { name, model, input, multiply_adds, inner } in family {
-            if !is_asked(plain) && !is_asked(name) {
-                continue;
-            }
-            let model = model.build()?;
-            let weights = model.count_params();
-            let shape = [&[BATCH], &input[..]].concat();
-            let x = Tensor::random_uniform(&shape, -1.0..1.0, 1);
-            let compile =
-                Compile::new(Sgd::new().learning_rate(1e-6), MeanSquaredError::new());
-            let mut trainer = model.compile(compile.device(device))?;
-            let predictor = trainer.predictor()?.batch_size(BATCH);
-            let y = predictor.predict(std::slice::from_ref(&x))?.remove(0);
-            let zeros = Tensor::zeros(DType::F32, y.shape());
-            let data = Arrays::of([x.clone()], [zeros])?;
+        for brick in asked(family, part) {
+            let Ready { mut trainer, predictor, x, y, data } = ready(&brick, device)?;
+            let Brick { name, multiply_adds, inner, .. } = brick;
+            let weights = trainer.model().count_params();
             let mut batch = deckle::data::Batch::new();
             data.read_batch(deckle::data::Order::of(&data).indices(), &mut batch)?;
             let forward = timed(seconds, || predictor.predict(&batch.inputs))?.ms;
@@ -252,6 +240,46 @@ pub(crate) fn lines(seconds: f64, device: &Device, part: &str) -> Result<Vec<Val
         }
     }
     Ok(lines)
+}
+
+/// The plan of a step of training of each layer that is [asked](lines) for.
+pub(crate) fn plans(device: &Device, part: &str) -> Result<String> {
+    let mut text = String::new();
+    for brick in families().into_iter().flat_map(|family| asked(family, part)) {
+        let mut ready = ready(&brick, device)?;
+        let plan = ready.trainer.plan(&ready.data, BATCH)?;
+        writeln!(text, "{}\n{plan}", brick.name)
+            .expect("a text takes all that is written");
+    }
+    Ok(text)
+}
+
+/// Those of a family whose own name or whose plain layer's has that text.
+fn asked(family: Vec<Brick>, part: &str) -> Vec<Brick> {
+    let all = family[0].name.contains(part);
+    family.into_iter().filter(|brick| all || brick.name.contains(part)).collect()
+}
+
+/// A compiled layer with a batch.
+struct Ready {
+    trainer: Trainer,
+    predictor: Predictor,
+    x: Tensor,
+    y: Tensor,
+    data: Arrays,
+}
+
+fn ready(brick: &Brick, device: &Device) -> Result<Ready> {
+    let model = brick.model.clone().build()?;
+    let shape = [&[BATCH], &brick.input[..]].concat();
+    let x = Tensor::random_uniform(&shape, -1.0..1.0, 1);
+    let compile = Compile::new(Sgd::new().learning_rate(1e-6), MeanSquaredError::new());
+    let trainer = model.compile(compile.device(device))?;
+    let predictor = trainer.predictor()?.batch_size(BATCH);
+    let y = predictor.predict(std::slice::from_ref(&x))?.remove(0);
+    let zeros = Tensor::zeros(DType::F32, y.shape());
+    let data = Arrays::of([x.clone()], [zeros])?;
+    Ok(Ready { trainer, predictor, x, y, data })
 }
 
 /// Markdown's rows: milliseconds of the forward pass and of a step of training, picoseconds per

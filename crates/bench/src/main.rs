@@ -77,6 +77,10 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let Some(part) = &arguments.bricks {
         let device = Device::new(Cpu::with_threads(threads(&arguments)));
+        if arguments.plan {
+            println!("{}", bricks::plans(&device, part)?);
+            return Ok(());
+        }
         let lines = bricks::lines(arguments.seconds, &device, part)?;
         if arguments.json {
             lines.iter().for_each(|line| println!("{line}"));
