@@ -1,5 +1,7 @@
 //! From groups of nodes to instructions: [`lower`].
 
+mod parts;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use deckle_tensor::{DType, Primitive, Result, Scan, SliceAxis, Spec, shape_text};
@@ -20,6 +22,7 @@ use crate::{
     view::View,
     work::flops,
 };
+use parts::{Parts, parts_of_joined, product_into, regions};
 
 /// What a graph becomes.
 pub(crate) struct Lowered {
@@ -45,13 +48,17 @@ pub(crate) fn lower(graph: &mut Graph, options: &Options) -> Result<Lowered> {
     };
     let tail = groups.partition_point(|group| !group.tail);
     for group in &groups[..tail] {
+        let before = lowering.instructions.len();
         if group.heavy {
             lowering.heavy(group)?;
         } else {
             let tile = lowering.tile(group);
             lowering.pass(vec![tile], lowering.path(group));
         }
-        lowering.count([group]);
+        // What is made right where it goes needs no instruction.
+        if lowering.instructions.len() > before {
+            lowering.count([group]);
+        }
     }
     lowering.tail(&groups[tail..]);
     let Lowering { instructions, alias, .. } = lowering;
@@ -98,52 +105,6 @@ fn groups_of_nodes(graph: &Graph, groups: &[Group]) -> Vec<usize> {
         }
     }
     group_of
-}
-
-/// Values that are made right in their part of a concatenation.
-type Parts = BTreeMap<Id, Part>;
-
-struct Part {
-    /// The node that concatenates, and which of its operands this is: a value may be several.
-    joins: (usize, usize),
-    whole: Id,
-    region: View,
-}
-
-/// The values that passes make and concatenations read.
-fn parts_of_joined(graph: &Graph, groups: &[Group]) -> Parts {
-    let group_of = groups_of_nodes(graph, groups);
-    let mut parts = Parts::new();
-    for (number, node) in graph.nodes.iter().enumerate() {
-        let Kind::Primitive(Primitive::Concat { axis }) = node.kind else { continue };
-        let whole = node.results[0];
-        let all = node.operands.iter().zip(regions(graph, node, axis));
-        for (at, (operand, region)) in all.enumerate() {
-            let Some(maker) = graph.maker(operand.id) else { continue };
-            let group = &groups[group_of[maker]];
-            let by_pass = matches!(graph.nodes[maker].kind, Kind::Map(_)) && !group.tail;
-            if by_pass && graph.is_whole(operand) && region.size() > 0 {
-                let part = Part { joins: (number, at), whole, region };
-                parts.entry(operand.id).or_insert(part);
-            }
-        }
-    }
-    parts
-}
-
-/// Where the operands of a concatenation go.
-fn regions(graph: &Graph, node: &Node, axis: usize) -> Vec<View> {
-    let whole = View::contiguous(&graph.values[node.results[0]].spec.shape);
-    let mut start = 0;
-    let region = |operand: &Access| {
-        let len = operand.view.shape[axis];
-        let mut axes: Vec<_> =
-            whole.shape.iter().map(|&len| SliceAxis::all(len)).collect();
-        axes[axis] = SliceAxis { start, len, step: 1 };
-        start += len;
-        whole.slice(&axes)
-    };
-    node.operands.iter().map(region).collect()
 }
 
 struct Lowering<'a> {
@@ -309,6 +270,16 @@ impl Lowering<'_> {
         };
         let kernel = match primitive {
             Primitive::MatMul { transpose_a, transpose_b } => {
+                if let Some(part) = self.parts.get(&node.results[0]) {
+                    let (number, whole) = (group.nodes[0], part.whole);
+                    let kernel = product_into(self.graph, number, whole, &part.region);
+                    let kernel = kernel.expect("a part that was found to be one");
+                    self.push(Box::new(kernel), &node, false);
+                    if let Some(last) = self.instructions.last_mut() {
+                        last.writes = vec![whole];
+                    }
+                    return Ok(());
+                }
                 let mut kernel =
                     MatMul::new(self.graph, &node, [*transpose_a, *transpose_b]);
                 let lists = self.lists(&node, &mut kernel);

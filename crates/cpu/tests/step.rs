@@ -43,6 +43,16 @@ fn steps_compute_what_the_reference_computes() {
 }
 
 #[test]
+fn products_are_written_where_they_are_joined() {
+    for again in [false, true] {
+        let program = common::joined(again);
+        check(&program);
+        let plan = Cpu::with_threads(1).compile(&program).unwrap().plan();
+        assert_eq!(plan.contains("concat"), again, "{plan}");
+    }
+}
+
+#[test]
 fn a_dense_layer_and_the_optimizer_are_one_instruction_each() {
     let program = common::mlp(128, 784, 512, 10);
     let cpu = Cpu::with_threads(2).simd(Simd::Portable);

@@ -23,6 +23,8 @@ pub(crate) struct MatMul {
     strides: [[usize; 2]; 2],
     /// Where A and B of each product start.
     offsets: Vec<(usize, usize)>,
+    /// Where C starts.
+    first_c: usize,
     a: Dense,
     b: Dense,
     c_dense: Dense,
@@ -108,6 +110,7 @@ impl MatMul {
             sizes: [m, n, k],
             strides,
             offsets,
+            first_c: 0,
             a: whole(0),
             b: whole(1),
             c_dense: Dense::whole(c, spec),
@@ -115,6 +118,21 @@ impl MatMul {
             finish: None,
             dtype: spec.dtype,
         }
+    }
+
+    /// The product as a part of `whole`, if that is one product whose rows go on evenly there.
+    pub(crate) fn into_part(self, graph: &Graph, whole: Id, part: &View) -> Option<Self> {
+        let (view, [m, n, _]) = (part.collapsed(), self.sizes);
+        let &[row, 1] = &view.strides[..] else { return None };
+        let float = matches!(self.dtype, DType::F32 | DType::F64);
+        let one = self.offsets.len() == 1 && self.non_zeros.is_none();
+        let rows = view.shape == [m, n] && row >= 0;
+        (float && one && rows && n > 1).then(|| Self {
+            gemm: self.gemm.c_stride(row.unsigned_abs()),
+            c_dense: Dense::whole(whole, &graph.values[whole].spec),
+            first_c: view.offset.unsigned_abs(),
+            ..self
+        })
     }
 
     /// A as it is stored, from which element on, if it can have few non-zeros.
@@ -153,6 +171,8 @@ impl MatMul {
     fn float<T: Float + Plain>(&self, context: &Context<'_>) {
         let (a, b) = (context.read::<T>(&self.a), context.read::<T>(&self.b));
         let c = context.write::<T>(&self.c_dense);
+        let first = self.first_c.min(c.len());
+        let c = &mut c[first..];
         let scratch: &mut [T] = match &self.scratch {
             Some(scratch) => context.write(scratch),
             None => &mut [],

@@ -240,3 +240,19 @@ pub(crate) fn run(backend: &dyn Backend, program: &Program, times: usize) -> Vec
     }
     [read(backend, &outputs), read(backend, &variables)].concat()
 }
+
+/// Products of parts of a kernel side by side, of inputs (time, batch, features); the first one
+/// is read once more if `again`.
+pub(crate) fn joined(again: bool) -> Program {
+    let mut b = Builder::new();
+    let f = |shape: &[usize]| Spec::new(DType::F32, shape.to_vec());
+    let inputs = [b.input(f(&[3, 5, 7])), b.input(f(&[3, 5, 4]))];
+    let kernels = [b.variable(f(&[7, 6])), b.variable(f(&[4, 33]))];
+    let matmul = Primitive::MatMul { transpose_a: false, transpose_b: false };
+    let parts = [0, 1].map(|i| b.push(matmul.clone(), &[inputs[i], kernels[i]]).unwrap());
+    let joined = [parts[0], parts[1], parts[0]];
+    let joined = if again { &joined[..] } else { &joined[..2] };
+    let y = b.push(Primitive::Concat { axis: 2 }, joined).unwrap();
+    let z = b.push(Primitive::Unary(Unary::Tanh), &[y]).unwrap();
+    b.finish([z], []).unwrap()
+}
