@@ -2,8 +2,12 @@
 
 use std::ops::Range;
 
-use super::cell::Cell;
-use crate::{Simd, Threads, gemm::Gemm, simd::Float};
+use super::cell::{Cell, each};
+use crate::{
+    Simd, Threads,
+    gemm::Gemm,
+    simd::{Float, vectorized},
+};
 
 /// The most elements of a kernel whose gradient is added up step by step, beside the rows that
 /// it comes from; that of a larger one is a product over all steps.
@@ -229,20 +233,16 @@ impl<T: Float> Products<'_, T> {
 
     /// The state that a gate takes.
     pub(super) fn drop_for(&self, gate: usize, state: &[T], to: &mut [T]) {
-        to.copy_from_slice(state);
-        for (to, &factor) in to.iter_mut().zip(self.factors(gate).unwrap_or_default()) {
-            *to = *to * factor;
+        match self.factors(gate) {
+            Some(factors) => times::<T>(self.simd)(state, factors, to),
+            None => to.copy_from_slice(state),
         }
     }
 
     /// Adds the gradient by the state that a gate takes to that by the state.
     pub(super) fn drop_back(&self, gate: usize, by: &[T], dh: &mut [T]) {
         match self.factors(gate) {
-            Some(factors) => {
-                for ((dh, &by), &factor) in dh.iter_mut().zip(by).zip(factors) {
-                    *dh += by * factor;
-                }
-            }
+            Some(factors) => add_times::<T>(self.simd)(by, factors, dh),
             None => dh.iter_mut().zip(by).for_each(|(dh, &by)| *dh += by),
         }
     }
@@ -321,5 +321,17 @@ impl<T: Float> Products<'_, T> {
             product.run_packed(self.simd, dz, packed, dh, rest, None);
         }
         self.scratch = scratch;
+    }
+}
+
+vectorized! {
+    fn times<T: Float>(from: &[T], factors: &[T], to: &mut [T]) {
+        each(to.len(), [from, factors], [to], |[x, factor], _| [x * factor]);
+    }
+}
+
+vectorized! {
+    fn add_times<T: Float>(from: &[T], factors: &[T], to: &mut [T]) {
+        each(to.len(), [from, factors], [to], |[x, factor], [sum]| [sum + x * factor]);
     }
 }

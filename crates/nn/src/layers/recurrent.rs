@@ -438,19 +438,20 @@ impl Recurrent {
         let kernel = call.read(&cell.kernel);
         let drops_state = call.is_training() && self.recurrent_dropout > 0.0;
         let drops_input = call.is_training() && self.dropout > 0.0;
+        // Time comes first: all that follows reads and writes it in that order.
+        let x = x.swap_axes(0, 1)?;
         let mut projection = if drops_input && drops_state {
             // As in Keras: with dropout of states, each gate has its own of the inputs.
             let mut parts = Vec::new();
             for kernel in kernel.split(gates, -1)? {
-                let x = dropout(&x, self.dropout, self.seed, &[1], call)?;
-                parts.push(x.swap_axes(0, 1)?.matmul(&kernel)?);
+                let x = dropout(&x, self.dropout, self.seed, &[0], call)?;
+                parts.push(x.matmul(&kernel)?);
             }
             Var::concatenate(&parts, -1)?
+        } else if drops_input {
+            dropout(&x, self.dropout, self.seed, &[0], call)?.matmul(&kernel)?
         } else {
-            if drops_input {
-                x = dropout(&x, self.dropout, self.seed, &[1], call)?;
-            }
-            x.swap_axes(0, 1)?.matmul(&kernel)?
+            x.matmul(&kernel)?
         };
         if let Some(bias) = bias {
             projection = projection.add(bias)?;
