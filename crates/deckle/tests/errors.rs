@@ -30,10 +30,7 @@ fn check<T: std::fmt::Debug, E: std::fmt::Display>(result: Result<T, E>, expecte
 fn a_label_outside_the_classes_is_named() {
     let mut trainer = compile(&classifier(10));
     let x = Tensor::random_uniform([3, 4], 0.0..1.0, 1);
-    let weights = || -> Vec<Tensor> {
-        trainer.model().variables().iter().map(|v| v.value().unwrap()).collect()
-    };
-    let before = weights();
+    let before = weights(&trainer);
     check(
         trainer.fit(&data(x, &[1, 10, 2]), quiet()),
         "a target is not one of the classes
@@ -41,8 +38,7 @@ fn a_label_outside_the_classes_is_named() {
        got: 10
       help: number the classes from 0, and give the last layer one unit for each",
     );
-    let after: Vec<_> =
-        trainer.model().variables().iter().map(|v| v.value().unwrap()).collect();
+    let after = weights(&trainer);
     assert!(before.iter().zip(&after).all(|(a, b)| a.bits_equal(b)), "nothing is lost");
 }
 
@@ -138,4 +134,112 @@ fn one_hot_targets_for_a_sparse_loss_are_named() {
        got: (batch, 3)
       help: for one-hot targets use CategoricalCrossentropy",
     );
+}
+
+fn weights(trainer: &Trainer) -> Vec<Tensor> {
+    trainer.model().variables().iter().map(|v| v.value().unwrap()).collect()
+}
+
+/// Fails with that text, and changes no weight.
+#[track_caller]
+fn refuses(trainer: &mut Trainer, data: &Arrays, fit: Fit<'_>, expected: &str) {
+    let before = weights(trainer);
+    check(trainer.fit(data, fit), expected);
+    let after = weights(trainer);
+    assert!(before.iter().zip(&after).all(|(a, b)| a.bits_equal(b)), "{expected}");
+}
+
+fn regression(units: usize, loss: &str) -> Trainer {
+    let model = Sequential::new([4]).add(Dense::new(units)).build().unwrap();
+    let device = Device::new(Cpu::with_threads(1));
+    model.compile(Compile::named("sgd", loss).unwrap().device(&device)).unwrap()
+}
+
+/// None of them is repeated along an axis until it fits.
+#[test]
+fn targets_of_another_shape_than_the_predictions_are_named() {
+    let x = || Tensor::random_uniform([3, 4], 0.0..1.0, 1);
+    for (loss, class) in [
+        ("mse", "MeanSquaredError"),
+        ("mae", "MeanAbsoluteError"),
+        ("binary_crossentropy", "BinaryCrossentropy"),
+        ("huber", "Huber"),
+        ("hinge", "Hinge"),
+        ("kl_divergence", "KLDivergence"),
+        ("cosine_similarity", "CosineSimilarity"),
+        ("dice", "Dice"),
+    ] {
+        // As many examples as units would fit along the wrong axis.
+        for (units, shape, text) in [
+            (3, &[3][..], "(batch,)"),
+            (3, &[3, 1], "(batch, 1)"),
+            (1, &[3, 3], "(batch, 3)"),
+            (2, &[3, 3], "(batch, 3)"),
+        ] {
+            let data = Arrays::new(x(), Tensor::full(shape, 0.5f32)).unwrap();
+            refuses(
+                &mut regression(units, loss),
+                &data,
+                quiet(),
+                &format!(
+                    "loss {class}: cannot take these targets\n  expected: targets of the \
+                     prediction's shape (batch, {units})\n       got: {text}\n      help: give the \
+                     last layer as many units as a target has numbers"
+                ),
+            );
+        }
+        let column = Arrays::new(x(), Tensor::full([3], 0.5f32)).unwrap();
+        regression(1, loss).fit(&column, quiet()).unwrap();
+    }
+    let error = |metric: &str, y: Tensor| {
+        let compile = Compile::named("sgd", "sparse_categorical_crossentropy").unwrap();
+        let mut trainer =
+            classifier(3).compile(compile.metrics_named(&[metric]).unwrap()).unwrap();
+        trainer.fit(&Arrays::new(x(), y).unwrap(), quiet()).map(drop)
+    };
+    let labels = || Tensor::from([0i64, 2, 1]);
+    check(
+        error("categorical_accuracy", labels()),
+        "metric CategoricalAccuracy: cannot take these shapes
+  expected: one-hot truths of the predictions' shape (batch, 3)
+       got: (batch,)
+      help: for labels that are integers use SparseCategoricalAccuracy",
+    );
+    check(
+        error("mae", labels()),
+        "metric MeanAbsoluteError: cannot take these targets
+  expected: targets of the prediction's shape (batch, 3)
+       got: (batch,)
+      help: give the last layer as many units as a target has numbers",
+    );
+    check(
+        error("binary_accuracy", labels()),
+        "metric BinaryAccuracy: cannot take these shapes
+  expected: truths of the predictions' shape (batch, 3)
+       got: (batch,)",
+    );
+    error("accuracy", labels()).unwrap();
+}
+
+#[test]
+fn labels_that_are_no_whole_numbers_are_named() {
+    let x = || Tensor::random_uniform([3, 4], 0.0..1.0, 1);
+    for wrong in [1.5f32, f32::NAN, -0.5] {
+        let data = Arrays::new(x(), Tensor::from([0.0, wrong, 2.0])).unwrap();
+        refuses(
+            &mut compile(&classifier(3)),
+            &data,
+            quiet(),
+            "a target is not one of the classes
+  expected: 0 <= label < 3
+       got: a number that is not whole
+      help: number the classes from 0, and give the last layer one unit for each",
+        );
+    }
+    let whole = Arrays::new(x(), Tensor::from([0.0f32, 1.0, 2.0])).unwrap();
+    let same = data(x(), &[0, 1, 2]);
+    let loss = |data: &Arrays| compile(&classifier(3)).evaluate(data).unwrap().loss();
+    assert_eq!(loss(&whole).to_bits(), loss(&same).to_bits());
+    let infinite = Arrays::new(x(), Tensor::from([0.0, f32::INFINITY, 1.0])).unwrap();
+    assert!(compile(&classifier(3)).fit(&infinite, quiet()).is_err());
 }

@@ -327,7 +327,21 @@ impl AnyLoss {
 }
 
 /// The truth as floating point of the prediction's type.
+///
+/// # Errors
+///
+/// If it has another shape than the prediction: to repeat either is what nobody means. A number
+/// without axes is that of all.
 pub(crate) fn as_float(y_true: &Var, y_pred: &Var) -> Result<Var> {
+    let is_number = y_true.rank() == 0 || y_pred.rank() == 0;
+    if !is_number && !y_true.shape().may_equal(y_pred.shape()) {
+        return Err(Error::invalid(
+            "cannot take these targets",
+            format_args!("targets of the prediction's shape {}", y_pred.shape()),
+        )
+        .got(y_true.shape())
+        .help("give the last layer as many units as a target has numbers"));
+    }
     let dtype = if y_pred.dtype().is_float() { y_pred.dtype() } else { DType::F32 };
     Ok(y_true.cast(dtype)?)
 }

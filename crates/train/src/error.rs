@@ -72,7 +72,7 @@ pub enum Error {
     },
     /// A target is not one of the classes.
     Label {
-        /// The target.
+        /// The target; [`i64::MIN`] if it is NaN or no whole number.
         label: i64,
         /// The number of classes.
         classes: usize,
@@ -206,8 +206,14 @@ impl fmt::Display for Error {
             Self::Label { label, classes } => write!(
                 f,
                 "a target is not one of the classes\n  expected: 0 <= label < {classes}\n       \
-                 got: {label}\n      help: number the classes from 0, and give the last layer \
-                 one unit for each"
+                 got: {}\n      help: number the classes from 0, and give the last layer \
+                 one unit for each",
+                // What the losses make of such labels.
+                if *label == i64::MIN {
+                    "a number that is not whole".to_owned()
+                } else {
+                    label.to_string()
+                }
             ),
         }
     }

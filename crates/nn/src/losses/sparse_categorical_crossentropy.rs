@@ -1,7 +1,7 @@
 //! The cross-entropy of classes given as integers.
 
 use deckle_autograd::Var;
-use deckle_tensor::{DType, keep, resolve_axis};
+use deckle_tensor::{DType, Tensor, keep, resolve_axis};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -106,6 +106,12 @@ impl SparseCategoricalCrossentropy {
     fn labels(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
         let help = "for one-hot targets use CategoricalCrossentropy";
         let labels = labels(self.class_name(), help, y_true, y_pred)?;
+        if labels.dtype().is_float() {
+            // NaN is not equal to itself. What is no whole number is made no class.
+            let is_whole = labels.equal(&labels.floor()?)?;
+            let none = Var::constant(&Tensor::scalar(i64::MIN));
+            return Ok(is_whole.select(&labels.cast(DType::I64)?, &none)?);
+        }
         // A label to ignore may not fit into a smaller type.
         let fits = labels.dtype().is_integer() && self.ignore_class.is_none();
         Ok(if fits { labels } else { labels.cast(DType::I64)? })

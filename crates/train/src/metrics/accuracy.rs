@@ -38,7 +38,7 @@ impl Metric for Accuracy {
     }
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
-        let (t, p) = align(y_true, y_pred)?;
+        let (t, p) = aligned("Accuracy", y_true, y_pred)?;
         Ok(t.cast(p.dtype())?.equal(&p)?.cast(DType::F32)?)
     }
 }
@@ -74,7 +74,7 @@ impl Metric for BinaryAccuracy {
     }
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
-        let (t, p) = align(y_true, y_pred)?;
+        let (t, p) = aligned("BinaryAccuracy", y_true, y_pred)?;
         let predicted =
             p.greater(&Var::scalar(p.dtype(), self.threshold))?.cast(DType::F32)?;
         Ok(t.cast(DType::F32)?.equal(&predicted)?.cast(DType::F32)?)
@@ -110,6 +110,7 @@ impl Metric for CategoricalAccuracy {
     }
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
+        check_one_hot("CategoricalAccuracy", y_true, y_pred)?;
         Ok(y_true.argmax(-1)?.equal(&y_pred.argmax(-1)?)?.cast(DType::F32)?)
     }
 }
@@ -144,6 +145,7 @@ impl Metric for SparseCategoricalAccuracy {
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
         let labels = labels(y_true, y_pred)?.cast(DType::I64)?;
+        check_labels("SparseCategoricalAccuracy", &labels, y_pred)?;
         Ok(labels.equal(&y_pred.argmax(-1)?)?.cast(DType::F32)?)
     }
 }
@@ -188,7 +190,9 @@ impl Metric for TopKCategoricalAccuracy {
     }
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
-        in_top_k("TopKCategoricalAccuracy", &y_true.argmax(-1)?, y_pred, self.k)
+        let class = "TopKCategoricalAccuracy";
+        check_one_hot(class, y_true, y_pred)?;
+        in_top_k(class, &y_true.argmax(-1)?, y_pred, self.k)
     }
 }
 
@@ -257,6 +261,26 @@ fn check_k(class: &str, k: usize) -> Result<()> {
         return Ok(());
     }
     Err(no_sense(class, "k", "1 or more").got(k))
+}
+
+/// Truth and predictions of one shape; either may lack a last axis of 1.
+fn aligned(class: &str, y_true: &Var, y_pred: &Var) -> Result<(Var, Var)> {
+    let (t, p) = align(y_true, y_pred)?;
+    if t.shape().may_equal(p.shape()) {
+        return Ok((t, p));
+    }
+    let expected = format_args!("truths of the predictions' shape {}", y_pred.shape());
+    Err(wrong_shapes(class, expected).got(y_true.shape()))
+}
+
+fn check_one_hot(class: &str, y_true: &Var, y_pred: &Var) -> Result<()> {
+    if y_true.shape().may_equal(y_pred.shape()) {
+        return Ok(());
+    }
+    let expected =
+        format_args!("one-hot truths of the predictions' shape {}", y_pred.shape());
+    let help = format_args!("for labels that are integers use Sparse{class}");
+    Err(wrong_shapes(class, expected).got(y_true.shape()).help(help))
 }
 
 /// Labels without a last axis of 1, if they have it.
