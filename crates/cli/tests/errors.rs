@@ -156,7 +156,8 @@ fn names_that_do_not_exist_are_corrected() {
         (
             "--loss",
             "densee=mse",
-            "unknown output `densee`\n      help: did you mean `dense_1`?",
+            "unknown output `densee`\n  expected: the name of an output's layer: `dense_1`\n      \
+             help: did you mean `dense_1`?",
         ),
     ] {
         fails(&folder, &["fit", &model, "--data", &data, option, name], text);

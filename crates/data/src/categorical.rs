@@ -2,7 +2,7 @@
 
 use deckle_tensor::{DType, Tensor};
 
-use crate::{Error, Result, sequences::zeros};
+use crate::{Error, Result, error::at_least_one, sequences::zeros};
 
 /// Turns class numbers into one-hot rows: 1 at the class, 0 elsewhere.
 ///
@@ -14,7 +14,7 @@ use crate::{Error, Result, sequences::zeros};
 ///
 /// # Errors
 ///
-/// If a label is negative, not below `num_classes` or not a whole number; if there is no label
+/// If `num_classes` is 0; a label is negative, not below `num_classes` or not a whole number; if there is no label
 /// and no `num_classes`.
 ///
 /// # Examples
@@ -45,7 +45,7 @@ pub fn to_categorical(
         None => 0,
     };
     let num_classes = match num_classes.into() {
-        Some(num_classes) => num_classes,
+        Some(num_classes) => at_least_one("to_categorical", "num_classes", num_classes)?,
         None if classes.is_empty() => {
             return Err(Error::invalid("to_categorical", "at least one label")
                 .got("none")

@@ -1,7 +1,7 @@
 //! Bad input meets an error that says where, what was expected, what came, and what to do.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use deckle::prelude::*;
+use deckle::{data::Batch, prelude::*};
 
 fn classifier(classes: usize) -> Model {
     Sequential::new([4]).add(Dense::new(classes).activation(Softmax)).build().unwrap()
@@ -242,4 +242,124 @@ fn labels_that_are_no_whole_numbers_are_named() {
     assert_eq!(loss(&whole).to_bits(), loss(&same).to_bits());
     let infinite = Arrays::new(x(), Tensor::from([0.0, f32::INFINITY, 1.0])).unwrap();
     assert!(compile(&classifier(3)).fit(&infinite, quiet()).is_err());
+}
+
+#[test]
+fn settings_of_fit_that_make_no_sense_are_named() {
+    let x = || Tensor::random_uniform([3, 4], 0.0..1.0, 1);
+    let data = data(x(), &[0, 1, 2]);
+    let mut trainer = compile(&classifier(3));
+    for (fit, expected) in [
+        (quiet().epochs(0), "epochs\n  expected: 1 or more\n       got: 0"),
+        (
+            quiet().initial_epoch(4).epochs(3),
+            "initial_epoch\n  expected: at most 3, as training ends before that epoch\n       \
+             got: 4\n      help: epochs is where training ends, not how many epochs follow",
+        ),
+        (
+            quiet().validation_data(&data).validation_freq([1, 0]),
+            "validation_freq\n  expected: epochs counted from 1\n       got: [1, 0]",
+        ),
+        (
+            quiet().class_weight(&[(0, 1.0), (3, 2.0)]),
+            "class weights\n  expected: classes from 0 to 2\n       got: class 3",
+        ),
+        (
+            quiet().callback(EarlyStopping::new().monitor("loss").min_delta(f64::NAN)),
+            "callback `EarlyStopping`: min_delta\n  expected: a finite number\n       got: NaN",
+        ),
+        (
+            quiet().callback(LearningRateScheduler::new(|_, _| -1.0)),
+            "callback `LearningRateScheduler`: RMSprop: cannot use this `learning_rate`\n  \
+             expected: a finite number of at least 0\n       got: -1",
+        ),
+    ] {
+        refuses(&mut trainer, &data, fit, expected);
+    }
+    let done = quiet().initial_epoch(3).epochs(3);
+    assert!(trainer.fit(&data, done).unwrap().epochs().is_empty());
+    check(
+        trainer.evaluate_with(&data, Evaluate::new().steps(0)),
+        "steps\n  expected: 1 or more\n       got: 0",
+    );
+    let sum = |weight| {
+        let compile = Compile::named("sgd", "mse").unwrap().loss_weight("dense", weight);
+        regression(1, "mse").model().compile(compile).map(drop)
+    };
+    check(
+        sum(f64::NAN),
+        "loss_weight\n  expected: a finite number\n       got: NaN for output `dense`",
+    );
+    sum(0.5).unwrap();
+    check(
+        classifier(3)
+            .compile(Compile::named("sgd", "mse").unwrap().loss_weight("out", 0.5))
+            .map(drop),
+        "unknown output `out`\n  expected: the name of an output's layer: `dense`",
+    );
+}
+
+#[test]
+fn batches_whose_tensors_do_not_belong_together_are_named() {
+    let mut trainer = compile(&classifier(3));
+    let x = |len: usize| Tensor::zeros(DType::F32, [len, 4]);
+    let labels = |len: usize| Tensor::zeros(DType::I64, [len]);
+    let mut batch = Batch::new();
+    for (inputs, targets, given, expected) in [
+        (
+            x(2),
+            labels(3),
+            None,
+            "data set: arrays disagree in their number of examples
+  expected: 2 examples, as in `input 0`
+       got: 3 examples in `target 0`
+      help: the first axis of every array counts the examples",
+        ),
+        (
+            x(2),
+            labels(2),
+            Some(Tensor::full([5], 1.0f32)),
+            "data set: arrays disagree in their number of examples
+  expected: 2 examples, as in `input 0`
+       got: 5 examples in `weights of 0`
+      help: the first axis of every array counts the examples",
+        ),
+        (
+            x(0),
+            labels(0),
+            None,
+            "a batch is empty\n  expected: one example or more\n       got: none",
+        ),
+        (
+            x(2),
+            Tensor::scalar(1i64),
+            None,
+            "a batch's tensors hold examples\n  expected: a first axis that counts them\n       \
+             got: target 0 of shape ()",
+        ),
+    ] {
+        (batch.inputs, batch.targets) = (vec![inputs], vec![targets]);
+        batch.weights = given.into_iter().collect();
+        let before = weights(&trainer);
+        check(trainer.train_on_batch(&batch), expected);
+        check(trainer.test_on_batch(&batch), expected);
+        let after = weights(&trainer);
+        assert!(before.iter().zip(&after).all(|(a, b)| a.bits_equal(b)), "{expected}");
+    }
+}
+
+#[test]
+fn a_folder_is_not_loaded() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("saved_model");
+    std::fs::create_dir(&path).unwrap();
+    check(
+        deckle::train::load(&path).map(drop),
+        &format!(
+            "{}: cannot be read\n  expected: a file that ends in .keras, .h5, .weights.h5 or \
+             .safetensors\n       got: a folder\n      help: Keras writes a file: \
+             model.save(\"model.keras\")",
+            path.display()
+        ),
+    );
 }

@@ -309,10 +309,10 @@ impl OptimizerState {
     ///
     /// # Errors
     ///
-    /// If it follows a schedule, or the new one is not finite.
+    /// If it follows a schedule, or the new one is negative or not finite.
     pub fn set_learning_rate(&self, learning_rate: f64) -> Result<()> {
         match (&self.learning_rate, &self.common().learning_rate) {
-            (Some(variable), _) if learning_rate.is_finite() => {
+            (Some(variable), _) if learning_rate.is_finite() && learning_rate >= 0.0 => {
                 Ok(variable.set(&Tensor::scalar(learning_rate).cast(DType::F32))?)
             }
             (None, LearningRate::Schedule(schedule)) => {
@@ -321,7 +321,7 @@ impl OptimizerState {
             _ => Err(Error::Setting {
                 class: self.optimizer.class_name().to_owned(),
                 setting: "learning_rate",
-                expected: "a finite number",
+                expected: "a finite number of at least 0",
                 got: learning_rate.to_string(),
             }),
         }

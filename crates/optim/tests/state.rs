@@ -194,10 +194,13 @@ fn the_learning_rate_can_be_set_between_steps() {
     assert_eq!(values(&w), [0.375]);
     assert_eq!(state.learning_rate().unwrap(), 0.25);
     assert_eq!(state.to_keras().unwrap()["config"]["learning_rate"], 0.25);
-    check_error(
-        state.set_learning_rate(f64::INFINITY),
-        "SGD: cannot use this `learning_rate`\n  expected: a finite number\n       got: inf",
-    );
+    for wrong in [f64::INFINITY, f64::NAN, -0.1] {
+        let text = format!(
+            "SGD: cannot use this `learning_rate`\n  expected: a finite number of at least 0\n       \
+             got: {wrong}"
+        );
+        check_error(state.set_learning_rate(wrong), &text);
+    }
     assert_eq!(state.learning_rate().unwrap(), 0.25);
 }
 

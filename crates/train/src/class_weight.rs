@@ -1,7 +1,7 @@
 //! How much the classes count in the loss: [`ClassWeights`].
 
 use deckle_data::Batch;
-use deckle_tensor::{DType, Tensor};
+use deckle_tensor::{DType, Dim, Shape, Tensor};
 
 use crate::{Error, Result};
 
@@ -15,19 +15,27 @@ pub(crate) struct ClassWeights<'a> {
 }
 
 impl<'a> ClassWeights<'a> {
-    /// For a model with that many outputs.
-    pub(crate) fn new(weights: &'a [(i64, f64)], outputs: usize) -> Result<Self> {
-        let error = |got: &dyn std::fmt::Display| {
-            Error::invalid("class weights", "a model with one output").got(got)
-        };
-        if outputs != 1 {
-            return Err(error(&format_args!("{outputs} outputs"))
+    /// For a model with outputs of these shapes.
+    pub(crate) fn new(weights: &'a [(i64, f64)], outputs: &[&Shape]) -> Result<Self> {
+        let [output] = outputs else {
+            return Err(Error::invalid("class weights", "a model with one output")
+                .got(format_args!("{} outputs", outputs.len()))
                 .help("give weights to the examples: Arrays::sample_weight"));
-        }
+        };
+        // One number stands for two classes, whatever they are called.
+        let classes = output.dims().last().and_then(Dim::known).filter(|len| *len > 1);
         for (i, (class, weight)) in weights.iter().enumerate() {
             if !weight.is_finite() || *weight < 0.0 {
                 return Err(Error::invalid("class weights", "numbers from 0 on")
                     .got(format_args!("{weight} for class {class}")));
+            }
+            let is_class = |classes| usize::try_from(*class).is_ok_and(|at| at < classes);
+            if let Some(classes) = classes.filter(|classes| !is_class(*classes)) {
+                return Err(Error::invalid(
+                    "class weights",
+                    format_args!("classes from 0 to {}", classes - 1),
+                )
+                .got(format_args!("class {class}")));
             }
             if weights[..i].iter().any(|(known, _)| known == class) {
                 return Err(Error::invalid("class weights", "every class once")
@@ -134,6 +142,11 @@ mod tests {
 
     use super::*;
 
+    /// The shape of predictions of that many classes.
+    fn classes(count: usize) -> Shape {
+        Shape::from(&[5, count][..])
+    }
+
     fn weights_of(target: Tensor, given: Option<&Tensor>) -> Result<Vec<f32>> {
         let x = Tensor::zeros(DType::F32, [target.shape()[0], 2]);
         let mut data = Arrays::new(x, target)?;
@@ -142,7 +155,7 @@ mod tests {
         }
         let mut batch = Batch::new();
         data.read_batch(&(0..data.len()).collect::<Vec<_>>(), &mut batch)?;
-        let mut weights = ClassWeights::new(&[(0, 0.5), (2, 3.0)], 1)?;
+        let mut weights = ClassWeights::new(&[(0, 0.5), (2, 3.0)], &[&classes(3)])?;
         assert_eq!(weights.apply(&mut batch)?, given.is_none());
         Ok(batch.weights[0].to_vec()?)
     }
@@ -166,9 +179,20 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_an_error() {
-        let text = |weights, outputs| {
-            ClassWeights::new(weights, outputs).unwrap_err().to_string()
+        let four = classes(4);
+        let text = |weights: &[(i64, f64)], outputs: usize| {
+            let outputs = vec![&four; outputs];
+            ClassWeights::new(weights, &outputs).unwrap_err().to_string()
         };
+        for class in [4, -1] {
+            assert_eq!(
+                text(&[(0, 1.0), (class, 1.0)], 1),
+                format!(
+                    "class weights\n  expected: classes from 0 to 3\n       got: class {class}"
+                )
+            );
+        }
+        assert!(ClassWeights::new(&[(-1, 1.0), (1, 2.0)], &[&classes(1)]).is_ok());
         assert_eq!(
             text(&[(0, 1.0)], 2),
             "class weights\n  expected: a model with one output\n       got: 2 outputs\n      \

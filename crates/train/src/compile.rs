@@ -219,8 +219,16 @@ impl Compile {
             if outputs.iter().any(|output| output == name) {
                 return Ok(());
             }
+            let names: Vec<_> = outputs.iter().map(|name| format!("`{name}`")).collect();
             let known: Vec<_> = outputs.iter().map(String::as_str).collect();
-            Err(deckle_nn::Error::unknown("output", name, &known).into())
+            let error = Error::invalid(
+                format_args!("unknown output `{name}`"),
+                format_args!("the name of an output's layer: {}", names.join(", ")),
+            );
+            Err(match deckle_nn::did_you_mean(name, &known) {
+                Some(known) => error.help(format_args!("did you mean `{known}`?")),
+                None => error,
+            })
         };
         let losses = match &self.losses {
             Losses::Named(losses) => losses.iter().map(|(name, _)| name).collect(),
@@ -230,6 +238,12 @@ impl Compile {
         let weights = self.loss_weights.iter().map(|(name, _)| name);
         for name in losses.into_iter().chain(metrics).chain(weights) {
             named(name)?;
+        }
+        if let Some((name, weight)) =
+            self.loss_weights.iter().find(|(_, w)| !w.is_finite())
+        {
+            return Err(Error::invalid("loss_weight", "a finite number")
+                .got(format_args!("{weight} for output `{name}`")));
         }
         let plans = outputs.iter().map(|output| {
             let loss = match &self.losses {

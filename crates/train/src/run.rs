@@ -197,9 +197,9 @@ impl Trainer {
     ) -> Result<Feeds<'a>> {
         let class = || {
             let weights = fit.class_weight;
-            weights
-                .map(|weights| ClassWeights::new(weights, self.plans().len()))
-                .transpose()
+            let outputs: Vec<_> =
+                self.model().outputs().map(|(_, shape)| shape).collect();
+            weights.map(|weights| ClassWeights::new(weights, &outputs)).transpose()
         };
         let shuffled = fit.shuffle.then_some(seed);
         let device = self.model().group().device();
@@ -416,6 +416,7 @@ impl Trainer {
         data: impl Into<Source<'a>>,
         evaluate: Evaluate<'a>,
     ) -> Result<Logs> {
+        check_count("steps", evaluate.steps)?;
         let device = self.model().group().device();
         let mut feed = Feed::all(data.into(), evaluate.batch_size)?.on(&device);
         let mut callbacks = Callbacks(evaluate.callbacks);
@@ -477,19 +478,37 @@ impl Trainer {
 /// Fails where a setting makes no sense.
 fn check(fit: &Fit<'_>) -> Result<()> {
     let counts = [
+        ("epochs", Some(fit.epochs)),
         ("steps_per_epoch", fit.steps_per_epoch),
         ("validation_steps", fit.validation_steps),
         ("validation_batch_size", fit.validation_batch_size),
     ];
     for (setting, value) in counts {
-        if value == Some(0) {
-            return Err(Error::invalid(setting, "1 or more").got(0));
-        }
+        check_count(setting, value)?;
     }
-    match fit.validation_freq {
-        ValidationFreq::Every(0) => {
-            Err(Error::invalid("validation_freq", "1 or more").got(0))
+    match &fit.validation_freq {
+        ValidationFreq::Every(freq) => check_count("validation_freq", Some(*freq))?,
+        ValidationFreq::Epochs(epochs) if epochs.contains(&0) => {
+            return Err(Error::invalid("validation_freq", "epochs counted from 1")
+                .got(format_args!("{epochs:?}")));
         }
+        ValidationFreq::Epochs(_) => {}
+    }
+    if fit.initial_epoch > fit.epochs {
+        return Err(Error::invalid(
+            "initial_epoch",
+            format_args!("at most {}, as training ends before that epoch", fit.epochs),
+        )
+        .got(fit.initial_epoch)
+        .help("epochs is where training ends, not how many epochs follow"));
+    }
+    Ok(())
+}
+
+/// Fails where there is nothing to count.
+fn check_count(setting: &str, value: Option<usize>) -> Result<()> {
+    match value {
+        Some(0) => Err(Error::invalid(setting, "1 or more").got(0)),
         _ => Ok(()),
     }
 }

@@ -132,6 +132,14 @@ enum Content {
 
 impl Content {
     fn read(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Err(Error::invalid(
+                format_args!("{}: cannot be read", path.display()),
+                "a file that ends in .keras, .h5, .weights.h5 or .safetensors",
+            )
+            .got("a folder")
+            .help("Keras writes a file: model.save(\"model.keras\")"));
+        }
         let mut start = [0; 8];
         let read = File::open(path).and_then(|mut file| file.read(&mut start));
         match &start[..read.unwrap_or(0)] {

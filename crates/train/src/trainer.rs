@@ -251,6 +251,7 @@ impl Trainer {
         if let Some(at) = found {
             return Ok(at);
         }
+        check_counts(batch)?;
         check_batch(&self.model, batch.inputs.iter())?;
         let kind = match self.kinds.iter().position(|kind| kind.fits(mode, batch)) {
             Some(kind) => kind,
@@ -418,5 +419,44 @@ impl Trainer {
             .collect();
         let sum = crc32fast::hash(losses.join("\n").as_bytes());
         format!("{} with settings {sum:08x}", self.names().join(", "))
+    }
+}
+
+/// Checks that all tensors of a batch hold as many examples, one or more.
+fn check_counts(batch: &Batch) -> Result<()> {
+    let kinds = [
+        ("input", &batch.inputs),
+        ("target", &batch.targets),
+        ("weights of", &batch.weights),
+    ];
+    let all = kinds.iter().flat_map(|(kind, tensors)| {
+        let named = move |(at, tensor)| (format!("{kind} {at}"), tensor);
+        tensors.iter().enumerate().map(named)
+    });
+    let mut first = None;
+    for (name, tensor) in all {
+        let Some(&count) = tensor.shape().first() else {
+            return Err(Error::invalid(
+                "a batch's tensors hold examples",
+                "a first axis that counts them",
+            )
+            .got(format_args!("{name} of shape ()")));
+        };
+        let (known, expected) = first.get_or_insert((name.clone(), count));
+        if count != *expected {
+            return Err(deckle_data::Error::Counts {
+                first: known.clone(),
+                expected: *expected,
+                other: name,
+                got: count,
+            }
+            .into());
+        }
+    }
+    match first {
+        Some((_, 0)) => {
+            Err(Error::invalid("a batch is empty", "one example or more").got("none"))
+        }
+        _ => Ok(()),
     }
 }

@@ -99,6 +99,11 @@ impl Monitor {
 
     /// Finds out when the value is better; fails if there is no such value.
     pub(crate) fn resolve(&mut self, context: &Context<'_>) -> Result<()> {
+        if !self.min_delta.is_finite() {
+            return Err(
+                Error::invalid("min_delta", "a finite number").got(self.min_delta)
+            );
+        }
         let (name, names) = (&self.name, context.names());
         if !names.contains(name) {
             let known: Vec<_> = names.iter().map(|known| format!("`{known}`")).collect();
