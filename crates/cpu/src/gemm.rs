@@ -19,6 +19,7 @@ pub(crate) use columns::Spreading;
 pub use kernel::GemmFloat;
 pub(crate) use kernel::Kernels;
 pub(crate) use non_zeros::{Lists, Matrix, NonZeros};
+pub(crate) use pack::Turn;
 pub(crate) use sums::{Stretch, Sums};
 
 use crate::{Simd, Threads, simd::Float, threads::Disjoint};

@@ -61,6 +61,7 @@ pub struct Kernels<T: 'static> {
     /// By rows - 1, with a column of A for some of C.
     pub(super) spread: &'static [SpreadSum<T>],
     pub(super) pack: pack::Pack<T>,
+    pub(super) turn: pack::Turned<T>,
     pub(super) row_sums: row::Sums<T>,
     pub(super) row_dots: row::Dots<T>,
 }
@@ -134,7 +135,7 @@ unsafe fn store<V: Lanes>(sum: V, c: *mut V::Number, len: usize, accumulate: boo
 
 macro_rules! kernels {
     (
-        $name:ident: $number:ty, $vector:ty, $half:ty, $pack:ident, rows $rows:literal
+        $name:ident: $number:ty, $vector:ty, $half:ty, $pack:ident, $turn:ident, rows $rows:literal
             [$($m:literal)*], sums [$($sum:literal)*],
         columns [$($row:literal)*], $(#[$feature:meta])?
     ) => {
@@ -183,6 +184,12 @@ macro_rules! kernels {
             }
 
             $(#[$feature])?
+            unsafe fn turn(turn: pack::Turn<$number>) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { pack::$turn(turn) }
+            }
+
+            $(#[$feature])?
             unsafe fn row_sums(o: row::Row<$number>) {
                 // SAFETY: the caller's promises are the same.
                 unsafe { row::sums::<$vector>(o) }
@@ -221,6 +228,7 @@ macro_rules! kernels {
                 spread_is_fast: <$vector as Spread>::FAST,
                 spread: &[$(spread::<$row>),*],
                 pack,
+                turn,
                 row_sums,
                 row_dots,
             };
@@ -230,39 +238,39 @@ macro_rules! kernels {
 
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx512_f32: f32, std::arch::x86_64::__m512, std::arch::x86_64::__m256, wide_f32,
+    avx512_f32: f32, std::arch::x86_64::__m512, std::arch::x86_64::__m256, wide_f32, wide_turn_f32,
     rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8],
     columns [1 2 3 4 5 6 7 8 9],
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx512_f64: f64, std::arch::x86_64::__m512d, std::arch::x86_64::__m256d, wide_f64,
+    avx512_f64: f64, std::arch::x86_64::__m512d, std::arch::x86_64::__m256d, wide_f64, wide_turn_f64,
     rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8],
     columns [1 2 3 4 5 6 7 8 9],
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx2_f32: f32, std::arch::x86_64::__m256, std::arch::x86_64::__m128, wide_f32,
+    avx2_f32: f32, std::arch::x86_64::__m256, std::arch::x86_64::__m128, wide_f32, wide_turn_f32,
     rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6],
     columns [1 2 3 4 5 6],
     #[target_feature(enable = "avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx2_f64: f64, std::arch::x86_64::__m256d, std::arch::x86_64::__m128d, wide_f64,
+    avx2_f64: f64, std::arch::x86_64::__m256d, std::arch::x86_64::__m128d, wide_f64, wide_turn_f64,
     rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6],
     columns [1 2 3 4 5 6],
     #[target_feature(enable = "avx2,fma")]
 );
 kernels!(
-    portable_f32: f32, Plain<f32, 4>, Plain<f32, 2>, plain, rows 4 [1 2 3 4], sums [1 2 3 4],
-    columns [1 2 3 4],
+    portable_f32: f32, Plain<f32, 4>, Plain<f32, 2>, plain, plain_turn_f32,
+    rows 4 [1 2 3 4], sums [1 2 3 4], columns [1 2 3 4],
 );
 kernels!(
-    portable_f64: f64, Plain<f64, 2>, Plain<f64, 1>, plain, rows 4 [1 2 3 4], sums [1 2 3 4],
-    columns [1 2 3 4],
+    portable_f64: f64, Plain<f64, 2>, Plain<f64, 1>, plain, plain_turn_f64,
+    rows 4 [1 2 3 4], sums [1 2 3 4], columns [1 2 3 4],
 );
 
 /// The number types that have kernels.

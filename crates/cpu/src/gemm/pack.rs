@@ -1,7 +1,7 @@
 //! Copies of operands in the order in which the innermost loops read them.
 #![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
-use super::lanes::Lanes;
+use super::{kernel::Kernels, lanes::Lanes};
 
 /// A panel of an operand: `len` rows of A or columns of B, all steps of the sum.
 #[derive(Clone, Copy)]
@@ -158,6 +158,63 @@ unsafe fn fill<V: Lanes>(panel: Panel<V::Number>) {
     }
 }
 
+/// A matrix, and where its columns are to be rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn<T> {
+    pub(crate) from: *const T,
+    /// From one row to the next.
+    pub(crate) row: usize,
+    pub(crate) to: *mut T,
+    /// From one row of the result to the next.
+    pub(crate) to_row: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+}
+
+/// Transposes a matrix.
+///
+/// # Safety
+///
+/// The instruction set of the table's entry is there, and the pointers are valid for what the
+/// turn describes.
+pub(super) type Turned<T> = unsafe fn(Turn<T>);
+
+#[inline(always)]
+unsafe fn turned<T, Big: Block<T>, Small: Block<T>>(turn: Turn<T>) {
+    let least = turn.rows.min(turn.columns);
+    // SAFETY: the callers' promise is the same.
+    unsafe {
+        if least >= Big::LEN {
+            squares::<T, Big>(turn);
+        } else if least >= Small::LEN {
+            squares::<T, Small>(turn);
+        } else {
+            for p in 0..turn.columns {
+                for i in 0..turn.rows {
+                    let element = turn.from.add(i * turn.row + p).read();
+                    turn.to.add(p * turn.to_row + i).write(element);
+                }
+            }
+        }
+    }
+}
+
+/// Square by square, whole rows of the result one after the other.
+#[inline(always)]
+unsafe fn squares<T, B: Block<T>>(turn: Turn<T>) {
+    let Turn { from, row, to, to_row, rows, columns } = turn;
+    for p in (0..columns).step_by(B::LEN) {
+        for i in (0..rows).step_by(B::LEN) {
+            // The last squares overlap those before rather than end outside.
+            let (p, i) = (p.min(columns - B::LEN), i.min(rows - B::LEN));
+            // SAFETY: the square lies within both matrices.
+            unsafe {
+                B::transpose(from.add(i * row + p), row, to.add(p * to_row + i), to_row);
+            }
+        }
+    }
+}
+
 /// A square of four, left to the compiler.
 struct PlainBlock;
 
@@ -198,6 +255,26 @@ pub(super) unsafe fn wide_f32<V: Lanes<Number = f32>>(panel: Panel<f32>) {
 pub(super) unsafe fn wide_f64<V: Lanes<Number = f64>>(panel: Panel<f64>) {
     // SAFETY: the caller's promise is the same.
     unsafe { pack::<V, x86::Four, x86::Four>(panel) }
+}
+
+macro_rules! turns {
+    ($($(#[$attribute:meta])? $name:ident: $number:ty, $big:ty, $small:ty;)*) => {$(
+        $(#[$attribute])?
+        #[inline(always)]
+        pub(super) unsafe fn $name(turn: Turn<$number>) {
+            // SAFETY: the caller's promise is the same.
+            unsafe { turned::<$number, $big, $small>(turn) }
+        }
+    )*};
+}
+
+turns! {
+    plain_turn_f32: f32, PlainBlock, PlainBlock;
+    plain_turn_f64: f64, PlainBlock, PlainBlock;
+    #[cfg(target_arch = "x86_64")]
+    wide_turn_f32: f32, x86::Eight, x86::Four;
+    #[cfg(target_arch = "x86_64")]
+    wide_turn_f64: f64, x86::Four, x86::Four;
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -291,5 +368,17 @@ mod x86 {
                 }
             }
         }
+    }
+}
+
+impl<T> Kernels<T> {
+    /// Transposes a matrix.
+    ///
+    /// # Safety
+    ///
+    /// The matrix can be read, and its transpose can be written; they have no element in common.
+    pub(crate) unsafe fn transpose(&self, turn: Turn<T>) {
+        // SAFETY: the caller's promise; the table's instruction set is there.
+        unsafe { (self.turn)(turn) }
     }
 }

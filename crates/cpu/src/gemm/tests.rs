@@ -1,6 +1,7 @@
 //! Matrix products against naive loops.
 
 use super::*;
+use crate::gemm::Turn;
 
 /// Numbers in [-1, 1) that depend on the position alone.
 fn numbers<T: Float>(len: usize, seed: u64) -> Vec<T> {
@@ -220,4 +221,48 @@ fn slices_that_are_too_short_are_refused() {
         &mut scratch,
         None,
     );
+}
+
+/// Every element of a matrix at its place in the transpose, and nothing else written.
+fn check_transpose<T: Float>(
+    simd: Simd,
+    from_bits: impl Fn(u32) -> T,
+    bits: impl Fn(T) -> u64,
+) {
+    let lens = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33];
+    for rows in lens {
+        for columns in lens {
+            let (row, to_row) = (columns + 3, rows + 2);
+            let at = |i: usize| from_bits(0x7fc0_0000 | u32::try_from(i).unwrap());
+            let from: Vec<T> = (0..rows * row).map(at).collect();
+            let untouched = from_bits(0);
+            let mut to = vec![untouched; columns * to_row];
+            // SAFETY: both matrices lie within their vectors.
+            unsafe {
+                T::kernels(simd).transpose(Turn {
+                    from: from.as_ptr(),
+                    row,
+                    to: to.as_mut_ptr(),
+                    to_row,
+                    rows,
+                    columns,
+                });
+            }
+            for (place, element) in to.iter().enumerate() {
+                let (p, i) = (place / to_row, place % to_row);
+                let expected = if i < rows { from[i * row + p] } else { untouched };
+                // Each is NaN, with bits of its own.
+                assert_eq!(bits(*element), bits(expected), "{simd:?} {rows} {columns}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_transpose_keeps_every_bit() {
+    for simd in Simd::available() {
+        check_transpose(simd, f32::from_bits, |x| x.to_bits().into());
+        let twice = |bits: u32| f64::from_bits(u64::from(bits) << 32 | u64::from(bits));
+        check_transpose(simd, twice, f64::to_bits);
+    }
 }
