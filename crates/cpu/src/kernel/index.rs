@@ -138,9 +138,6 @@ pub(crate) fn gather(
     }))
 }
 
-/// The parts of the rows of one output; each looks at all indices. A power of two.
-const PARTS: usize = 8;
-
 /// Elements that one task reads.
 const TOGETHER: usize = 4096;
 
@@ -208,9 +205,11 @@ pub(crate) fn scatter_add(
         if out.is_empty() {
             return Ok(());
         }
-        // Each task adds to rows of its own, in the order of the indices. Its rows lie apart:
-        // small indices are often the frequent ones.
-        let parts = if outer >= PARTS { 1 } else { PARTS };
+        // Each task adds to rows of its own, in the order of the indices, so that all numbers of
+        // parts give the same bits; and looks at all indices, so that there are as few as do. Its
+        // rows lie apart: small indices are often the frequent ones.
+        let threads = context.threads.count();
+        let parts = if outer >= threads { 1 } else { threads.next_power_of_two() };
         let out = Disjoint::new(out);
         context.threads.run(outer * parts, &|task| {
             let (outer, part) = (task / parts, task % parts);
