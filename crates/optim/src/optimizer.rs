@@ -244,9 +244,9 @@ pub(crate) fn decay(class: &str, setting: &'static str, value: f64) -> Result<()
     ensure(class, setting, "a number from 0 to below 1", value, fine)
 }
 
-/// Complains about a number that may only be 0 or larger.
+/// Complains about a number that may only be 0 or larger, and has to be one of `F32`.
 pub(crate) fn not_negative(class: &str, setting: &'static str, value: f64) -> Result<()> {
-    let fine = value >= 0.0 && value.is_finite();
+    let fine = value >= 0.0 && (value as f32).is_finite();
     ensure(class, setting, "a finite number of at least 0", value, fine)
 }
 

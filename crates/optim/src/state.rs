@@ -309,10 +309,12 @@ impl OptimizerState {
     ///
     /// # Errors
     ///
-    /// If it follows a schedule, or the new one is negative or not finite.
+    /// If it follows a schedule, or the new one is negative or not finite as `F32`.
     pub fn set_learning_rate(&self, learning_rate: f64) -> Result<()> {
         match (&self.learning_rate, &self.common().learning_rate) {
-            (Some(variable), _) if learning_rate.is_finite() && learning_rate >= 0.0 => {
+            (Some(variable), _) => {
+                let class = self.optimizer.class_name();
+                crate::optimizer::not_negative(class, "learning_rate", learning_rate)?;
                 Ok(variable.set(&Tensor::scalar(learning_rate).cast(DType::F32))?)
             }
             (None, LearningRate::Schedule(schedule)) => {

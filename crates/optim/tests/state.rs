@@ -194,7 +194,8 @@ fn the_learning_rate_can_be_set_between_steps() {
     assert_eq!(values(&w), [0.375]);
     assert_eq!(state.learning_rate().unwrap(), 0.25);
     assert_eq!(state.to_keras().unwrap()["config"]["learning_rate"], 0.25);
-    for wrong in [f64::INFINITY, f64::NAN, -0.1] {
+    // The last is infinite as float32.
+    for wrong in [f64::INFINITY, f64::NAN, -0.1, 1e39] {
         let text = format!(
             "SGD: cannot use this `learning_rate`\n  expected: a finite number of at least 0\n       \
              got: {wrong}"
