@@ -59,16 +59,16 @@ impl Batch {
         Self { workers: Workers(Some(backend)), ..Self::default() }
     }
 
-    /// The number of examples.
+    /// The number of examples, also if the tensors were put in place one by one.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
+    pub fn len(&self) -> usize {
+        self.count()
     }
 
     /// Whether there is no example.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Makes room for `len` examples like `example`; what the tensors hold is unspecified.
@@ -110,7 +110,7 @@ impl Batch {
         self.inputs.iter_mut().chain(&mut self.targets).chain(&mut self.weights)
     }
 
-    /// The number of examples that the tensors have, also if they were put in place one by one.
+    /// [`Batch::len`].
     pub(crate) fn count(&self) -> usize {
         let first = self.inputs.first().or_else(|| self.targets.first());
         first.map_or(self.len, |tensor| tensor.shape().first().copied().unwrap_or(0))

@@ -50,8 +50,8 @@ impl<'a> ClassWeights<'a> {
     /// The tensor that was added, if the batch had none, is to be given back by
     /// [`ClassWeights::take_back`], so that the batch is what its data set knows.
     pub(crate) fn apply(&mut self, batch: &mut Batch) -> Result<bool> {
-        let count = batch.len();
         self.read_labels(batch)?;
+        let count = self.labels.len();
         let weight = |label: &i64| {
             let found = self.weights.iter().find(|(class, _)| class == label);
             found.map_or(1.0, |(_, weight)| *weight)
@@ -97,7 +97,6 @@ impl<'a> ClassWeights<'a> {
 
     /// The class of each example: a whole number, or the place of the largest of several.
     fn read_labels(&mut self, batch: &Batch) -> Result<()> {
-        let count = batch.len();
         let target = batch.targets.first().ok_or_else(|| {
             Error::invalid("class weights", "a data set with targets").got("inputs only")
         })?;
@@ -113,9 +112,9 @@ impl<'a> ClassWeights<'a> {
             }
         };
         self.labels.clear();
-        self.labels.reserve(count);
         deckle_tensor::with_element!(target.dtype(), T => {
-            let values = target.as_slice::<T>().unwrap_or_default();
+            let whole = if target.is_contiguous() { None } else { Some(target.contiguous()) };
+            let values = whole.as_ref().unwrap_or(target).as_slice::<T>().unwrap_or_default();
             for row in values.chunks_exact(classes) {
                 let number = |value: &T| deckle_tensor::Element::to_f64(*value);
                 let mut best = 0;
@@ -168,6 +167,18 @@ mod tests {
         assert_eq!(weights_of(column, None).unwrap(), [0.5, 1.0, 3.0, 3.0]);
         let one_hot = Tensor::from([[0.0f32, 0.0, 1.0], [1.0, 0.0, 0.0]]);
         assert_eq!(weights_of(one_hot, None).unwrap(), [3.0, 0.5]);
+    }
+
+    #[test]
+    fn tensors_may_be_put_into_a_batch_and_be_views() {
+        let mut batch = Batch::new();
+        batch.inputs = vec![Tensor::zeros(DType::F32, [2, 1])];
+        batch.targets =
+            vec![Tensor::from([[1.0f32, 0.0], [0.0, 0.0], [0.0, 1.0]]).transpose()];
+        let mut weights =
+            ClassWeights::new(&[(0, 0.5), (2, 3.0)], &[&classes(3)]).unwrap();
+        assert!(weights.apply(&mut batch).unwrap());
+        assert_eq!(batch.weights[0].to_vec::<f32>().unwrap(), [0.5, 3.0]);
     }
 
     #[test]
