@@ -363,3 +363,86 @@ fn a_folder_is_not_loaded() {
         ),
     );
 }
+
+#[test]
+fn validation_data_that_do_not_fit_are_named_before_training() {
+    let x = |len: usize| Tensor::random_uniform([3, len], 0.0..1.0, 1);
+    let train = data(x(4), &[0, 1, 2]);
+    let mut trainer = compile(&classifier(3));
+    let one_hot = Arrays::new(x(4), Tensor::zeros(DType::F32, [3, 3])).unwrap();
+    let empty = data(Tensor::zeros(DType::F32, [0, 4]), &[]);
+    for (held_out, expected) in [
+        (
+            data(x(5), &[0, 1, 2]),
+            "validation data: input `input_layer` of the model got data of another shape
+  expected: (batch, 4)
+       got: (batch, 5)
+      help: reshape the data, or build the model for examples of shape (5,)",
+        ),
+        (
+            one_hot,
+            "validation data: loss SparseCategoricalCrossentropy: cannot take these targets
+  expected: one integer label for each prediction of shape (batch, 3)
+       got: (batch, 3)
+      help: for one-hot targets use CategoricalCrossentropy",
+        ),
+        (
+            Arrays::of_inputs([x(4)]).unwrap(),
+            "validation data: the data set's targets are not those that the losses need
+  expected: a target for `dense`
+       got: 0 targets",
+        ),
+        (
+            empty,
+            "validation data: the data set is empty\n  expected: one example or more\n       got: none",
+        ),
+    ] {
+        refuses(&mut trainer, &train, quiet().validation_data(&held_out), expected);
+    }
+    let wrong = data(x(4), &[0, 9, 2]);
+    check(
+        trainer.fit(&train, quiet().validation_data(&wrong)),
+        "validation data: a target is not one of the classes
+  expected: 0 <= label < 3
+       got: 9
+      help: number the classes from 0, and give the last layer one unit for each",
+    );
+}
+
+/// Tensors are taken by their place, which names that say otherwise would hide.
+#[test]
+fn names_in_another_order_than_the_models_are_named() {
+    let (a, b) = (Symbol::input("a", [2]), Symbol::input("b", [2]));
+    let joined = Subtract::new().join([&a, &b]).unwrap();
+    let y = Dense::new(1).named("y").apply(&joined).unwrap();
+    let z = Dense::new(1).named("z").apply(&joined).unwrap();
+    let model = Functional::new([&a, &b], [&y, &z]).build().unwrap();
+    let device = Device::new(Cpu::with_threads(1));
+    let compile = Compile::named("sgd", "mse").unwrap().device(&device);
+    let mut trainer = model.compile(compile).unwrap();
+    let named = |inputs: [&str; 2], targets: [&str; 2]| {
+        let column = |name: &str, len| (name.to_owned(), Tensor::full([3, len], 0.5f32));
+        let inputs = inputs.map(|name| column(name, 2));
+        Arrays::named(inputs, targets.map(|name| column(name, 1))).unwrap()
+    };
+    let text = |what: &str, ours: &str, given: &str| {
+        format!(
+            "the data set's {what} are in another order than the model's\n  expected: {ours}\n       \
+             got: {given}\n      help: give them in the model's order, by which they are taken"
+        )
+    };
+    let swapped = named(["b", "a"], ["y", "z"]);
+    let inputs = text("inputs", "`a`, `b`", "`b`, `a`");
+    refuses(&mut trainer, &swapped, quiet(), &inputs);
+    check(trainer.evaluate(&swapped), &inputs);
+    check(trainer.predictor().unwrap().predict_dataset(&swapped), &inputs);
+    let targets = text("targets", "`y`, `z`", "`z`, `y`");
+    refuses(&mut trainer, &named(["a", "b"], ["z", "y"]), quiet(), &targets);
+    let good = named(["a", "b"], ["y", "z"]);
+    let held_out = quiet().validation_data(&swapped);
+    refuses(&mut trainer, &good, held_out, &format!("validation data: {inputs}"));
+    // Other names say nothing of an order.
+    for inputs in [["a", "b"], ["x0", "x1"], ["b", "c"]] {
+        trainer.fit(&named(inputs, ["y", "z"]), quiet()).unwrap();
+    }
+}

@@ -33,6 +33,12 @@ pub enum Error {
         #[source]
         error: Box<Self>,
     },
+    /// Data that validate failed.
+    InValidation {
+        /// What failed.
+        #[source]
+        error: Box<Self>,
+    },
     /// A metric failed.
     InMetric {
         /// Its class.
@@ -93,6 +99,14 @@ impl Error {
     /// Says which callback failed.
     pub(crate) fn in_callback(self, name: &str) -> Self {
         Self::InCallback { callback: name.to_owned(), error: Box::new(self) }
+    }
+
+    /// Says that it was in the validation, unless a callback failed there.
+    pub(crate) fn in_validation(self) -> Self {
+        match self {
+            Self::InCallback { .. } => self,
+            error => Self::InValidation { error: Box::new(error) },
+        }
     }
 
     /// Says which metric failed, if that is not said yet.
@@ -181,6 +195,7 @@ impl fmt::Display for Error {
                 write!(f, "callback `{callback}`: {error}")
             }
             Self::InMetric { metric, error } => write!(f, "metric {metric}: {error}"),
+            Self::InValidation { error } => write!(f, "validation data: {error}"),
             Self::Invalid { problem, expected, got, help } => {
                 f.write_str(problem)?;
                 for (name, text) in
@@ -230,6 +245,7 @@ impl fmt::Debug for Error {
             Self::InCallback { callback, error } => {
                 write!(f, "callback `{callback}`: {error:?}")
             }
+            Self::InValidation { error } => write!(f, "validation data: {error:?}"),
             error => fmt::Display::fmt(error, f),
         }
     }

@@ -3,7 +3,8 @@
 use std::{fmt, ops::Range};
 
 use deckle_autograd::Device;
-use deckle_data::{Batch, Dataset, Order, Stream};
+use deckle_data::{Batch, Dataset, Example, Field, Order, Stream};
+use deckle_nn::Model;
 use deckle_tensor::{DType, Tensor};
 
 use crate::{Error, Result, class_weight::ClassWeights};
@@ -159,6 +160,31 @@ impl<'a> Feed<'a> {
         Ok(self)
     }
 
+    /// What an example of the source holds.
+    fn example(&self) -> &Example {
+        match &self.input {
+            Input::Indexed { data, .. } => data.example(),
+            Input::Streamed { stream, .. } => stream.example(),
+        }
+    }
+
+    /// Fails if the source names its tensors as the model does, but in another order.
+    pub(crate) fn check_order(&self, model: &Model) -> Result<()> {
+        let inputs: Vec<_> = model.inputs().map(|(name, ..)| name).collect();
+        let outputs: Vec<_> = model.outputs().map(|(name, _)| name).collect();
+        check_order("inputs", &inputs, &self.example().inputs)?;
+        check_order("targets", &outputs, &self.example().targets)
+    }
+
+    /// A batch like the first of a data set, without its numbers; a stream's may differ from what
+    /// it says.
+    pub(crate) fn blank(&self) -> Option<Batch> {
+        let Input::Indexed { data, order, size, .. } = &self.input else { return None };
+        let mut batch = Batch::new();
+        batch.prepare(data.example(), order.len().min(*size));
+        Some(batch)
+    }
+
     /// What a stream is called.
     pub(crate) fn stream_name(&self) -> Option<String> {
         match &self.input {
@@ -271,6 +297,26 @@ impl<'a> Feed<'a> {
     pub(crate) const fn batch(&self) -> &Batch {
         &self.batch
     }
+}
+
+/// Fails if the fields have these names, but in another order: tensors are taken by their place.
+pub(crate) fn check_order(what: &str, names: &[&str], fields: &[Field]) -> Result<()> {
+    let given: Vec<_> = fields.iter().map(|field| &*field.name).collect();
+    let is_other = given != names
+        && given.len() == names.len()
+        && names.iter().all(|name| given.contains(name));
+    if !is_other {
+        return Ok(());
+    }
+    let list = |names: &[&str]| {
+        names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    };
+    Err(Error::invalid(
+        format_args!("the data set's {what} are in another order than the model's"),
+        list(names),
+    )
+    .got(list(&given))
+    .help("give them in the model's order, by which they are taken"))
 }
 
 /// The error for data without an example.

@@ -10,7 +10,7 @@ use deckle_data::{Arrays, Batch, Dataset, Order};
 use deckle_nn::{Call, Model};
 use deckle_tensor::{Dim, Shape, Spec, Tensor};
 
-use crate::{Error, Result, compile::settle};
+use crate::{Error, Result, compile::settle, feed::check_order};
 
 /// The axis of the examples, whose number only stateful layers fix.
 pub(crate) fn batch_axis(model: &Model) -> Dim {
@@ -86,6 +86,8 @@ impl Predictor {
     ///
     /// If the model cannot take these inputs, or there is no example.
     pub fn predict_dataset(&self, data: &dyn Dataset) -> Result<Vec<Tensor>> {
+        let inputs: Vec<_> = self.model.inputs().map(|(name, ..)| name).collect();
+        check_order("inputs", &inputs, &data.example().inputs)?;
         let backend = self.model.group().device().share_backend();
         let (order, mut batch) = (Order::of(data), Batch::on(backend));
         self.collect(data.len(), |range| {

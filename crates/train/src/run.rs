@@ -114,7 +114,12 @@ impl Trainer {
         let seed = fit.seed.unwrap_or(self.model().seed());
         let (class, sample) = (fit.class_weight, fit.sample_weight);
         let validation_data = fit.validation_data.take();
+        let is_apart = validation_data.is_some();
         let mut feeds = self.feeds(data, validation_data, &fit, seed)?;
+        feeds.train.check_order(self.model())?;
+        if let Some(held_out) = feeds.held_out.as_ref().filter(|_| is_apart) {
+            self.try_out(held_out).map_err(Error::in_validation)?;
+        }
         let steps = fit.steps_per_epoch.or(feeds.train.batches());
         let mut names = self.names();
         if feeds.held_out.is_some() {
@@ -219,6 +224,7 @@ impl Trainer {
                 let train = Feed::streamed(stream).weigh(class()?, fit.sample_weight)?;
                 let held_out = validation_data.map(|data| {
                     Feed::all(data, fit.validation_batch_size.unwrap_or(size))
+                        .map_err(Error::in_validation)
                 });
                 let held_out = held_out.transpose()?.map(|feed| feed.on(&device));
                 return Ok(Feeds { train, held_out, again: None });
@@ -245,7 +251,11 @@ impl Trainer {
                     .on(&device)
                     .weigh(None, fit.sample_weight)?,
             ),
-            (None, Some(data)) => Some(Feed::all(data, validation_size)?.on(&device)),
+            (None, Some(data)) => Some(
+                Feed::all(data, validation_size)
+                    .map_err(Error::in_validation)?
+                    .on(&device),
+            ),
             (None, None) => None,
         };
         let feed = |seed| -> Result<_> {
@@ -255,6 +265,15 @@ impl Trainer {
         };
         let again = fit.exact_metrics.then(|| feed(None)).transpose()?;
         Ok(Feeds { train: feed(shuffled)?.for_training(), held_out, again })
+    }
+
+    /// Fails if data do not fit that are needed only when an epoch has been trained.
+    fn try_out(&mut self, feed: &Feed<'_>) -> Result<()> {
+        feed.check_order(self.model())?;
+        match feed.blank() {
+            Some(batch) => self.fits(Mode::Evaluate, &batch),
+            None => Ok(()),
+        }
     }
 
     /// Trains one epoch, from a batch on; says whether there are data for another one.
@@ -355,8 +374,9 @@ impl Trainer {
             && fit.validation_freq.includes(epoch)
         {
             let callbacks = Some(&mut *callbacks);
-            let measured =
-                self.measure(held_out, fit.validation_steps, callbacks, run, None)?;
+            let measured = self
+                .measure(held_out, fit.validation_steps, callbacks, run, None)
+                .map_err(Error::in_validation)?;
             logs.extend(measured.prefixed("val_"));
         }
         callbacks
@@ -419,6 +439,7 @@ impl Trainer {
         check_count("steps", evaluate.steps)?;
         let device = self.model().group().device();
         let mut feed = Feed::all(data.into(), evaluate.batch_size)?.on(&device);
+        feed.check_order(self.model())?;
         let mut callbacks = Callbacks(evaluate.callbacks);
         let mut progress = Progress::new(evaluate.verbose, None);
         let steps = evaluate.steps.or(feed.batches());

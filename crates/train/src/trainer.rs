@@ -244,6 +244,11 @@ impl Trainer {
         self.kinds[*kind].run(program, batch)
     }
 
+    /// Fails if a batch does not fit the model.
+    pub(crate) fn fits(&mut self, mode: Mode, batch: &Batch) -> Result<()> {
+        self.prepare(mode, batch).map(drop)
+    }
+
     /// The place of the program for that mode and batch, which is made if there is none.
     fn prepare(&mut self, mode: Mode, batch: &Batch) -> Result<usize> {
         let found =
