@@ -106,7 +106,37 @@ pub fn scan(
             "return each carry once, in their order",
         ));
     }
-    ScanOp::new(inputs, steps, next, results, reverse).apply(carries, sequences)
+    // A carry that is always the same as another one goes with it.
+    let same = twins(&inputs, carries, &next, &results);
+    let is_own = |i: &usize| same[*i] == *i;
+    let own: Vec<_> = (0..carries.len()).filter(is_own).collect();
+    let pick = |from: &[Var]| own.iter().map(|&i| from[i].clone()).collect::<Vec<_>>();
+    let first: Vec<_> = own.iter().map(|&i| carries[i]).collect();
+    let op = ScanOp::new(pick(&inputs), steps, pick(&next), results, reverse);
+    let Scanned { carries, results } = op.apply(&first, sequences)?;
+    let place = |i: &usize| own.partition_point(|own| own < i);
+    let carries = same.iter().map(|i| carries[place(i)].clone()).collect();
+    Ok(Scanned { carries, results })
+}
+
+/// For each carry, which one has the same values in all steps: itself, or one that begins with
+/// the same and becomes the same, if no step reads it.
+fn twins(inputs: &[Var], carries: &[&Var], next: &[Var], results: &[Var]) -> Vec<usize> {
+    let outputs = [next, results].concat();
+    let own: BTreeSet<_> = inputs.iter().map(Var::key).collect();
+    let order = topological(&outputs, |var| own.contains(&var.key()));
+    let read = order.iter().flat_map(|node| &node.inputs).chain(&outputs);
+    let read: BTreeSet<_> = read.map(Var::key).collect();
+    let is_read = |i: usize| read.contains(&inputs[i].key());
+    let twin = |i: usize| {
+        let same = |&j: &usize| {
+            let first = carries[i].is_same(carries[j]) && next[i].is_same(&next[j]);
+            // Of several that no step reads the first one stays.
+            first && (is_read(j) || j < i)
+        };
+        if is_read(i) { None } else { (0..inputs.len()).find(same) }
+    };
+    (0..inputs.len()).map(|i| twin(i).unwrap_or(i)).collect()
 }
 
 /// A loop. Inputs: what is the same in all steps, carries, sequences. Outputs: carries, results,
@@ -436,10 +466,10 @@ impl Op for ScanOp {
             }
         }
         let mut next = Vec::new();
-        for &i in &from {
+        for (&i, by) in from.iter().zip(&carried) {
             next.push(match &found[self.constants + i] {
                 Some(gradient) => gradient.clone(),
-                None => own_carries[i].zeros_like()?,
+                None => by.zeros_like()?,
             });
         }
         let mut results = Vec::new();

@@ -137,6 +137,31 @@ fn what_is_made_of_products_is_not_made_again() {
 }
 
 #[test]
+fn what_is_carried_twice_is_carried_once() {
+    let twice = |x: &[Var]| {
+        let (h, other) = (&x[1], &x[2]);
+        let done = scan(&[h, h, h, other, h], &[&x[0]], false, |carries, steps| {
+            let next = carries[1].mul(&steps[0])?.sin()?;
+            let last = carries[4].add(&next)?;
+            Ok((vec![next.clone(), next.clone(), next.clone(), next, last], vec![]))
+        })?;
+        Ok(done.carries)
+    };
+    for steps in [0, 1, 3] {
+        let inputs = [ramp(&[steps, 2]), ramp(&[2]), Tensor::from([0.3, -0.7])];
+        check_gradients(twice, &inputs).unwrap();
+        let vars = inputs.map(|x| Var::constant(&x));
+        let made = twice(&vars).unwrap();
+        assert!(made[0].is_same(&made[1]) && made[2].is_same(&made[1]));
+        let last = |place: usize| made[place].eval().unwrap();
+        let expected = if steps == 0 { vars[2].eval().unwrap() } else { last(1) };
+        assert_eq!(last(3), expected);
+        let sum = vars[1].eval().unwrap();
+        assert!(steps != 1 || last(4) == sum.add(&last(1)).unwrap());
+    }
+}
+
+#[test]
 fn loops_in_loops_are_differentiated() {
     // For each row: h = Σ sin(h · x) over the row, scaled by a number from outside of both.
     let nested = |x: &[Var]| {
