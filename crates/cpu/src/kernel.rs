@@ -6,6 +6,7 @@ mod composite;
 mod convolution;
 mod epilogue;
 mod index;
+mod lstm_gates;
 mod matmul;
 mod pass;
 mod pooling;

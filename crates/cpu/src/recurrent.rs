@@ -17,7 +17,7 @@ pub(crate) use backward::{Backward, Gradients, Learned};
 pub(crate) use cell::{Cell, Target};
 pub(crate) use forward::{Forward, Inputs, States};
 pub(crate) use gru::{ResetAfter, ResetBefore};
-pub(crate) use lstm::Lstm;
+pub(crate) use lstm::{Lstm, gates, gates_back};
 pub(crate) use projection::Projection;
 pub(crate) use simple::Simple;
 

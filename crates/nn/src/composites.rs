@@ -9,8 +9,11 @@ use deckle_tensor::{Backend, DType, Reference, Tensor, conformance::check_compos
 use crate::{
     Result,
     layers::{
-        gru::composite::Gru, heads::composite::Attention, lstm::composite::Lstm,
-        recurrent::composite::Extras, simple_rnn::composite::Simple,
+        gru::composite::Gru,
+        heads::composite::Attention,
+        lstm::{composite::Lstm, gates::LstmGates},
+        recurrent::composite::Extras,
+        simple_rnn::composite::Simple,
     },
 };
 
@@ -97,6 +100,25 @@ fn cases() -> Vec<Case> {
     cases.push(case(sigmoid, &[&[4, 3], &[3]], |x| {
         one(x[0].sigmoid_cross_entropy(&x[1]))
     }));
+    let gates = ["lstm_gates", "lstm_gates_backward"];
+    for (shape, units) in [
+        (vec![0, 3], 8),
+        (vec![1], 1),
+        (vec![5, 2], 9),
+        (vec![700], 16),
+        (vec![4, 3, 2], 23),
+    ] {
+        let [z, c] = [4 * units, units].map(|width| [&shape[..], &[width]].concat());
+        cases.push(case(gates, &[&z, &z, &c], |x| {
+            Ok(Var::composite(LstmGates, &all(x))?)
+        }));
+        // The same numbers: no state is needed later.
+        cases.push(case(gates, &[&z, &c], |x| {
+            let mut states = Var::composite(LstmGates, &[&x[0], &x[0], &x[1]])?;
+            states.truncate(1);
+            Ok(states)
+        }));
+    }
     cases.extend(attentions());
     cases.extend(loops());
     cases

@@ -2,7 +2,7 @@
 
 use deckle_tensor::Composite;
 
-use super::{Kernel, attention::Attend, recurrent, softmax::Softmax};
+use super::{Kernel, attention::Attend, lstm_gates::Gates, recurrent, softmax::Softmax};
 use crate::place::Dense;
 
 /// A composite that there is a kernel for.
@@ -17,7 +17,7 @@ struct Claim {
 type Make = fn(&Composite, Vec<Dense>, Vec<Dense>) -> Option<Box<dyn Kernel>>;
 
 /// All of them, by name.
-const CLAIMS: [Claim; 10] = [
+const CLAIMS: [Claim; 12] = [
     Claim { name: "attention", takes: Attend::takes, make: Attend::make },
     Claim { name: "attention_backward", takes: Attend::takes, make: Attend::make },
     recurrent("gru"),
@@ -25,6 +25,8 @@ const CLAIMS: [Claim; 10] = [
     Claim { name: "log_softmax", takes: Softmax::takes, make: Softmax::make },
     recurrent("lstm"),
     recurrent("lstm_backward"),
+    Claim { name: "lstm_gates", takes: Gates::takes, make: Gates::make },
+    Claim { name: "lstm_gates_backward", takes: Gates::takes, make: Gates::make },
     recurrent("simple_rnn"),
     recurrent("simple_rnn_backward"),
     Claim { name: "softmax", takes: Softmax::takes, make: Softmax::make },

@@ -83,6 +83,41 @@ vectorized! {
     }
 }
 
+/// As [`Next`], with x apart.
+struct NextOf<const FMA: bool>;
+
+impl<T: Float, const FMA: bool> Formula<T, 5, 6> for NextOf<FMA> {
+    #[inline(always)]
+    fn apply(
+        &self,
+        [xi, xf, xg, xo, before]: [T; 5],
+        [i, f, g, o, c, h]: [T; 6],
+    ) -> [T; 6] {
+        Next::<FMA>.apply([before], [xi + i, xf + f, xg + g, xo + o, c, h])
+    }
+}
+
+vectorized! {
+    /// Makes of z, which x is added to, the gates of a step, and its states.
+    pub(crate) fn gates<T: Float, const FMA: bool>(
+        units: usize,
+        x: &[T],
+        z: &mut [T],
+        before: &[T],
+        c: &mut [T],
+        h: &mut [T],
+    ) {
+        let rows = x.chunks_exact(4 * units).zip(z.chunks_exact_mut(4 * units));
+        let rows = rows.zip(before.chunks_exact(units));
+        let states = c.chunks_exact_mut(units).zip(h.chunks_exact_mut(units));
+        for (((x, z), before), (c, h)) in rows.zip(states) {
+            let ([xi, xf, xg, xo], [i, f, g, o]) = (parts(x, units), parts_mut(z, units));
+            let from = [xi, xf, xg, xo, before];
+            each_by(units, from, [i, f, g, o, c, h], &NextOf::<FMA>);
+        }
+    }
+}
+
 /// The gradients by z, and by `c` before a step.
 struct NextBack<const FMA: bool>;
 
@@ -154,6 +189,39 @@ vectorized! {
             let from = [after, before, dh, i, f, g, o];
             let to = [dz_i, dz_f, dz_g, dz_o, dc];
             each_by(units, from, to, &NextBackOf::<FMA>);
+        }
+    }
+}
+
+/// As [`NextBackOf`], of what a step began with.
+struct NextBackFrom<const FMA: bool>;
+
+impl<T: Float, const FMA: bool> Formula<T, 6, 5> for NextBackFrom<FMA> {
+    #[inline(always)]
+    fn apply(&self, [before, dh, i, f, g, o]: [T; 6], [.., dc]: [T; 5]) -> [T; 5] {
+        let after = f * before + i * g;
+        NextBack::<FMA>.apply([after, before, dh], [i, f, g, o, dc])
+    }
+}
+
+vectorized! {
+    /// Through a step, of which the gates and `c` before it are known: of the gradients by the
+    /// states after it makes those by z and by `c` before it.
+    pub(crate) fn gates_back<T: Float, const FMA: bool>(
+        units: usize,
+        gates: &[T],
+        before: &[T],
+        dh: &[T],
+        dz: &mut [T],
+        dc: &mut [T],
+    ) {
+        let rows = gates.chunks_exact(4 * units).zip(dz.chunks_exact_mut(4 * units));
+        let rows = rows.zip(before.chunks_exact(units).zip(dh.chunks_exact(units)));
+        for (((gates, dz), (before, dh)), dc) in rows.zip(dc.chunks_exact_mut(units)) {
+            let [i, f, g, o] = parts(gates, units);
+            let [dz_i, dz_f, dz_g, dz_o] = parts_mut(dz, units);
+            let from = [before, dh, i, f, g, o];
+            each_by(units, from, [dz_i, dz_f, dz_g, dz_o, dc], &NextBackFrom::<FMA>);
         }
     }
 }

@@ -5,8 +5,8 @@ use deckle_tensor::{Dim, Shape};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Conv, DataFormat, Padding, PerAxis, RNN, dropout::dropout, recurrent::sigmoid,
-    setters::setters,
+    Conv, DataFormat, Padding, PerAxis, RNN, dropout::dropout, lstm::gates::LstmGates,
+    recurrent::sigmoid, setters::setters,
 };
 use crate::{
     Activation, Built, Call, Constraint, Error, Init, Initializer, Inputs, Layer,
@@ -478,14 +478,20 @@ impl<const N: usize> Built for BuiltConvLSTMCell<N> {
             h = dropout(&h, config.recurrent_dropout, config.seed, &[], call)?;
         }
         let kernel = call.read(&self.recurrent_kernel);
-        let parts = x.add(&h.conv(&kernel, &one, &Edges::Same, &one, 1)?)?;
-        let parts = parts.split(GATES, -1)?;
+        let by_h = h.conv(&kernel, &one, &Edges::Same, &one, 1)?;
         let (gate, activation) = (config.recurrent_activation, config.activation);
+        let of_last = |x: &Var| config.data_format.of_last(x);
+        if (activation, gate) == (Activation::Tanh, Activation::Sigmoid) {
+            let states = Var::composite(LstmGates, &[x, &by_h, &c])?;
+            let (h, c) = (of_last(&states[0])?, of_last(&states[1])?);
+            return Ok(vec![h.clone(), h, c]);
+        }
+        let parts = x.add(&by_h)?.split(GATES, -1)?;
         let (i, f) = (gate.apply(&parts[0])?, gate.apply(&parts[1])?);
         let (g, o) = (activation.apply(&parts[2])?, gate.apply(&parts[3])?);
         let c = f.mul(&c)?.add(&i.mul(&g)?)?;
-        let h = config.data_format.of_last(&o.mul(&activation.apply(&c)?)?)?;
-        Ok(vec![h.clone(), h, config.data_format.of_last(&c)?])
+        let h = of_last(&o.mul(&activation.apply(&c)?)?)?;
+        Ok(vec![h.clone(), h, of_last(&c)?])
     }
 }
 
@@ -510,6 +516,10 @@ mod tests {
                 .unit_forget_bias(false)
                 .return_state(true),
             [[1, 2, 1, 2, 2]],
+        )?;
+        check_layer(
+            &ConvLSTM1D::new(2, 2).recurrent_activation(Activation::HardSigmoid),
+            [[1, 2, 3, 1]],
         )?;
         check_layer(&ConvLSTM3D::new(1, 1).use_bias(false), [[1, 1, 1, 2, 1, 1]])
     }

@@ -1,6 +1,7 @@
 //! The long short-term memory.
 
 pub(crate) mod composite;
+pub(crate) mod gates;
 
 use deckle_autograd::{Var, Variable};
 use deckle_tensor::Shape;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use deckle_autograd::{Composite, Result, Rule, Var, scan};
 use deckle_tensor::Attribute;
 
+use super::gates::back;
 use crate::layers::recurrent::composite::{
     Extras, before, counted, kernel_gradient, learned, product, product_back,
 };
@@ -118,22 +119,10 @@ impl Composite for LstmBackward {
             let mask = step.last().filter(|_| self.extras.masked);
             let dh =
                 by_step.map_or_else(|| Ok(grads[0].clone()), |by| grads[0].add(by))?;
-            let tanh_c = f.mul(c)?.add(&i.mul(g)?)?.tanh()?;
-            // Through h' = o · tanh(c').
-            let through = dh.mul(o)?.mul(&(1.0 - tanh_c.square()?))?;
-            let dc = grads[1].add(&through)?;
-            let sigmoid = |by: &Var, y: &Var| by.mul(y)?.mul(&(1.0 - y));
-            let dz = Var::concatenate(
-                &[
-                    sigmoid(&dc.mul(g)?, i)?,
-                    sigmoid(&dc.mul(c)?, f)?,
-                    dc.mul(i)?.mul(&(1.0 - g.square()?))?,
-                    sigmoid(&dh.mul(&tanh_c)?, o)?,
-                ],
-                -1,
-            )?;
-            let dz = learned(mask, dz)?;
-            let next_c = counted(mask, dc.mul(f)?, &grads[1])?;
+            let made = back([i, f, g, o], c, &dh, &grads[1])?;
+            let (dz, dc) = (&made[0], made[1].clone());
+            let dz = learned(mask, dz.clone())?;
+            let next_c = counted(mask, dc, &grads[1])?;
             let next_h = product_back(&dz, kernel, dropout, 0..4)?;
             Ok((vec![counted(mask, next_h, &dh)?, next_c], vec![dz]))
         })?;
