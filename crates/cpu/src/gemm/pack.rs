@@ -180,7 +180,7 @@ pub(crate) struct Turn<T> {
 pub(super) type Turned<T> = unsafe fn(Turn<T>);
 
 #[inline(always)]
-unsafe fn turned<T, Big: Block<T>, Small: Block<T>>(turn: Turn<T>) {
+unsafe fn turned<T: Copy, Big: Block<T>, Small: Block<T>>(turn: Turn<T>) {
     let least = turn.rows.min(turn.columns);
     // SAFETY: the callers' promise is the same.
     unsafe {
@@ -201,7 +201,7 @@ unsafe fn turned<T, Big: Block<T>, Small: Block<T>>(turn: Turn<T>) {
 
 /// Square by square, whole rows of the result one after the other.
 #[inline(always)]
-unsafe fn squares<T, B: Block<T>>(turn: Turn<T>) {
+unsafe fn squares<T: Copy, B: Block<T>>(turn: Turn<T>) {
     let Turn { from, row, to, to_row, rows, columns } = turn;
     for p in (0..columns).step_by(B::LEN) {
         for i in (0..rows).step_by(B::LEN) {
