@@ -62,7 +62,8 @@ impl Batch {
     /// The number of examples, also if the tensors were put in place one by one.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.count()
+        let first = self.inputs.first().or_else(|| self.targets.first());
+        first.map_or(self.len, |tensor| tensor.shape().first().copied().unwrap_or(0))
     }
 
     /// Whether there is no example.
@@ -110,12 +111,6 @@ impl Batch {
         self.inputs.iter_mut().chain(&mut self.targets).chain(&mut self.weights)
     }
 
-    /// [`Batch::len`].
-    pub(crate) fn count(&self) -> usize {
-        let first = self.inputs.first().or_else(|| self.targets.first());
-        first.map_or(self.len, |tensor| tensor.shape().first().copied().unwrap_or(0))
-    }
-
     /// Whether the tensors are those of `len` examples like `example`.
     pub(crate) fn is_like(&self, example: &Example, len: usize) -> bool {
         let counts = (self.inputs.len(), self.targets.len(), self.weights.len());
@@ -150,7 +145,6 @@ impl Batch {
     pub(crate) fn set(&mut self, inputs: Vec<Tensor>, targets: Vec<Tensor>) {
         (self.inputs, self.targets, self.weights) = (inputs, targets, Vec::new());
         self.len = 0;
-        self.len = self.count();
     }
 
     /// Puts `other`'s tensors in place and keeps the present ones.
@@ -168,7 +162,7 @@ impl Batch {
     }
 
     fn fits(&self, example: &Example, len: usize) -> bool {
-        self.len == len && self.is_like(example, len)
+        self.len() == len && self.is_like(example, len)
     }
 }
 

@@ -297,13 +297,13 @@ fn write(
     bytes.extend(&header);
     bytes.extend(checksum(&[&header]).to_le_bytes());
     while next(&mut batch)? {
-        if !batch.is_like(example, batch.count()) {
+        if !batch.is_like(example, batch.len()) {
             return Err(Error::invalid("cache_to", example)
                 .got("examples of another shape")
                 .help("padded_batch makes examples equally long"));
         }
         let tensors: Vec<Tensor> = batch.tensors().map(Tensor::contiguous).collect();
-        for row in 0..batch.count() {
+        for row in 0..batch.len() {
             let begin = bytes.len();
             for (tensor, &width) in tensors.iter().zip(&widths) {
                 let all = tensor.as_bytes().unwrap_or_default();

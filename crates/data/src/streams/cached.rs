@@ -50,7 +50,7 @@ impl<S: Stream> Cached<S> {
         let is_there = read(&mut self.stream, into)?;
         if is_there {
             let mut kept = Batch::new();
-            let part = (&*into, 0..into.count());
+            let part = (&*into, 0..into.len());
             stack(self.stream.example(), std::iter::once(part), &mut kept)?;
             self.kept.push(kept);
         }
@@ -74,7 +74,7 @@ impl<S: Stream> Stream for Cached<S> {
     fn next_batch(&mut self, into: &mut Batch) -> Result<bool> {
         if self.is_whole {
             let Some(kept) = self.kept.get(self.next) else { return Ok(false) };
-            let part = (kept, 0..kept.count());
+            let part = (kept, 0..kept.len());
             stack(self.stream.example(), std::iter::once(part), into)?;
             self.next += 1;
             return Ok(true);

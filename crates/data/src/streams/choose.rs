@@ -53,7 +53,7 @@ impl<S: Stream, F: Fn(&Batch) -> Result<bool> + Send> Stream for Filter<S, F> {
         let Self { stream, keep, whole, one, kept } = self;
         while read(stream, whole)? {
             kept.clear();
-            for row in 0..whole.count() {
+            for row in 0..whole.len() {
                 let part = (&*whole, row..row + 1);
                 stack(stream.example(), std::iter::once(part), one)?;
                 if !keep(one)? {
@@ -129,7 +129,7 @@ impl<S: Stream> Stream for Shard<S> {
             return read(&mut self.stream, into);
         }
         while read(&mut self.stream, &mut self.whole)? {
-            let len = self.whole.count();
+            let len = self.whole.len();
             // The first that is the shard's; a sum might overflow.
             let first = if self.index >= self.number {
                 self.index - self.number
@@ -204,12 +204,12 @@ impl<S: Stream> Stream for Take<S> {
         if self.left == 0 || !read(&mut self.stream, into)? {
             return Ok(false);
         }
-        if into.count() > self.left {
+        if into.len() > self.left {
             mem::swap(into, &mut self.whole);
             let part = (&self.whole, 0..self.left);
             stack(self.stream.example(), std::iter::once(part), into)?;
         }
-        self.left -= into.count();
+        self.left -= into.len();
         Ok(true)
     }
 

@@ -153,7 +153,7 @@ impl<S: Stream> Gather<S> {
                     read?;
                     break;
                 }
-                let len = batch.count();
+                let len = batch.len();
                 self.parts.push((batch, 0..0, len));
             }
             if let Some((_, rows, len)) = self.parts.last_mut() {

@@ -154,10 +154,10 @@ impl<S: Stream, T: Stream> Stream for Zip<S, T> {
             if !read(&mut self.first, &mut self.left)? {
                 return Ok(false);
             }
-            self.has_left = self.left.count() > 0;
+            self.has_left = !self.left.is_empty();
         }
         // If that fails or there is none, the first's examples wait for it.
-        let taken = self.second.take(self.left.count())?;
+        let taken = self.second.take(self.left.len())?;
         if taken == 0 {
             return Ok(false);
         }

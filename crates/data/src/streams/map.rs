@@ -88,7 +88,7 @@ where
                     break;
                 }
             }
-            let len = task.from.count();
+            let len = task.from.len();
             task.numbers.clear();
             task.numbers.extend(*number..*number + len);
             *number += len;
@@ -160,7 +160,7 @@ where
             if !self.stream.next_batch(&mut dropped)? {
                 return Ok(false);
             }
-            self.number += dropped.count();
+            self.number += dropped.len();
         }
         Ok(true)
     }

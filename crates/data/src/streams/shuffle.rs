@@ -75,8 +75,7 @@ impl<S: Stream> Shuffle<S> {
             more = self.source.take(1)? == 1;
             if more {
                 if self.batch_size.is_none() {
-                    let whole =
-                        self.source.parts().next().map(|(batch, _)| batch.count());
+                    let whole = self.source.parts().next().map(|(batch, _)| batch.len());
                     self.batch_size = Some(whole.unwrap_or(1));
                 }
                 let mut one = mem::take(&mut spare);

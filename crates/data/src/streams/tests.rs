@@ -18,7 +18,7 @@ fn numbers(count: i64, batch_size: usize) -> Loader<Arrays> {
 fn rest(stream: &mut dyn Stream) -> Vec<Vec<i64>> {
     let (mut batch, mut all) = (Batch::new(), Vec::new());
     while stream.next_batch(&mut batch).unwrap() {
-        assert_eq!(batch.count(), batch.len());
+        assert_eq!(batch.len(), batch.inputs[0].shape()[0]);
         all.push(batch.inputs[0].to_vec().unwrap());
     }
     assert!(!stream.next_batch(&mut batch).unwrap());

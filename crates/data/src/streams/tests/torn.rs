@@ -51,7 +51,7 @@ fn values(batches: &[Batch], input: usize) -> Vec<i64> {
 #[test]
 fn nothing_is_lost_by_going_on_after_an_error() {
     let torn = || torn("x0", 11);
-    let sizes = |batches: &[Batch]| batches.iter().map(Batch::count).collect::<Vec<_>>();
+    let sizes = |batches: &[Batch]| batches.iter().map(Batch::len).collect::<Vec<_>>();
     for size in 1..13 {
         let whole = [vec![size; 11 / size], vec![11 % size]].concat();
         let whole = whole.into_iter().filter(|&len| len > 0).collect::<Vec<_>>();
