@@ -42,6 +42,12 @@ const ROW: usize = 1024;
 /// The most rows of a task that reads A as steps: a step's part of A is then a page.
 const MOST_STEPS: usize = 1024;
 
+/// The most steps of sums that take less time than C does on its way to memory.
+const SHORT: usize = 64;
+
+/// The least elements of a C that no cache holds.
+const FAR: usize = 1 << 21;
+
 /// Elements in a cache line of the smallest number type.
 pub(super) const LINE: usize = 16;
 
@@ -93,6 +99,8 @@ pub(super) struct Blocks {
     pub(super) slices: usize,
     /// The most steps of a sum that are computed at a time.
     depth: usize,
+    /// Whether C is written row by row, because it takes longer to be written than B to be read.
+    pub(super) far: bool,
 }
 
 impl Plan {
@@ -163,9 +171,11 @@ impl Blocks {
         let direct_a = near_a || (gemm.a[1] == 1 && n <= 2 * width);
         let steps = gemm.a[0] == 1 && !direct_a && n <= 2 * width;
         // Where nothing is copied, or B is copied soon, rows are cut: C is written in order.
+        let far = k <= SHORT && m.saturating_mul(n) >= FAR && n * k <= NEAR;
         let by_rows = m >= n
             || (near_a && near_b && m >= 4 * LEAST)
-            || (n * k <= SMALL && m >= 2 * LEAST);
+            || (n * k <= SMALL && m >= 2 * LEAST)
+            || (far && m >= 8 * LEAST);
         let few_rows = m <= 2 * kernels.rows;
         let small_b = whole && k * gemm.b[0] <= SMALL && m <= LEAST;
         let whole_b = near_b && by_rows && (m <= ROW || steps);
@@ -207,6 +217,7 @@ impl Blocks {
             row_tasks: if by_rows { tasks.min(row_panels) } else { 1 },
             column_tasks: if by_rows { 1 } else { tasks.min(column_panels) },
             slices,
+            far,
             depth: (depth / 8 * 8).clamp(16, DEPTH),
         }
     }

@@ -358,7 +358,7 @@ impl<T: Float> Run<'_, T> {
     unsafe fn group(&self, place: &Place<'_, T>) {
         let width = self.blocks.column(place.columns.end)
             - self.blocks.column(place.columns.start);
-        if width * place.steps.len() <= SMALL_B {
+        if self.blocks.far || width * place.steps.len() <= SMALL_B {
             // C is written row by row.
             for row in place.rows.clone() {
                 // SAFETY: the caller's promise is the same.

@@ -169,6 +169,17 @@ fn long_sums_are_cut_into_slices() {
 }
 
 #[test]
+fn large_results_of_short_sums_are_written_row_by_row() {
+    let gemm = Gemm::new(521, 4099, 3).transpose_b(true);
+    let threads = [1, 3].map(Threads::new);
+    for simd in Simd::available() {
+        let plan = Plan::new(&gemm, f32::kernels(simd));
+        assert!(matches!(plan, Plan::Blocks(blocks) if blocks.far && blocks.tasks() > 1));
+        Case::<f32>::new(gemm).check(simd, &threads, f64::from(f32::EPSILON));
+    }
+}
+
+#[test]
 fn a_batch_is_many_products() {
     let simd = Simd::detect();
     for (m, n, k) in [(5, 7, 9), (130, 140, 150), (0, 3, 2)] {
