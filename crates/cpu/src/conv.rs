@@ -240,8 +240,3 @@ impl Phase {
         Self { start, step, cells, patches: Patches::new([a, b, c], filters, run) }
     }
 }
-
-/// The `index`-th of `count` nearly equal parts of `len`.
-const fn part(len: usize, count: usize, index: usize) -> Range<usize> {
-    index * len / count..(index + 1) * len / count
-}

@@ -21,6 +21,11 @@ use std::{
 /// How often a thread looks again before it sleeps; some 30 µs.
 const SPINS: u32 = 600;
 
+/// The `index`-th of `count` nearly equal parts of `len`.
+pub(crate) const fn part(len: usize, count: usize, index: usize) -> Range<usize> {
+    index * len / count..(index + 1) * len / count
+}
+
 /// Threads that stay, and share the tasks of each [`run`](Threads::run).
 ///
 /// A run hands numbered tasks to the caller and to the other threads. Which thread takes which

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::{TASK, part, patches::Patches, side_by_side::Channels};
+use super::{TASK, patches::Patches, side_by_side::Channels};
 use crate::{
     Simd, Threads,
     gemm::{Epilogue, Kernels, Stretch, Sums},
     simd::Float,
-    threads::Disjoint,
+    threads::{Disjoint, part},
 };
 
 /// The most rows of the product that are computed together.

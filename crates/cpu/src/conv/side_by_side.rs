@@ -5,14 +5,13 @@ use std::ops::Range;
 use super::{
     Conv, Phase,
     direct::{Factors, Job},
-    part,
     patches::{Class, Patches, STRETCHES},
 };
 use crate::{
     Simd, Threads,
     gemm::{Epilogue, Kernels, Spreading, Stretch, Sums},
     simd::Float,
-    threads::Disjoint,
+    threads::{Disjoint, part},
 };
 
 /// The most rows of a tile, and their elements.

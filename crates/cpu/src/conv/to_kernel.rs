@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::{Conv, part, patches::STRETCHES};
+use super::{Conv, patches::STRETCHES};
 use crate::{
     Simd, Threads,
     gemm::{Gemm, Kernels, Stretch, Sums},
     simd::Float,
-    threads::Disjoint,
+    threads::{Disjoint, part},
 };
 
 /// The parts of the batch's windows whose sums are added up in the end.

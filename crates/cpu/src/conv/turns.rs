@@ -3,9 +3,13 @@
 use super::{
     TASK,
     direct::{Direct, Factors, Order},
-    part,
 };
-use crate::{Simd, Threads, gemm::Epilogue, simd::Float, threads::Disjoint};
+use crate::{
+    Simd, Threads,
+    gemm::Epilogue,
+    simd::Float,
+    threads::{Disjoint, part},
+};
 
 /// The windows of several phases, which have one target; together they fill it.
 ///

@@ -7,13 +7,12 @@ use std::{
 
 use super::{
     Epilogue,
-    plan::part,
     scan::{SLACK, scan},
 };
 use crate::{
     Simd, Threads,
     simd::{Float, vectorized},
-    threads::Disjoint,
+    threads::{Disjoint, part},
 };
 
 /// A matrix is looked at in so many places, of so many elements each.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{Gemm, kernel::Kernels};
+use crate::threads::part;
 
 /// The most steps of a sum that are computed at a time: a panel of B then stays in the first
 /// cache.
@@ -319,11 +320,6 @@ impl Blocks {
     pub(super) fn partial_sums(&self) -> usize {
         if self.slices > 1 { line(self.slices * self.m * self.n) } else { 0 }
     }
-}
-
-/// The `index`-th of `count` nearly equal parts of `len`.
-pub(super) const fn part(len: usize, count: usize, index: usize) -> Range<usize> {
-    index * len / count..(index + 1) * len / count
 }
 
 /// Some tasks less, or one, so that two or four threads get equally many.

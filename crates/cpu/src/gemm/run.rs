@@ -5,10 +5,10 @@ use std::ops::Range;
 use super::{
     Epilogue, Gemm,
     kernel::{Kernels, Operands, wide_vectors},
-    plan::{Blocks, LINE, Plan, Source, part},
+    plan::{Blocks, LINE, Plan, Source},
     row::Row,
 };
-use crate::{Threads, simd::Float};
+use crate::{Threads, simd::Float, threads::part};
 
 /// The panels of A between which a panel of B stays in the first cache.
 const ROW_PANELS: usize = 16;
