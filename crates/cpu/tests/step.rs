@@ -99,6 +99,20 @@ fn what_updates_share_is_computed_before_the_first_of_them() {
     check(&program);
 }
 
+/// More bytes than caches hold: then each tile asks for the memory of the next.
+#[test]
+fn updates_of_what_no_cache_holds_compute_what_the_reference_computes() {
+    let mut b = Builder::new();
+    let weights = || Spec::new(DType::F32, [1_000_003]);
+    let gradient = b.input(weights());
+    let (velocity, weight) = (b.variable(weights()), b.variable(weights()));
+    let momentum = common::scalar(&mut b, 0.875);
+    let kept = common::add(&mut b, Binary::Mul, velocity, momentum);
+    let velocity = common::add(&mut b, Binary::Sub, kept, gradient);
+    let weight = common::add(&mut b, Binary::Add, weight, velocity);
+    check(&b.finish([], [(0, velocity), (1, weight)]).unwrap());
+}
+
 /// All elements of the first layer's input, too many for lists, and few: then the product and
 /// the gradient go by the same lists.
 #[test]

@@ -17,6 +17,8 @@ pub(super) const FRAME: usize = 128 * 1024;
 /// The bytes of a tile's values, in registers and in memory, if it can be so few: they stay in
 /// the first-level cache.
 const NEAR: usize = 28 * 1024;
+/// The least bytes of a program's values in memory that no cache holds.
+const FAR: usize = 8 << 20;
 /// The most elements of a tile.
 const WIDEST: usize = 1024;
 /// The most values of a program.
@@ -67,6 +69,10 @@ pub(super) struct Layout {
     pub(super) homes: Vec<Home>,
     pub(super) sizes: Vec<usize>,
     pub(super) levels: Vec<Level>,
+    /// The values that are beside their tile's elements in memory, one for each place.
+    pub(super) moving: Vec<Local>,
+    /// Whether they are so large that no cache holds them.
+    pub(super) far: bool,
     /// The loads that are no pointer into memory.
     pub(super) filled: Vec<Local>,
     pub(super) calls: Vec<Call>,
@@ -126,13 +132,16 @@ impl Tile {
         let size = size.into_iter().chain(folds).max().unwrap_or(1);
         let registers = (slots + self.folds.len()).max(1);
         let mut moving: Vec<Id> = Vec::new();
-        for home in homes.iter().flatten() {
-            if let Home::Moving(id) = *home
+        for (local, home) in homes.iter().enumerate() {
+            if let Some(Home::Moving(id)) = *home
                 && !moving.iter().any(|&other| other == id || same(other, id))
             {
                 moving.push(id);
+                layout.moving.push(local);
             }
         }
+        let bytes: usize = layout.moving.iter().map(|&local| layout.sizes[local]).sum();
+        layout.far = self.space.size.saturating_mul(bytes) >= FAR;
         layout.width = (NEAR / ((registers + moving.len()) * size)).min(WIDEST);
         match self.space.frame {
             // Whole rows.

@@ -16,6 +16,7 @@ use crate::{
     math,
     place::Places,
     simd::Float,
+    threads,
 };
 
 /// The bytes of most programs' registers.
@@ -44,6 +45,9 @@ pub(crate) struct Worker<'a> {
     pub(super) places: Places<'a>,
     /// The start of a value, and where its elements of the current tile are.
     given: Option<(*mut u8, *mut u8)>,
+    /// The elements of the next tile, which follow those of the current one and are fetched
+    /// meanwhile.
+    ahead: usize,
 }
 
 impl<'a> Worker<'a> {
@@ -74,6 +78,7 @@ impl<'a> Worker<'a> {
             registers,
             places,
             given: None,
+            ahead: 0,
         };
         for (local, home) in tile.layout.homes.iter().enumerate() {
             if let Home::Register(start) = *home {
@@ -94,9 +99,25 @@ impl<'a> Worker<'a> {
         let mut at = start;
         while at < end {
             let len = width.min(end - at);
+            if self.tile.layout.far {
+                self.ahead = width.min(end - at - len);
+            }
             // SAFETY: the caller's promise.
             unsafe { self.advance((at, len), (0, 0)) };
             at += len;
+        }
+    }
+
+    /// Asks for the part of the next tile's values in memory that belongs to a step.
+    fn fetch(&self, step: usize, len: usize) {
+        let layout = &self.tile.layout;
+        for &local in &layout.moving {
+            let size = layout.sizes[local];
+            let next = self.pointers[local].wrapping_add(len * size);
+            let lines = (self.ahead * size).div_ceil(LINE);
+            for line in threads::part(lines, layout.calls.len(), step) {
+                prefetch(next.wrapping_add(line * LINE));
+            }
         }
     }
 
@@ -174,9 +195,12 @@ impl<'a> Worker<'a> {
             // SAFETY: the caller's promise.
             unsafe { self.fill(local, at, len) };
         }
-        for call in &layout.calls {
+        for (step, call) in layout.calls.iter().enumerate() {
             // SAFETY: each value has room for its elements of this tile.
             unsafe { self.call(call, full, row) };
+            if self.ahead > 0 {
+                self.fetch(step, full.1);
+            }
         }
         for &number in &layout.copied {
             let store = &self.tile.stores[number];
@@ -287,6 +311,22 @@ impl<'a> Worker<'a> {
             None => (0, 0),
         };
     }
+}
+
+/// The bytes of a cache line.
+const LINE: usize = 64;
+
+/// Asks for a cache line, which need not be there.
+#[inline]
+fn prefetch(at: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has the instruction, which does nothing where nothing can be read.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// Computes a function of `len` elements, whose results may take their place.
