@@ -21,6 +21,9 @@ const CHANNELS: usize = 256;
 /// The most cells of a window whose largest elements are given to in one go.
 const CELLS: usize = 32;
 
+/// What makes the results of windows side by side; see [`Pooling::lines`].
+type Line<T> = fn(&mut [T], &[T], usize, &[usize], usize);
+
 /// The elements of a task's rows.
 const TASK: usize = 8192;
 
@@ -91,6 +94,42 @@ impl Pooling {
         });
     }
 
+    /// Calls `line` with the results of windows side by side whose cells lie alike, with x from
+    /// their first cell on, the distance from one window to the next, where the other cells
+    /// are, and the number of channels. What has no cell gets `empty`.
+    fn lines<T: Float>(
+        &self,
+        threads: &Threads,
+        x: &[T],
+        y: &mut [T],
+        empty: T,
+        line: Line<T>,
+    ) {
+        let channels = self.channels.max(1);
+        let rows = (TASK / channels).max(1);
+        let clipped = self.windows.is_clipped();
+        threads.run_chunks(y, rows * channels, |start, y| {
+            let windows = start / channels..(start + y.len()) / channels;
+            if clipped {
+                y.fill(empty);
+            }
+            for class in self.windows.classes() {
+                let piece = |first: usize, start, count, cells: &[_; 3]| {
+                    let mut places = [0; CELLS];
+                    let mut len = 0;
+                    self.windows.cells_of(cells, |_, place| {
+                        places[len] = place;
+                        len += 1;
+                    });
+                    let y = &mut y[(first - windows.start) * channels..];
+                    let y = &mut y[..count * channels];
+                    line(y, &x[start..], self.windows.step(), &places[..len], channels);
+                };
+                self.windows.lines(windows.clone(), class, piece);
+            }
+        });
+    }
+
     /// Calls `image` with the first window of each image and its part of the result.
     fn images<T: Float>(
         &self,
@@ -112,6 +151,9 @@ impl Pooling {
     /// If a slice has not the length of its shape.
     pub fn max<T: Float>(&self, simd: Simd, threads: &Threads, x: &[T], y: &mut [T]) {
         self.check_lens(x.len(), y.len());
+        if self.windows.cells() <= CELLS {
+            return self.lines(threads, x, y, T::NEG_INFINITY, largest_of::<T>(simd));
+        }
         let larger = larger::<T>(simd);
         self.rows(threads, y, |window, y| {
             y.fill(T::NEG_INFINITY);
@@ -249,6 +291,9 @@ impl Pooling {
     /// If a slice has not the length of its shape.
     pub fn average<T: Float>(&self, simd: Simd, threads: &Threads, x: &[T], y: &mut [T]) {
         self.check_lens(x.len(), y.len());
+        if self.windows.cells() <= CELLS {
+            return self.lines(threads, x, y, T::ZERO, mean_of::<T>(simd));
+        }
         let (add, divide) = (add::<T>(simd), divide::<T>(simd));
         self.rows(threads, y, |window, y| {
             y.fill(T::ZERO);
@@ -291,11 +336,94 @@ impl Pooling {
     }
 }
 
+/// The channels that stay in registers.
+const LANES: usize = 16;
+
+/// The elements from `start` on.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "part of functions for instruction sets")]
+fn lanes<T: Float>(values: &[T], start: usize) -> [T; LANES] {
+    *values[start..].first_chunk().expect("the cell lies within")
+}
+
 vectorized! {
     /// The larger of each pair of elements; NaN wins.
     fn larger<T: Float>(y: &mut [T], x: &[T]) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = if x > *y || x.is_nan() { x } else { *y };
+        }
+    }
+}
+
+vectorized! {
+    /// Of each window, the largest of the cells at these places; NaN wins.
+    fn largest_of<T: Float>(
+        y: &mut [T],
+        x: &[T],
+        step: usize,
+        places: &[usize],
+        channels: usize,
+    ) {
+        let whole = channels - channels % LANES;
+        for (window, y) in y.chunks_exact_mut(channels).enumerate() {
+            let x = &x[window * step..];
+            for channel in (0..whole).step_by(LANES) {
+                let mut best = [T::NEG_INFINITY; LANES];
+                for &place in places {
+                    let x = lanes(x, place + channel);
+                    for i in 0..LANES {
+                        let better = (x[i] > best[i]) | x[i].is_nan();
+                        best[i] = if better { x[i] } else { best[i] };
+                    }
+                }
+                y[channel..][..LANES].copy_from_slice(&best);
+            }
+            let y = &mut y[whole..];
+            y.fill(T::NEG_INFINITY);
+            for &place in places {
+                for (y, &x) in y.iter_mut().zip(&x[place + whole..]) {
+                    *y = if x > *y || x.is_nan() { x } else { *y };
+                }
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// Of each window, the mean of the cells at these places.
+    fn mean_of<T: Float>(
+        y: &mut [T],
+        x: &[T],
+        step: usize,
+        places: &[usize],
+        channels: usize,
+    ) {
+        let whole = channels - channels % LANES;
+        let count = T::from_i64(places.len() as i64);
+        for (window, y) in y.chunks_exact_mut(channels).enumerate() {
+            let x = &x[window * step..];
+            for channel in (0..whole).step_by(LANES) {
+                let mut sum = [T::ZERO; LANES];
+                for &place in places {
+                    let x = lanes(x, place + channel);
+                    for i in 0..LANES {
+                        sum[i] += x[i];
+                    }
+                }
+                for (y, sum) in y[channel..][..LANES].iter_mut().zip(sum) {
+                    *y = sum / count;
+                }
+            }
+            let y = &mut y[whole..];
+            y.fill(T::ZERO);
+            for &place in places {
+                for (y, &x) in y.iter_mut().zip(&x[place + whole..]) {
+                    *y += x;
+                }
+            }
+            for y in y {
+                *y = *y / count;
+            }
         }
     }
 }
@@ -330,9 +458,6 @@ vectorized! {
     }
 }
 
-/// The channels that stay in registers.
-const LANES: usize = 16;
-
 vectorized! {
     /// Of the cells that start at these places, gives each channel's largest one `dy`, and the
     /// others 0.
@@ -340,21 +465,17 @@ vectorized! {
         let Some((&start, others)) = starts.split_first() else { return };
         let whole = dy.len() - dy.len() % LANES;
         for channel in (0..whole).step_by(LANES) {
-            let lanes = |values: &[T], start: usize| -> [T; LANES] {
-                let lanes = values[start + channel..].first_chunk();
-                *lanes.expect("the cell lies within")
-            };
-            let mut best = lanes(x, start);
+            let mut best = lanes(x, start + channel);
             let mut at = [0_u32; LANES];
             for (cell, &start) in others.iter().enumerate() {
-                let x = lanes(x, start);
+                let x = lanes(x, start + channel);
                 for i in 0..LANES {
                     let better = (x[i] > best[i]) | (x[i].is_nan() & !best[i].is_nan());
                     best[i] = if better { x[i] } else { best[i] };
                     at[i] = if better { cell as u32 + 1 } else { at[i] };
                 }
             }
-            let dy = lanes(dy, 0);
+            let dy = lanes(dy, channel);
             for (cell, &start) in starts.iter().enumerate() {
                 let mut given = [T::ZERO; LANES];
                 for i in 0..LANES {

@@ -27,7 +27,7 @@ pub(super) struct Axis {
 
 /// Windows side by side, and which of their cells exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Class {
+pub(crate) struct Class {
     pub(super) windows: Range<usize>,
     pub(super) cells: Range<usize>,
 }
@@ -138,12 +138,12 @@ impl Patches {
     }
 
     /// The elements from a window to the next along the last axis.
-    pub(super) const fn step(&self) -> usize {
+    pub(crate) const fn step(&self) -> usize {
         self.axes[2].step * self.channels
     }
 
     /// Whether some window reaches beyond the image.
-    pub(super) fn is_clipped(&self) -> bool {
+    pub(crate) fn is_clipped(&self) -> bool {
         let whole = |axis: &Axis| match &axis.classes[..] {
             [class] => class.cells == (0..axis.offsets.len()),
             _ => false,
@@ -166,7 +166,7 @@ impl Patches {
     }
 
     /// The classes of windows along the last axis.
-    pub(super) fn classes(&self) -> &[Class] {
+    pub(crate) fn classes(&self) -> &[Class] {
         &self.axes[2].classes
     }
 
@@ -282,7 +282,7 @@ impl Patches {
     /// Calls `visit` with the pieces of lines that some windows of the batch make, of a class
     /// along the last axis: the first window, where the first of its cells that exist is in
     /// the batch, how many there are, and which cells exist; some do.
-    pub(super) fn lines(
+    pub(crate) fn lines(
         &self,
         windows: Range<usize>,
         class: &Class,
@@ -309,7 +309,7 @@ impl Patches {
 
     /// Calls `visit` with the cells in these ranges: the number in the window, and where from
     /// the first of them on.
-    pub(super) fn cells_of(
+    pub(crate) fn cells_of(
         &self,
         cells: &[Range<usize>; 3],
         mut visit: impl FnMut(usize, usize),
