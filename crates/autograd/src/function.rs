@@ -292,7 +292,15 @@ impl Compiled {
         // The nodes that read the variables live as long as these.
         let _reads: Vec<_> = self.state.variables.iter().map(Variable::read).collect();
         let program = self.program(inputs)?;
-        let executable = self.state.device.backend().compile(&program)?;
+        let smaller = |examples: usize| {
+            let fewer = |spec: &Spec| {
+                let mut spec = spec.clone();
+                *spec.shape.first_mut()? = examples;
+                Some(spec)
+            };
+            self.program(&inputs.iter().map(fewer).collect::<Option<Vec<_>>>()?).ok()
+        };
+        let executable = self.state.device.backend().compile_batch(&program, &smaller)?;
         let state = Arc::clone(&self.state);
         let bound = RwLock::new((state.moves(), state.buffers()));
         let (inputs, outputs) = (inputs.to_vec(), program.output_specs());

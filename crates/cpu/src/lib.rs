@@ -71,8 +71,10 @@
 mod absorb;
 mod assign;
 mod attention;
+mod batch;
 mod canonical;
 pub mod conv;
+mod examples;
 mod fuse;
 pub mod gemm;
 mod graph;
@@ -194,14 +196,23 @@ impl Backend for Cpu {
     }
 
     fn compile(&self, program: &Program) -> Result<Box<dyn Executable>> {
+        self.compile_batch(program, &|_| None)
+    }
+
+    fn compile_batch(
+        &self,
+        program: &Program,
+        smaller: &dyn Fn(usize) -> Option<Program>,
+    ) -> Result<Box<dyn Executable>> {
         let plan = plan::Plan::compile(program, &self.options)?;
+        let parts = batch::Parts::new(program, &plan, smaller, &self.options)?;
+        let recorder = self.recorder.as_ref();
+        let runner = run::Runner::new(plan, parts, &self.options, recorder)?;
         if std::env::var("DECKLE_PLAN").is_ok_and(|value| value == "1") {
             // Whether somebody reads it changes nothing.
-            let _ = write!(std::io::stderr(), "{}", plan.text());
+            let _ = write!(std::io::stderr(), "{}", runner.text());
         }
-        let threads = Arc::clone(&self.options.threads);
-        let recorder = self.recorder.as_ref();
-        Ok(Box::new(run::Runner::new(plan, threads, self.options.simd, recorder)?))
+        Ok(Box::new(runner))
     }
 
     fn allocate(&self, spec: &Spec) -> Result<Buffer> {

@@ -139,6 +139,11 @@ impl Plan {
         self.arena_bytes
     }
 
+    /// The bytes that all instructions read and write.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.iter().map(|&bytes| bytes as usize).sum()
+    }
+
     /// Where the constants are.
     pub(crate) const fn constants_base(&self) -> Base {
         Base(self.constants.pointer())

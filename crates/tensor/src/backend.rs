@@ -68,6 +68,23 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// If the program holds something that this backend cannot run.
     fn compile(&self, program: &Program) -> Result<Box<dyn Executable>>;
 
+    /// As [`Backend::compile`], for the examples of a batch, which are counted along the first
+    /// axis of the inputs; `smaller` makes the program for fewer of them.
+    ///
+    /// A backend may compute the examples of a result part by part, where none depends on other
+    /// examples. By default it compiles the whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::compile`].
+    fn compile_batch(
+        &self,
+        program: &Program,
+        _smaller: &dyn Fn(usize) -> Option<Program>,
+    ) -> Result<Box<dyn Executable>> {
+        self.compile(program)
+    }
+
     /// New memory for a value of `spec`, all zero.
     ///
     /// # Errors

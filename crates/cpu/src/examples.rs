@@ -1,0 +1,328 @@
+//! Programs that compute each example of a batch by itself: [`are_separate`].
+
+use deckle_tensor::{
+    Composite, Instruction, Operation, Primitive, Program, Scan, SliceAxis, Spec, Value,
+};
+
+/// Whether `part` computes for fewer examples what `whole` computes for all, each example of a
+/// result from that example of the inputs alone.
+///
+/// Examples are counted along the first axis of inputs and results. The two are the same program
+/// for batches of different lengths, so the axis along which a value's lengths differ is the one
+/// that counts its examples; a value without such an axis is what all examples share.
+pub(crate) fn are_separate(whole: &Program, part: &Program) -> bool {
+    let ends = whole.inputs().iter().chain(whole.outputs());
+    let Some(examples) = examples(whole, part) else { return false };
+    let both = Both { whole, part, examples };
+    let counts = |&value: &Value| both.axis(value) == Some(Some(0));
+    !whole.outputs().is_empty() && ends.clone().all(counts) && both.are_separate()
+}
+
+/// The examples of the inputs of both.
+fn examples(whole: &Program, part: &Program) -> Option<[usize; 2]> {
+    let first = |program: &Program| {
+        let spec = program.spec(*program.inputs().first()?);
+        spec.shape.first().copied()
+    };
+    let both = [first(whole)?, first(part)?];
+    (both[0] > both[1] && both[1] > 0).then_some(both)
+}
+
+/// The same program for different numbers of examples.
+struct Both<'a> {
+    whole: &'a Program,
+    part: &'a Program,
+    examples: [usize; 2],
+}
+
+impl Both<'_> {
+    /// The axis that counts a value's examples, if it has one; `None` if its lengths differ in
+    /// another way.
+    fn axis(&self, value: Value) -> Option<Option<usize>> {
+        axis(self.whole.spec(value), self.part.spec(value), self.examples)
+    }
+
+    fn are_separate(&self) -> bool {
+        let Self { whole, part, .. } = *self;
+        let same = whole.specs().len() == part.specs().len()
+            && whole.inputs() == part.inputs()
+            && whole.variables() == part.variables()
+            && whole.outputs() == part.outputs()
+            && whole.updates().is_empty()
+            && part.updates().is_empty()
+            && whole.instructions().len() == part.instructions().len();
+        let mut pairs = whole.instructions().iter().zip(part.instructions());
+        same && pairs.all(|(whole, part)| self.is_separate(whole, part) == Some(true))
+    }
+
+    /// Whether an instruction makes no example's results of another's; `None` if a value's
+    /// lengths say nothing about examples.
+    fn is_separate(&self, whole: &Instruction, part: &Instruction) -> Option<bool> {
+        if whole.inputs != part.inputs || whole.outputs != part.outputs {
+            return Some(false);
+        }
+        let axes = |values: &[Value]| -> Option<Vec<Option<usize>>> {
+            values.iter().map(|&value| self.axis(value)).collect()
+        };
+        let (inputs, outputs) = (axes(&whole.inputs)?, axes(&whole.outputs)?);
+        let rank = |at: usize| self.whole.spec(whole.inputs[at]).shape.len();
+        let shape = |values: &[Value]| self.whole.spec(values[0]).shape.clone();
+        // What is not the sum, the largest, ... of several examples.
+        let apart = |axis: usize| inputs.iter().all(|&own| own != Some(axis));
+        let (one, other) = match (&whole.operation, &part.operation) {
+            (Operation::Primitive(one), Operation::Primitive(other)) => (one, other),
+            (Operation::Composite(one), Operation::Composite(other)) => {
+                return Some(self.composite(one, other));
+            }
+            _ => return Some(false),
+        };
+        if one.name() != other.name() {
+            return Some(false);
+        }
+        let first = inputs.first().copied().flatten();
+        let second = inputs.get(1).copied().flatten();
+        Some(match one {
+            Primitive::Constant(_) => one == other,
+            Primitive::Iota { axis, .. } => outputs[0] != Some(*axis),
+            Primitive::Random { .. } => false,
+            // Shapes that fit say that the operands' examples lie along one axis.
+            Primitive::Unary(_)
+            | Primitive::Binary(_)
+            | Primitive::Compare(_)
+            | Primitive::Select
+            | Primitive::Cast(_)
+            | Primitive::Broadcast { .. }
+            | Primitive::Transpose { .. } => same_settings(one, other),
+            Primitive::Reduce { axes, .. } => {
+                one == other && axes.iter().all(|&axis| apart(axis))
+            }
+            Primitive::ArgReduce { axis, .. }
+            | Primitive::CumSum { axis, .. }
+            | Primitive::Sort { axis, .. }
+            | Primitive::GatherAlong { axis }
+            | Primitive::ScatterAddAlong { axis, .. }
+            | Primitive::Concat { axis } => one == other && apart(*axis),
+            Primitive::TopK { .. } => one == other && apart(rank(0) - 1),
+            Primitive::MatMul { transpose_a, transpose_b } => {
+                let inner_a = rank(0) - if *transpose_a { 2 } else { 1 };
+                let inner_b = rank(1) - if *transpose_b { 1 } else { 2 };
+                one == other && first != Some(inner_a) && second != Some(inner_b)
+            }
+            Primitive::Convolution(_) | Primitive::ConvolutionToInput { .. } => {
+                one == other && first.is_none_or(|axis| axis == 0) && second.is_none()
+            }
+            Primitive::MaxPool(_)
+            | Primitive::MaxPoolGather(_)
+            | Primitive::MaxPoolScatter(_)
+            | Primitive::AveragePool(_)
+            | Primitive::AveragePoolToInput { .. } => {
+                one == other && inputs.iter().flatten().all(|&axis| axis == 0)
+            }
+            Primitive::Gather { axis } => {
+                let alone = first.is_none() || second.is_none();
+                one == other && alone && first != Some(*axis)
+            }
+            Primitive::Pad { padding } => {
+                one == other && first.is_none_or(|axis| padding[axis] == (0, 0))
+            }
+            Primitive::Slice(axes) => {
+                let Primitive::Slice(others) = other else { return Some(false) };
+                let lens = shape(&whole.inputs);
+                let mut pairs = axes.iter().zip(others).enumerate();
+                pairs.all(|(axis, (one, other))| match first == Some(axis) {
+                    true => *one == SliceAxis::all(lens[axis]),
+                    false => one == other,
+                })
+            }
+            Primitive::Reshape { .. } => {
+                // As many rows of examples: then each row is cut at the same elements.
+                let rows = |axis: Option<usize>, values: &[Value]| {
+                    axis.map(|axis| shape(values)[..axis].iter().product::<usize>())
+                };
+                rows(first, &whole.inputs) == rows(outputs[0], &whole.outputs)
+            }
+            Primitive::Scan(scan) => {
+                let Primitive::Scan(part) = other else { return Some(false) };
+                self.scan(scan, part, &inputs)
+            }
+            _ => inputs.iter().chain(&outputs).all(Option::is_none) && one == other,
+        })
+    }
+
+    fn composite(&self, whole: &Composite, part: &Composite) -> bool {
+        let both = Both { whole: &whole.body, part: &part.body, ..*self };
+        whole.name == part.name
+            && whole.attributes == part.attributes
+            && both.are_separate()
+    }
+
+    fn scan(&self, whole: &Scan, part: &Scan, inputs: &[Option<usize>]) -> bool {
+        let both = Both { whole: &whole.body, part: &part.body, ..*self };
+        let settings =
+            |scan: &Scan| (scan.constants, scan.carries, scan.length, scan.reverse);
+        let same = settings(whole) == settings(part);
+        // The steps of sequences are no examples.
+        let sequences = inputs.iter().skip(whole.constants + whole.carries);
+        same && sequences.flatten().all(|&axis| axis > 0) && both.are_separate()
+    }
+}
+
+/// Whether two element-wise primitives of one name differ in nothing but the batch's length.
+fn same_settings(one: &Primitive, other: &Primitive) -> bool {
+    matches!(one, Primitive::Broadcast { .. }) || one == other
+}
+
+/// The axis along which two specs differ as the numbers of examples do.
+fn axis(whole: &Spec, part: &Spec, examples: [usize; 2]) -> Option<Option<usize>> {
+    if whole.dtype != part.dtype || whole.shape.len() != part.shape.len() {
+        return None;
+    }
+    let mut pairs = whole.shape.iter().zip(&part.shape).enumerate();
+    let Some((axis, (&len, &fewer))) = pairs.find(|(_, (one, other))| one != other)
+    else {
+        return Some(None);
+    };
+    let [all, some] = examples;
+    let each = len / all;
+    let counts = len == each * all && fewer == each * some;
+    (counts && pairs.all(|(_, (one, other))| one == other)).then_some(Some(axis))
+}
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::{
+        Binary, Builder, Compare, Convolution, DType, Pool, Reduction, Result, Tensor,
+        Unary,
+    };
+
+    use super::*;
+
+    /// Whether a program of one input (batch, 4, 6) and one variable (6, 6) is separate.
+    fn separate(
+        body: impl Fn(&mut Builder, usize, Value, Value) -> Result<Value>,
+    ) -> bool {
+        let program = |examples: usize| {
+            let mut b = Builder::new();
+            let x = b.input(Spec::new(DType::F32, [examples, 4, 6]));
+            let w = b.variable(Spec::new(DType::F32, [6, 6]));
+            let y = body(&mut b, examples, x, w).unwrap();
+            b.finish([y], []).unwrap()
+        };
+        are_separate(&program(6), &program(2))
+    }
+
+    fn reshape(b: &mut Builder, x: Value, shape: &[usize]) -> Result<Value> {
+        b.push(Primitive::Reshape { shape: shape.to_vec() }, &[x])
+    }
+
+    fn transpose(b: &mut Builder, x: Value, permutation: &[usize]) -> Result<Value> {
+        b.push(Primitive::Transpose { permutation: permutation.to_vec() }, &[x])
+    }
+
+    fn reduce(b: &mut Builder, x: Value, axes: &[usize]) -> Result<Value> {
+        let axes = axes.to_vec();
+        b.push(Primitive::Reduce { reduction: Reduction::Sum, axes }, &[x])
+    }
+
+    fn product(transpose_a: bool, transpose_b: bool) -> Primitive {
+        Primitive::MatMul { transpose_a, transpose_b }
+    }
+
+    #[test]
+    fn examples_by_themselves() {
+        assert!(separate(|b, _, x, _| b.push(Primitive::Unary(Unary::Exp), &[x])));
+        assert!(separate(|b, _, x, w| b.push(product(false, false), &[x, w])));
+        assert!(separate(|b, _, x, _| reduce(b, x, &[1, 2])));
+        // Rows of all examples side by side.
+        assert!(separate(|b, n, x, w| {
+            let rows = reshape(b, x, &[n * 4, 6])?;
+            let rows = b.push(product(false, true), &[rows, w])?;
+            reshape(b, rows, &[n, 24])
+        }));
+        // The examples last, and back.
+        assert!(separate(|b, n, x, _| {
+            let last = transpose(b, x, &[1, 2, 0])?;
+            let last = reshape(b, last, &[4, 6, n])?;
+            let last = b.push(
+                Primitive::CumSum { axis: 0, exclusive: false, reverse: false },
+                &[last],
+            )?;
+            transpose(b, last, &[2, 0, 1])
+        }));
+        assert!(separate(|b, n, x, _| {
+            let shape = vec![n, 4, 6];
+            let numbers =
+                b.push(Primitive::Iota { shape, axis: 2, dtype: DType::F32 }, &[])?;
+            let less = b.push(Primitive::Compare(Compare::Less), &[numbers, x])?;
+            b.push(Primitive::Select, &[less, x, numbers])
+        }));
+        assert!(separate(|b, _, x, w| {
+            let indices = b.push(Primitive::Cast(DType::I64), &[x])?;
+            b.push(Primitive::Gather { axis: 0 }, &[w, indices])
+        }));
+        assert!(separate(|b, _, x, w| {
+            let kernel = reshape(b, w, &[1, 6, 6])?;
+            let settings = Convolution {
+                strides: vec![1],
+                padding: vec![(0, 0)],
+                dilation: vec![1],
+                groups: 1,
+            };
+            let y = b.push(Primitive::Convolution(settings), &[x, kernel])?;
+            let pool = Pool { window: vec![2], strides: vec![2], padding: vec![(0, 0)] };
+            b.push(Primitive::MaxPool(pool), &[y])
+        }));
+    }
+
+    #[test]
+    fn examples_that_meet() {
+        // A mean over the batch, taken from all.
+        assert!(!separate(|b, _, x, _| {
+            let sum = reduce(b, x, &[0])?;
+            b.push(Primitive::Binary(Binary::Sub), &[x, sum])
+        }));
+        // The batch's length as a number.
+        assert!(!separate(|b, n, x, _| {
+            let len = b.constant(&Tensor::scalar(n as f32));
+            b.push(Primitive::Binary(Binary::Div), &[x, len])
+        }));
+        // The place in the batch.
+        assert!(!separate(|b, n, x, _| {
+            let shape = vec![n, 1, 1];
+            let place =
+                b.push(Primitive::Iota { shape, axis: 0, dtype: DType::F32 }, &[])?;
+            b.push(Primitive::Binary(Binary::Add), &[x, place])
+        }));
+        assert!(!separate(|b, _, x, _| {
+            let sum = Primitive::CumSum { axis: 0, exclusive: false, reverse: false };
+            b.push(sum, &[x])
+        }));
+        assert!(!separate(|b, n, x, _| {
+            let back = SliceAxis { start: n - 1, len: n, step: -1 };
+            let axes = vec![back, SliceAxis::all(4), SliceAxis::all(6)];
+            b.push(Primitive::Slice(axes), &[x])
+        }));
+        // The examples last, as if they were first.
+        assert!(!separate(|b, n, x, _| {
+            let last = transpose(b, x, &[1, 2, 0])?;
+            reshape(b, last, &[n, 4, 6])
+        }));
+        // Each example by each.
+        assert!(!separate(|b, n, x, _| {
+            let rows = reshape(b, x, &[n, 24])?;
+            let by_each = b.push(product(true, false), &[rows, rows])?;
+            let rows = b.push(product(false, false), &[rows, by_each])?;
+            Ok(rows)
+        }));
+        // Another example's rows, found by number.
+        assert!(!separate(|b, n, x, _| {
+            let shape = vec![n, 1];
+            let zero = b.constant(&Tensor::scalar(0_i64));
+            let zeros = b.push(Primitive::Broadcast { shape }, &[zero])?;
+            b.push(Primitive::Gather { axis: 0 }, &[x, zeros])
+        }));
+        // The result has no examples, or not along its first axis.
+        assert!(!separate(|b, _, _, w| b.push(Primitive::Unary(Unary::Exp), &[w])));
+        assert!(!separate(|b, _, x, _| transpose(b, x, &[1, 0, 2])));
+    }
+}
