@@ -114,7 +114,11 @@ fn least(program: &Program) -> usize {
         Operation::Primitive(
             Primitive::Convolution(convolution)
             | Primitive::ConvolutionToInput { convolution, .. },
-        ) if convolution.strides.len() > 1 => OF_IMAGES,
+        ) if convolution.strides.len() > 1
+            && convolution.padding.iter().any(|&padding| padding != (0, 0)) =>
+        {
+            OF_IMAGES
+        }
         Operation::Primitive(_) => 1,
         Operation::Composite(composite) => least(&composite.body),
     };
