@@ -123,6 +123,12 @@ pub(super) fn each_by<T: Float, const I: usize, const O: usize>(
     mut to: [&mut [T]; O],
     formula: &impl Formula<T, I, O>,
 ) {
+    // What is left over is computed with the elements before it, from their old values.
+    let last = len.checked_sub(LANES).filter(|last| !last.is_multiple_of(LANES));
+    let mut old = [[T::ZERO; LANES]; O];
+    if let Some(last) = last {
+        old = std::array::from_fn(|i| load(to[i], last));
+    }
     let mut at = 0;
     while at + LANES <= len {
         one_by_one();
@@ -134,17 +140,24 @@ pub(super) fn each_by<T: Float, const I: usize, const O: usize>(
         }
         at += LANES;
     }
-    if at < len {
-        let (mut x, mut y) = ([[T::ZERO; LANES]; I], [[T::ZERO; LANES]; O]);
+    if let Some(last) = last {
+        one_by_one();
+        let x = std::array::from_fn(|i| load(from[i], last));
+        compute(&x, &mut old, formula);
+        for (to, y) in to.iter_mut().zip(&old) {
+            to[last..len].copy_from_slice(y);
+        }
+    } else if at < len {
+        let mut x = [[T::ZERO; LANES]; I];
         for (x, from) in x.iter_mut().zip(from) {
-            x[..len - at].copy_from_slice(&from[at..len]);
+            x[..len].copy_from_slice(&from[..len]);
         }
-        for (y, to) in y.iter_mut().zip(&to) {
-            y[..len - at].copy_from_slice(&to[at..len]);
+        for (y, to) in old.iter_mut().zip(&to) {
+            y[..len].copy_from_slice(&to[..len]);
         }
-        compute(&x, &mut y, formula);
-        for (to, y) in to.iter_mut().zip(&y) {
-            to[at..len].copy_from_slice(&y[..len - at]);
+        compute(&x, &mut old, formula);
+        for (to, y) in to.iter_mut().zip(&old) {
+            to[..len].copy_from_slice(&y[..len]);
         }
     }
 }
@@ -192,7 +205,7 @@ mod tests {
 
     #[test]
     fn each_element_is_computed_once() {
-        for len in [0, 1, 15, 16, 17, 40] {
+        for len in [0, 1, 15, 16, 17, 31, 32, 40] {
             let x: Vec<f64> = (0..len).map(|i| i as f64).collect();
             let (mut a, mut b) = (vec![1.0; len + 1], vec![2.0; len]);
             each(len, [&x], [&mut a, &mut b], |[x], [a, b]| [a + x, b * x]);
