@@ -15,7 +15,8 @@ use clap::{Args, Parser, Subcommand};
                   what Deckle does not have\n\nArrays are found in .npz files by position or by \
                   name: inputs as x0, x1, ... or\nby the inputs' names, targets as t0, t1, ... or \
                   by the outputs' names. Weights\nof the examples are w0, or w0, w1, ... for one \
-                  target each. Outputs are written\nas y0, y1, ..."
+                  target each. One input alone may\nbe x, one target t or y, one array of weights w. \
+                  Outputs are written as y0, y1, ..."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -12,6 +12,27 @@ use common::{case, data, fails, folder, model, run, write};
 use deckle::tensor::{DType, Tensor};
 
 #[test]
+fn one_array_of_a_kind_needs_no_number() {
+    let folder = folder("errors/letters");
+    let x = Tensor::new([0.5_f32, -1.0, 2.0, 0.0, 1.5, -0.5].repeat(3), [3, 6]).unwrap();
+    let (t, w) = (Tensor::from([0, 2, 1]), Tensor::from([1.0_f32, 0.5, 4.0]));
+    let evaluate = |names: [&str; 3]| {
+        let arrays = [x.clone(), t.clone(), w.clone()];
+        let arrays: Vec<_> = names.into_iter().zip(arrays).collect();
+        write(&folder, &arrays);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deckle"));
+        let arguments = ["evaluate", &model(), "--data", "data.npz"];
+        let output = command.current_dir(&folder).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{names:?}: {output:?}");
+        output.stdout
+    };
+    let numbered = evaluate(["x0", "t0", "w0"]);
+    assert_eq!(evaluate(["x", "t", "w"]), numbered);
+    assert_eq!(evaluate(["x", "y", "w0"]), numbered);
+    assert_ne!(evaluate(["x", "y", "z"]), numbered, "weights count");
+}
+
+#[test]
 fn arrays_that_do_not_fit_are_named() {
     let folder = folder("errors/arrays");
     let zeros = |shape: &[usize]| Tensor::zeros(DType::F32, shape);

@@ -14,13 +14,13 @@ pub(crate) fn examples(model: &Model, file: &Path) -> Result<Arrays> {
     let npz = Npz::open(file)?;
     let outputs: Vec<_> = model.outputs().map(|(name, _)| name.to_owned()).collect();
     let inputs = inputs(model, &npz, file)?;
-    let targets = find_all(&npz, file, 't', "target", &outputs)?;
+    let targets = find_all(&npz, file, &["t", "y"], "target", &outputs)?;
     let data = Arrays::named(inputs, targets)?;
-    let weights: Vec<_> = (0..)
-        .map(|i| format!("w{i}"))
-        .take_while(|name| npz.names().any(|known| known == name))
-        .map(|name| npz.tensor(&name))
-        .collect::<Result<_, _>>()?;
+    let has = |name: &str| npz.names().any(|known| known == name);
+    let numbered = (0..).map(|i| format!("w{i}")).take_while(|name| has(name));
+    let alone = [String::from("w")].into_iter().filter(|name| has(name) && !has("w0"));
+    let weights: Vec<_> =
+        numbered.chain(alone).map(|name| npz.tensor(&name)).collect::<Result<_, _>>()?;
     match &weights[..] {
         [] => Ok(data),
         [one] => Ok(data.sample_weight(one)?),
@@ -47,7 +47,7 @@ pub(crate) fn inputs(
     file: &Path,
 ) -> Result<Vec<(String, Tensor)>> {
     let names: Vec<_> = model.inputs().map(|(name, ..)| name.to_owned()).collect();
-    let mut found = find_all(npz, file, 'x', "input", &names)?;
+    let mut found = find_all(npz, file, &["x"], "input", &names)?;
     for ((name, tensor), (_, shape, dtype)) in found.iter_mut().zip(model.inputs()) {
         *tensor = with_rank(tensor, shape)?;
         let fits = |(len, dim): (&usize, &Dim)| !matches!(dim, Dim::Known(n) if n != len);
@@ -93,15 +93,18 @@ fn problem_with(
     tensor::Error::file(file.display(), problem).help(help).into()
 }
 
-/// For each name the array of its position, as `x0`, else that of its name.
+/// For each name the array of its position, as `x0`, else that of its name; for one alone also
+/// that of a letter, of which the first counts positions.
 fn find_all(
     npz: &Npz,
     file: &Path,
-    letter: char,
+    letters: &[&str],
     what: &str,
     names: &[String],
 ) -> Result<Vec<(String, Tensor)>> {
     let known: Vec<&str> = npz.names().collect();
+    let letter = letters[0];
+    let alone = if names.len() == 1 { letters } else { &[] };
     let surplus = format!("{letter}{}", names.len());
     if known.contains(&surplus.as_str()) {
         let count = names.len();
@@ -117,9 +120,8 @@ fn find_all(
     let mut found = Vec::new();
     for (i, name) in names.iter().enumerate() {
         let place = format!("{letter}{i}");
-        let Some(array) =
-            [&place, name].into_iter().find(|n| known.contains(&n.as_str()))
-        else {
+        let mut names = [place.as_str(), name].into_iter().chain(alone.iter().copied());
+        let Some(array) = names.find(|name| known.contains(name)) else {
             let similar = did_you_mean(name, &known)
                 .map_or(String::new(), |similar| format!("; did you mean `{similar}`?"));
             return Err(problem_with(
@@ -128,7 +130,7 @@ fn find_all(
                 format_args!("it has {}{similar}", known.join(", ")),
             ));
         };
-        found.push((array.clone(), npz.tensor(array)?));
+        found.push((array.to_owned(), npz.tensor(array)?));
     }
     Ok(found)
 }
