@@ -36,14 +36,16 @@
 //! 2. In the folder that the environment variable `DECKLE_DATA_DIR` names: in its subfolder of
 //!    the data set's name (`mnist`, `boston_housing`, ...), then in the folder itself.
 //! 3. In the user's cache: `~/.cache/deckle/mnist`, or what the operating system calls it.
-//! 4. A part of Fashion-MNIST, of MNIST's digits or of CIFAR-10, and Boston housing as a table: in
+//! 4. In what Keras has downloaded: `~/.keras/datasets`, or `datasets` in the folder that the
+//!    environment variable `KERAS_HOME` names.
+//! 5. A part of Fashion-MNIST, of MNIST's digits or of CIFAR-10, and Boston housing as a table: in
 //!    the same folders, and in the subfolders of `embeddable` in `DECKLE_DATA_DIR`.
-//! 5. On the network, into the user's cache, where the file's SHA-256 sum is known ([`Info`]'s
+//! 6. On the network, into the user's cache, where the file's SHA-256 sum is known ([`Info`]'s
 //!    `downloads`): with the feature `download`, which the crate `deckle` has by default, and
 //!    unless the loader is `offline` or the environment variable `DECKLE_OFFLINE` is set. Several
 //!    servers are asked in turn; a download that broke off goes on the next time; a file gets its
 //!    name when its sum is right. Proxies are those of `HTTPS_PROXY` and `NO_PROXY`.
-//! 6. For MNIST, in the program itself: 10,000 digits of the 60,000 to train on.
+//! 7. For MNIST, in the program itself: 10,000 digits of the 60,000 to train on.
 //!
 //! [`Loaded::source`] says what was read, and from where; [`Source::is_whole`] whether it is the
 //! whole data set.

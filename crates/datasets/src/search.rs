@@ -17,6 +17,10 @@ pub(crate) const DATA_DIR: &str = "DECKLE_DATA_DIR";
 /// The environment variable that forbids downloads.
 const OFFLINE: &str = "DECKLE_OFFLINE";
 
+/// The environment variable that names Keras's folder, and what it is called in the user's.
+const KERAS_HOME: &str = "KERAS_HOME";
+const KERAS: &str = ".keras";
+
 /// Whether files that are nowhere are downloaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Network {
@@ -37,6 +41,8 @@ pub(crate) struct Search {
     pub(crate) data_dir: Option<PathBuf>,
     /// As `data_dir`, in the user's cache.
     pub(crate) cache: Option<PathBuf>,
+    /// What Keras has downloaded, if it has.
+    pub(crate) keras: Option<PathBuf>,
     /// Whether what is in none of them is brought into the cache.
     pub(crate) network: Network,
 }
@@ -83,6 +89,13 @@ pub(crate) enum Which {
     Other(usize),
 }
 
+/// Keras's folder.
+fn keras() -> Option<PathBuf> {
+    let given = env::var_os(KERAS_HOME).filter(|home| !home.is_empty());
+    let own = || etcetera::home_dir().ok().map(|home| home.join(KERAS));
+    given.map(PathBuf::from).or_else(own)
+}
+
 impl Network {
     /// What the environment says; the tests of this crate ask no server but their own.
     fn new(explicit: Option<&Path>) -> Self {
@@ -106,6 +119,7 @@ impl Search {
             explicit: explicit.map(Path::to_path_buf),
             data_dir: data_dir.map(PathBuf::from),
             cache: cache.map(|strategy| strategy.cache_dir().join("deckle")),
+            keras: keras().map(|home| home.join("datasets")).filter(|dir| dir.is_dir()),
             network: Network::new(explicit),
         }
     }
@@ -128,7 +142,16 @@ impl Search {
             folders.extend([dir.join(info.folder), dir.clone()]);
         }
         folders.extend(self.cache.as_ref().map(|cache| cache.join(info.folder)));
+        folders.extend(self.folders_of_keras(info));
         folders
+    }
+
+    /// Where Keras puts a data set: most into one folder, some into another one in it.
+    fn folders_of_keras(&self, info: &Info) -> Vec<PathBuf> {
+        let Some(keras) = self.keras.as_ref().filter(|_| self.explicit.is_none()) else {
+            return Vec::new();
+        };
+        vec![keras.join(info.folder.replace('_', "-")), keras.clone()]
     }
 
     /// The folders that other files are looked for in.
@@ -150,9 +173,10 @@ impl Search {
     ///
     /// # Errors
     ///
-    /// If a folder has some files of a list, but not all.
+    /// If a folder has some files of a list, but not all; Keras's may.
     pub(crate) fn find(&self, info: &Info, files: &Files) -> Result<Option<Found>> {
         let download = self.download_of(info, files);
+        let of_keras = self.folders_of_keras(info);
         for folder in self.folders(info) {
             match complete(&folder, files.whole) {
                 Ok(Some(paths)) => {
@@ -161,6 +185,8 @@ impl Search {
                 Ok(None) => {}
                 // What is missing there is downloaded.
                 Err(_) if download.as_ref().is_some_and(|(into, _)| *into == folder) => {}
+                // Keras brings each file when it is asked for.
+                Err(_) if of_keras.contains(&folder) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -366,6 +392,32 @@ mod tests {
         assert_eq!(search.find(&INFO, &FILES).unwrap(), None);
         search.explicit = Some(folder("data"));
         check(&search, &folder("data"), &["b", "c.gz"]);
+    }
+
+    #[test]
+    fn what_keras_has_is_found_last() {
+        let scratch = Scratch::new();
+        let folder = |name: &str| scratch.path().join(name);
+        let mut search = Search {
+            cache: Some(folder("cache")),
+            keras: Some(folder("keras")),
+            ..Search::default()
+        };
+        // Another file of the data set may still be missing.
+        scratch.write("keras/c.gz", b"");
+        assert_eq!(search.find(&INFO, &FILES).unwrap(), None);
+        scratch.write("keras/a.npz", b"");
+        check(&search, &folder("keras"), &["a.npz"]);
+        let fashion = &crate::fashion_mnist::INFO;
+        scratch.write("keras/fashion-mnist/b.gz", b"");
+        scratch.write("keras/fashion-mnist/c.gz", b"");
+        let found = search.find(fashion, &FILES).unwrap().unwrap();
+        assert_eq!(found.folder, folder("keras/fashion-mnist"));
+        scratch.write("cache/mnist/a.npz", b"");
+        check(&search, &folder("cache/mnist"), &["a.npz"]);
+        // A folder that is given is the only one.
+        search.explicit = Some(folder("none"));
+        assert_eq!(search.find(&INFO, &FILES).unwrap(), None);
     }
 
     #[test]
