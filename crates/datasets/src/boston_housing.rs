@@ -68,9 +68,10 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 ///
 /// `boston_housing.npz` is looked for in the given folder; without one, in the subfolder
 /// `boston_housing` of the folder that the environment variable `DECKLE_DATA_DIR` names, in that
-/// folder itself, and in the subfolder `deckle/boston_housing` of the user's cache. In its place
-/// there may be `boston_house_prices.csv`, the same as a table, also in `embeddable/tabular`.
-/// If neither is anywhere, the first is downloaded into the last folder, once, and checked.
+/// folder itself, in the subfolder `deckle/boston_housing` of the user's cache, and where Keras
+/// keeps what it downloads. In its place there may be `boston_house_prices.csv`, the same as a
+/// table, also in `embeddable/tabular`. If neither is anywhere, the first is downloaded into the
+/// cache, once, and checked.
 ///
 /// # Examples
 ///

@@ -124,9 +124,10 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// The files are the four IDX files of the data set, with or without `.gz`, looked for in the
 /// given folder; without one, in the subfolder `fashion_mnist` of the folder that the
 /// environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in the subfolder
-/// `deckle/fashion_mnist` of the user's cache. They have MNIST's names, but MNIST is not taken for it.
+/// `deckle/fashion_mnist` of the user's cache, and where Keras keeps what it downloads. They have
+/// MNIST's names, but MNIST is not taken for it.
 ///
-/// If they are in none of these, they are downloaded into the last (30.9 MB, once) and checked.
+/// If they are in none of these, they are downloaded into the cache (30.9 MB, once) and checked.
 ///
 /// Instead of them, there may be a part of the data set, 10,000 images to train on and 2000 of
 /// the test set (`train10k-images.idx.gz`, ...), there or in `embeddable/fashion` of that folder;

@@ -114,9 +114,9 @@ pub fn load() -> Result<(Arrays, Arrays)> {
 /// The files are the four IDX files of the data set, with or without `.gz`, or `mnist.npz` of
 /// Keras. They are looked for in the given folder; without one, in the subfolder `mnist` of the
 /// folder that the environment variable `DECKLE_DATA_DIR` names, in that folder itself, and in
-/// the subfolder `deckle/mnist` of the user's cache.
+/// the subfolder `deckle/mnist` of the user's cache, and where Keras keeps what it downloads.
 ///
-/// If they are in none of these, they are downloaded into the last (11.6 MB, once) and checked.
+/// If they are in none of these, they are downloaded into the cache (11.6 MB, once) and checked.
 /// [`Mnist::offline`] or `DECKLE_OFFLINE=1` forbids it.
 ///
 /// Who has no network is not stopped: there are 10,000 digits, of `embeddable/mnist10k` in

@@ -119,8 +119,8 @@ pub fn word_index() -> Result<WordIndex> {
 ///
 /// `reuters.npz` is looked for in the given folder; without one, in the subfolder `reuters` of
 /// the folder that the environment variable `DECKLE_DATA_DIR` names, in that folder itself, and
-/// in the subfolder `deckle/reuters` of the user's cache. If it is nowhere, it is downloaded into
-/// the last, once, and checked.
+/// in the subfolder `deckle/reuters` of the user's cache, and where Keras keeps what it downloads.
+/// If it is nowhere, it is downloaded into the cache, once, and checked.
 ///
 /// # Examples
 ///
