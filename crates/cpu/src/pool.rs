@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use deckle_tensor::Pool;
 
 use crate::{
@@ -18,11 +20,19 @@ use crate::{
 /// The channels that are looked at together, on the stack.
 const CHANNELS: usize = 256;
 
-/// The most cells of a window whose largest elements are given to in one go.
+/// The most cells of a window that are looked at in one go.
 const CELLS: usize = 32;
 
-/// What makes the results of windows side by side; see [`Pooling::lines`].
-type Line<T> = fn(&mut [T], &[T], usize, &[usize], usize);
+/// Some cells of windows side by side; see [`Pooling::lines`].
+struct Line<'a> {
+    /// Where they are, from a window's first cell on, and from one window to the next.
+    places: &'a [usize],
+    step: usize,
+    channels: usize,
+    /// The window's cells up to the last of these, and all of them.
+    seen: usize,
+    all: usize,
+}
 
 /// The elements of a task's rows.
 const TASK: usize = 8192;
@@ -94,36 +104,39 @@ impl Pooling {
         });
     }
 
-    /// Calls `line` with the results of windows side by side whose cells lie alike, with x from
-    /// their first cell on, the distance from one window to the next, where the other cells
-    /// are, and the number of channels. What has no cell gets `empty`.
+    /// Calls `line` with the results of windows side by side whose cells lie alike, and with x
+    /// from their first cell on; more than once where they have many cells. What has no cell
+    /// gets `empty`.
     fn lines<T: Float>(
         &self,
         threads: &Threads,
         x: &[T],
         y: &mut [T],
         empty: T,
-        line: Line<T>,
+        line: fn(&mut [T], &[T], &Line<'_>),
     ) {
         let channels = self.channels.max(1);
         let rows = (TASK / channels).max(1);
-        let clipped = self.windows.is_clipped();
+        let (clipped, step) = (self.windows.is_clipped(), self.windows.step());
         threads.run_chunks(y, rows * channels, |start, y| {
             let windows = start / channels..(start + y.len()) / channels;
             if clipped {
                 y.fill(empty);
             }
             for class in self.windows.classes() {
-                let piece = |first: usize, start, count, cells: &[_; 3]| {
-                    let mut places = [0; CELLS];
-                    let mut len = 0;
-                    self.windows.cells_of(cells, |_, place| {
-                        places[len] = place;
-                        len += 1;
-                    });
+                let piece = |first: usize, from, count, cells: &[Range<usize>; 3]| {
                     let y = &mut y[(first - windows.start) * channels..];
-                    let y = &mut y[..count * channels];
-                    line(y, &x[start..], self.windows.step(), &places[..len], channels);
+                    let (y, x) = (&mut y[..count * channels], &x[from..]);
+                    let all = cells.iter().map(Range::len).product();
+                    let (mut places, mut seen) = ([0; CELLS], 0);
+                    self.windows.cells_of(cells, |_, place| {
+                        places[seen % CELLS] = place;
+                        seen += 1;
+                        if seen % CELLS == 0 || seen == all {
+                            let places = &places[..(seen - 1) % CELLS + 1];
+                            line(y, x, &Line { places, step, channels, seen, all });
+                        }
+                    });
                 };
                 self.windows.lines(windows.clone(), class, piece);
             }
@@ -151,16 +164,7 @@ impl Pooling {
     /// If a slice has not the length of its shape.
     pub fn max<T: Float>(&self, simd: Simd, threads: &Threads, x: &[T], y: &mut [T]) {
         self.check_lens(x.len(), y.len());
-        if self.windows.cells() <= CELLS {
-            return self.lines(threads, x, y, T::NEG_INFINITY, largest_of::<T>(simd));
-        }
-        let larger = larger::<T>(simd);
-        self.rows(threads, y, |window, y| {
-            y.fill(T::NEG_INFINITY);
-            self.windows.visit(window, |_, place| {
-                larger(y, &x[place * self.channels..][..self.channels]);
-            });
-        });
+        self.lines(threads, x, y, T::NEG_INFINITY, largest_of::<T>(simd));
     }
 
     /// [`MaxPoolGather`](deckle_tensor::Primitive::MaxPoolGather).
@@ -291,19 +295,7 @@ impl Pooling {
     /// If a slice has not the length of its shape.
     pub fn average<T: Float>(&self, simd: Simd, threads: &Threads, x: &[T], y: &mut [T]) {
         self.check_lens(x.len(), y.len());
-        if self.windows.cells() <= CELLS {
-            return self.lines(threads, x, y, T::ZERO, mean_of::<T>(simd));
-        }
-        let (add, divide) = (add::<T>(simd), divide::<T>(simd));
-        self.rows(threads, y, |window, y| {
-            y.fill(T::ZERO);
-            let mut count = 0;
-            self.windows.visit(window, |_, place| {
-                count += 1;
-                add(y, &x[place * self.channels..][..self.channels], T::ONE);
-            });
-            divide(y, T::from_i64(count.max(1)));
-        });
+        self.lines(threads, x, y, T::ZERO, mean_of::<T>(simd));
     }
 
     /// [`AveragePoolToInput`](deckle_tensor::Primitive::AveragePoolToInput).
@@ -346,85 +338,58 @@ fn lanes<T: Float>(values: &[T], start: usize) -> [T; LANES] {
     *values[start..].first_chunk().expect("the cell lies within")
 }
 
-vectorized! {
-    /// The larger of each pair of elements; NaN wins.
-    fn larger<T: Float>(y: &mut [T], x: &[T]) {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = if x > *y || x.is_nan() { x } else { *y };
+/// Combines the cells of each window, 16 channels at a time, with what was made of those before;
+/// the first with `start`. `finish` makes the results of the last.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "part of functions for instruction sets")]
+fn fold_line<T: Float>(
+    y: &mut [T],
+    x: &[T],
+    line: &Line<'_>,
+    start: T,
+    combine: impl Fn(T, T) -> T,
+    finish: impl Fn(T) -> T,
+) {
+    let Line { places, step, channels, seen, all } = *line;
+    let whole = channels - channels % LANES;
+    let (is_first, is_last) = (seen == places.len(), seen == all);
+    for (window, y) in y.chunks_exact_mut(channels).enumerate() {
+        let x = &x[window * step..];
+        for channel in (0..whole).step_by(LANES) {
+            let mut made = if is_first { [start; LANES] } else { lanes(y, channel) };
+            for &place in places {
+                let x = lanes(x, place + channel);
+                for i in 0..LANES {
+                    made[i] = combine(made[i], x[i]);
+                }
+            }
+            if is_last {
+                made = made.map(&finish);
+            }
+            y[channel..][..LANES].copy_from_slice(&made);
+        }
+        for (channel, y) in y.iter_mut().enumerate().skip(whole) {
+            let made = if is_first { start } else { *y };
+            let cells = places.iter().map(|place| x[place + channel]);
+            let made = cells.fold(made, &combine);
+            *y = if is_last { finish(made) } else { made };
         }
     }
 }
 
 vectorized! {
-    /// Of each window, the largest of the cells at these places; NaN wins.
-    fn largest_of<T: Float>(
-        y: &mut [T],
-        x: &[T],
-        step: usize,
-        places: &[usize],
-        channels: usize,
-    ) {
-        let whole = channels - channels % LANES;
-        for (window, y) in y.chunks_exact_mut(channels).enumerate() {
-            let x = &x[window * step..];
-            for channel in (0..whole).step_by(LANES) {
-                let mut best = [T::NEG_INFINITY; LANES];
-                for &place in places {
-                    let x = lanes(x, place + channel);
-                    for i in 0..LANES {
-                        let better = (x[i] > best[i]) | x[i].is_nan();
-                        best[i] = if better { x[i] } else { best[i] };
-                    }
-                }
-                y[channel..][..LANES].copy_from_slice(&best);
-            }
-            let y = &mut y[whole..];
-            y.fill(T::NEG_INFINITY);
-            for &place in places {
-                for (y, &x) in y.iter_mut().zip(&x[place + whole..]) {
-                    *y = if x > *y || x.is_nan() { x } else { *y };
-                }
-            }
-        }
+    /// Of each window, the largest of the cells; NaN wins.
+    fn largest_of<T: Float>(y: &mut [T], x: &[T], line: &Line<'_>) {
+        let larger = |best: T, x: T| if (x > best) | x.is_nan() { x } else { best };
+        fold_line(y, x, line, T::NEG_INFINITY, larger, |best| best);
     }
 }
 
 vectorized! {
-    /// Of each window, the mean of the cells at these places.
-    fn mean_of<T: Float>(
-        y: &mut [T],
-        x: &[T],
-        step: usize,
-        places: &[usize],
-        channels: usize,
-    ) {
-        let whole = channels - channels % LANES;
-        let count = T::from_i64(places.len() as i64);
-        for (window, y) in y.chunks_exact_mut(channels).enumerate() {
-            let x = &x[window * step..];
-            for channel in (0..whole).step_by(LANES) {
-                let mut sum = [T::ZERO; LANES];
-                for &place in places {
-                    let x = lanes(x, place + channel);
-                    for i in 0..LANES {
-                        sum[i] += x[i];
-                    }
-                }
-                for (y, sum) in y[channel..][..LANES].iter_mut().zip(sum) {
-                    *y = sum / count;
-                }
-            }
-            let y = &mut y[whole..];
-            y.fill(T::ZERO);
-            for &place in places {
-                for (y, &x) in y.iter_mut().zip(&x[place + whole..]) {
-                    *y += x;
-                }
-            }
-            for y in y {
-                *y = *y / count;
-            }
-        }
+    /// Of each window, the mean of the cells.
+    fn mean_of<T: Float>(y: &mut [T], x: &[T], line: &Line<'_>) {
+        let count = T::from_i64(line.all as i64);
+        fold_line(y, x, line, T::ZERO, |sum, x| sum + x, |sum| sum / count);
     }
 }
 
@@ -504,14 +469,6 @@ vectorized! {
     fn add<T: Float>(y: &mut [T], x: &[T], count: T) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y += x / count;
-        }
-    }
-}
-
-vectorized! {
-    fn divide<T: Float>(y: &mut [T], count: T) {
-        for y in y {
-            *y = *y / count;
         }
     }
 }
