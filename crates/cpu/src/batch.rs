@@ -71,12 +71,18 @@ impl Parts {
     pub(crate) fn part(&self, number: usize) -> Part<'_> {
         let examples = part(self.examples, self.count, number);
         let more = examples.len() - self.examples / self.count;
-        Part { plan: &self.plans[more], start: examples.start, is_common: more == 0 }
+        let is_common = more == self.common();
+        Part { plan: &self.plans[more], start: examples.start, is_common }
+    }
+
+    /// Which plan most parts have.
+    fn common(&self) -> usize {
+        usize::from(2 * (self.examples % self.count) > self.count)
     }
 
     /// The plan of most parts.
     pub(crate) fn plan(&self) -> &Plan {
-        &self.plans[0]
+        &self.plans[self.common()]
     }
 
     /// The bytes of memory that a part needs.

@@ -11,11 +11,11 @@ use deckle_tensor::{
 /// for batches of different lengths, so the axis along which a value's lengths differ is the one
 /// that counts its examples; a value without such an axis is what all examples share.
 pub(crate) fn are_separate(whole: &Program, part: &Program) -> bool {
-    let ends = whole.inputs().iter().chain(whole.outputs());
+    let mut ends = whole.inputs().iter().chain(whole.outputs());
     let Some(examples) = examples(whole, part) else { return false };
     let both = Both { whole, part, examples };
     let counts = |&value: &Value| both.axis(value) == Some(Some(0));
-    !whole.outputs().is_empty() && ends.clone().all(counts) && both.are_separate()
+    !whole.outputs().is_empty() && ends.all(counts) && both.are_separate()
 }
 
 /// The examples of the inputs of both.
@@ -82,17 +82,17 @@ impl Both<'_> {
         let first = inputs.first().copied().flatten();
         let second = inputs.get(1).copied().flatten();
         Some(match one {
-            Primitive::Constant(_) => one == other,
             Primitive::Iota { axis, .. } => outputs[0] != Some(*axis),
             Primitive::Random { .. } => false,
             // Shapes that fit say that the operands' examples lie along one axis.
-            Primitive::Unary(_)
+            Primitive::Broadcast { .. } => true,
+            Primitive::Constant(_)
+            | Primitive::Unary(_)
             | Primitive::Binary(_)
             | Primitive::Compare(_)
             | Primitive::Select
             | Primitive::Cast(_)
-            | Primitive::Broadcast { .. }
-            | Primitive::Transpose { .. } => same_settings(one, other),
+            | Primitive::Transpose { .. } => one == other,
             Primitive::Reduce { axes, .. } => {
                 one == other && axes.iter().all(|&axis| apart(axis))
             }
@@ -165,11 +165,6 @@ impl Both<'_> {
         let sequences = inputs.iter().skip(whole.constants + whole.carries);
         same && sequences.flatten().all(|&axis| axis > 0) && both.are_separate()
     }
-}
-
-/// Whether two element-wise primitives of one name differ in nothing but the batch's length.
-fn same_settings(one: &Primitive, other: &Primitive) -> bool {
-    matches!(one, Primitive::Broadcast { .. }) || one == other
 }
 
 /// The axis along which two specs differ as the numbers of examples do.
