@@ -1,6 +1,9 @@
 //! Finding what is not zero: [`scan`].
 
-use crate::{Simd, simd::Float};
+use crate::{
+    Simd,
+    simd::{Float, prefetch},
+};
 
 /// The elements whose bits are one number.
 const CHUNK: usize = 16;
@@ -18,14 +21,32 @@ pub(super) type Scan<T> = fn(&[T], u32, &mut [u32], &mut [T]) -> Option<usize>;
 pub(super) fn scan<T: Float>(simd: Simd) -> Scan<T> {
     #[cfg(target_arch = "x86_64")]
     match simd.or_detected() {
-        // SAFETY: the machine has this instruction set.
-        Simd::Avx512 => return |x, first, at, to| unsafe { avx512(x, first, at, to) },
+        Simd::Avx512 => return by_avx512(bytes_compress()),
         // SAFETY: the machine has this instruction set.
         Simd::Avx2 => return |x, first, at, to| unsafe { avx2(x, first, at, to) },
         Simd::Portable => {}
     }
     let _ = simd;
     by_bits::<T, false>
+}
+
+/// Whether AVX-512 can move bytes together.
+#[cfg(target_arch = "x86_64")]
+fn bytes_compress() -> bool {
+    is_x86_feature_detected!("avx512vbmi2")
+}
+
+/// The scan for AVX-512, with or without the instructions that move bytes together.
+#[cfg(target_arch = "x86_64")]
+fn by_avx512<T: Float>(bytes: bool) -> Scan<T> {
+    match bytes {
+        true if size_of::<T>() == 4 => |x, first, at, to| {
+            // SAFETY: the machine has these sets; a `Float` of four bytes is an `f32`.
+            unsafe { avx512_bytes(x, first, at, to) }
+        },
+        // SAFETY: the machine has this instruction set.
+        _ => |x, first, at, to| unsafe { avx512(x, first, at, to) },
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -81,6 +102,75 @@ fn avx512<T: Float>(x: &[T], first: u32, at: &mut [u32], to: &mut [T]) -> Option
         }
         place = _mm512_add_epi32(place, step);
         count += some.count_ones() as usize;
+    }
+    Some(count)
+}
+
+/// As [`avx512`], for 64 elements at a time: what is not zero among them is rarely more than one
+/// vector, and their values are looked up afterwards.
+///
+/// # Safety
+///
+/// `T` is `f32`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(
+    enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512vbmi2,avx2,fma,popcnt"
+)]
+unsafe fn avx512_bytes<T: Float>(
+    x: &[T],
+    first: u32,
+    at: &mut [u32],
+    to: &mut [T],
+) -> Option<usize> {
+    use std::arch::x86_64::*;
+
+    /// The elements whose bits are one number.
+    const BLOCK: usize = 64;
+    /// The elements between what is looked at and what is fetched.
+    const AHEAD: usize = 1024;
+
+    let room = at.len().min(to.len()).checked_sub(SLACK)?;
+    let numbers: [i8; BLOCK] = std::array::from_fn(|i| i as i8);
+    // SAFETY: the array is as long as a vector.
+    let numbers = unsafe { _mm512_loadu_epi8(numbers.as_ptr()) };
+    let mut count = 0;
+    for (block, chunk) in x.chunks(BLOCK).enumerate() {
+        let mut bits = 0;
+        for (part, some) in chunk.chunks(CHUNK).enumerate() {
+            let mask = u16::MAX >> (CHUNK - some.len());
+            prefetch(some.as_ptr().wrapping_add(AHEAD));
+            // SAFETY: the elements are those of the part, and `f32`s by the caller's promise.
+            let some = unsafe { _mm512_maskz_loadu_ps(mask, some.as_ptr().cast()) };
+            let some = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(some, _mm512_setzero_ps());
+            bits |= u64::from(some) << (CHUNK * part);
+        }
+        let mut places = _mm512_maskz_compress_epi8(bits, numbers);
+        let before = _mm512_set1_epi32((first as usize + BLOCK * block) as i32);
+        let end = count + bits.count_ones() as usize;
+        loop {
+            if count > room {
+                return None;
+            }
+            let here = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(places));
+            // SAFETY: 16 elements from `count` on, which is at most `room`, are there.
+            unsafe {
+                let to = at.as_mut_ptr().add(count).cast();
+                _mm512_storeu_epi32(to, _mm512_add_epi32(here, before));
+            }
+            if end <= count + CHUNK {
+                break;
+            }
+            count += CHUNK;
+            // The next quarter.
+            places = _mm512_alignr_epi32::<4>(_mm512_setzero_si512(), places);
+        }
+        count = end;
+    }
+    if count > room {
+        return None;
+    }
+    for (to, &at) in to.iter_mut().zip(&at[..count]) {
+        *to = x[(at - first) as usize];
     }
     Some(count)
 }
@@ -159,14 +249,20 @@ mod tests {
     use super::*;
 
     fn check<T: Float>(numbers: &[T]) {
+        let mut scans: Vec<(Simd, Scan<T>)> =
+            Simd::available().map(|simd| (simd, scan(simd))).collect();
+        #[cfg(target_arch = "x86_64")]
+        if Simd::detect() == Simd::Avx512 {
+            scans.push((Simd::Avx512, by_avx512(false)));
+        }
         let expected: Vec<(u32, T)> = (7..)
             .zip(numbers.iter().copied())
             .filter(|&(_, x)| x.is_nan() || x != T::ZERO)
             .collect();
-        for simd in Simd::available() {
+        for (simd, scan) in scans {
             let room = expected.len() + SLACK;
             let (mut at, mut to) = (vec![0; room], vec![T::ZERO; room]);
-            let count = scan::<T>(simd)(numbers, 7, &mut at, &mut to);
+            let count = scan(numbers, 7, &mut at, &mut to);
             assert_eq!(count, Some(expected.len()), "{simd:?} {}", numbers.len());
             for (i, &(place, value)) in expected.iter().enumerate() {
                 assert_eq!(at[i], place);
@@ -174,9 +270,9 @@ mod tests {
             }
             // One place too few, or more.
             if expected.len() > 2 * SLACK {
-                let found = scan::<T>(simd)(numbers, 7, &mut at[..SLACK + 1], &mut to);
+                let found = scan(numbers, 7, &mut at[..SLACK + 1], &mut to);
                 assert_eq!(found, None);
-                let found = scan::<T>(simd)(numbers, 7, &mut at[..3], &mut to);
+                let found = scan(numbers, 7, &mut at[..3], &mut to);
                 assert_eq!(found, None);
             }
         }

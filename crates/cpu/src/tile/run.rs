@@ -15,7 +15,7 @@ use crate::{
     graph::{Id, Map},
     math,
     place::Places,
-    simd::Float,
+    simd::{Float, prefetch},
     threads,
 };
 
@@ -315,19 +315,6 @@ impl<'a> Worker<'a> {
 
 /// The bytes of a cache line.
 const LINE: usize = 64;
-
-/// Asks for a cache line, which need not be there.
-#[inline]
-fn prefetch(at: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 has the instruction, which does nothing where nothing can be read.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
-}
 
 /// Computes a function of `len` elements, whose results may take their place.
 unsafe fn function<T: Float>(
