@@ -5,10 +5,10 @@ use crate::simd::{Float, one_by_one, vectorized};
 /// The elements that are folded side by side.
 const LANES: usize = 16;
 
-/// The larger one, or NaN.
+/// The larger one; `b` if one of them is NaN, so that it is one instruction.
 #[inline(always)]
 fn larger<T: Float>(a: T, b: T) -> T {
-    if a > b || a.is_nan() { a } else { b }
+    if a > b { a } else { b }
 }
 
 /// All lanes in one, in halves.
@@ -33,10 +33,12 @@ vectorized! {
             for chunk in chunks {
                 one_by_one();
                 for i in 0..LANES {
-                    lanes[i] = larger(lanes[i], chunk[i]);
+                    lanes[i] = larger(chunk[i], lanes[i]);
                 }
             }
-            let largest = rest.iter().copied().fold(folded(lanes, larger), larger);
+            // NaN is passed over: it comes back with the powers, and then all shares are.
+            let largest =
+                rest.iter().fold(folded(lanes, larger), |most, &x| larger(x, most));
             let (chunks, rest) = row.as_chunks_mut::<LANES>();
             let mut sums = [T::ZERO; LANES];
             for chunk in chunks {
@@ -80,6 +82,41 @@ vectorized! {
             }
             for (by, &share) in by.iter_mut().zip(shares) {
                 *by = share * (*by - sum);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Simd;
+
+    #[test]
+    fn shares_of_a_row_with_nan_are_nan_and_no_others() {
+        for (len, at) in [(40, 3), (40, 39), (5, 0), (16, 15)] {
+            let mut scores: Vec<f32> = (0..3 * len).map(|i| (i % 7) as f32).collect();
+            scores[len + at] = f32::NAN;
+            for simd in Simd::available() {
+                let mut shares = scores.clone();
+                softmax::<f32>(simd)(&mut shares, len);
+                assert!(shares[len..2 * len].iter().all(|x| x.is_nan()), "{len} {at}");
+                for row in [&shares[..len], &shares[2 * len..]] {
+                    assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{row:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_score_is_found_wherever_it_is() {
+        for at in 0..40 {
+            let mut scores = vec![-300.0_f32; 40];
+            scores[at] = 300.0;
+            for simd in Simd::available() {
+                let mut shares = scores.clone();
+                softmax::<f32>(simd)(&mut shares, 40);
+                assert_eq!(shares.iter().position(|&x| x > 0.5), Some(at), "{shares:?}");
             }
         }
     }
