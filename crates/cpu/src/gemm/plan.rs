@@ -32,7 +32,7 @@ const ENOUGH: usize = 16;
 const SMALL: usize = 8192;
 
 /// The elements of a matrix that stays in the second cache.
-const LARGE: usize = 1 << 17;
+pub(super) const LARGE: usize = 1 << 17;
 
 /// The most elements of a matrix that is read where it is, with few others in the second cache.
 const NEAR: usize = 1 << 19;
@@ -231,6 +231,11 @@ impl Blocks {
 
     pub(super) const fn tasks(&self) -> usize {
         self.row_tasks * self.column_tasks * self.slices
+    }
+
+    /// Whether a task has a part of each of its rows.
+    pub(super) const fn has_parts_of_rows(&self) -> bool {
+        self.column_tasks > 1
     }
 
     /// The panels of rows, of columns, and the slice of a task.

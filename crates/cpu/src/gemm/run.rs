@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     Epilogue, Gemm,
     kernel::{Kernels, Operands, wide_vectors},
-    plan::{Blocks, LINE, Plan, Source},
+    plan::{Blocks, LARGE, LINE, Plan, Source},
     row::Row,
 };
 use crate::{Threads, simd::Float, threads::part};
@@ -267,8 +267,18 @@ impl<T: Float> Run<'_, T> {
             });
             if blocks.slices > 1 {
                 self.add_slices();
+            } else if self.ends_at_once() {
+                self.finish(&(0..blocks.row_panels), &(0..blocks.column_panels));
             }
         }
+    }
+
+    /// Whether the epilogue gets whole rows after all tasks, not each task's part of each row:
+    /// one thread has them in its cache.
+    fn ends_at_once(&self) -> bool {
+        let alone = self.threads.is_none_or(|threads| threads.count() == 1);
+        let Blocks { m, n, slices, .. } = *self.blocks;
+        alone && slices == 1 && self.blocks.has_parts_of_rows() && m * n <= LARGE
     }
 
     /// Computes the tiles of one task.
@@ -323,7 +333,7 @@ impl<T: Float> Run<'_, T> {
                         slice,
                     };
                     self.group(&place);
-                    if last && blocks.slices == 1 {
+                    if last && blocks.slices == 1 && !self.ends_at_once() {
                         self.finish(&group, &columns);
                     }
                 }
