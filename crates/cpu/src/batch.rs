@@ -1,10 +1,21 @@
-//! Batches whose examples are computed part by part: [`Parts`].
+//! Batches whose examples are computed part by part, as far as they can: [`divided`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use deckle_tensor::{Operation, Primitive, Program, Result};
+use deckle_tensor::{
+    Composite, Instruction, Operation, Primitive, Program, Result, Value,
+};
 
-use crate::{Options, Threads, examples::are_separate, plan::Plan, threads::part};
+use crate::{
+    Options, Threads,
+    canonical::{reduced_in_steps, without_dead},
+    cut::Cut,
+    examples::Both,
+    kernel,
+    plan::Plan,
+    profile::Measured,
+    threads::part,
+};
 
 /// The bytes of a part's values, if they can be so few: they stay in a core's own cache.
 const NEAR: usize = 768 * 1024;
@@ -19,8 +30,8 @@ const OF_IMAGES: usize = 4;
 
 /// Plans for a part of a batch, which compute the whole one after the other or side by side.
 ///
-/// A part's values stay in the cache of the core that computes it, and threads meet once in a
-/// run, not at each instruction.
+/// A part's values stay in the cache of the core that computes it, and threads meet once for
+/// all of them, not at each instruction.
 pub(crate) struct Parts {
     examples: usize,
     count: usize,
@@ -28,6 +39,8 @@ pub(crate) struct Parts {
     plans: Vec<Plan>,
     /// What a part runs on.
     pub(crate) serial: Arc<Threads>,
+    /// Of the most common parts, if they are measured.
+    pub(crate) measured: OnceLock<Measured>,
 }
 
 /// Some examples.
@@ -39,33 +52,13 @@ pub(crate) struct Part<'a> {
 }
 
 impl Parts {
-    /// Parts of a batch, if its examples can be computed by themselves, and that saves time;
-    /// by the program alone, whatever the threads. `smaller` makes the program for fewer
-    /// examples.
-    pub(crate) fn new(
-        program: &Program,
-        whole: &Plan,
-        smaller: &dyn Fn(usize) -> Option<Program>,
-        options: &Options,
-    ) -> Result<Option<Self>> {
-        let Some((examples, count)) = division(program, whole) else { return Ok(None) };
-        let least = examples / count;
-        let most = examples.div_ceil(count);
-        let serial = Arc::new(Threads::new(1));
-        let options = Options { threads: Arc::clone(&serial), ..*options };
-        let mut plans = Vec::new();
-        for len in least..=most {
-            let Some(part) = smaller(len).filter(|part| are_separate(program, part))
-            else {
-                return Ok(None);
-            };
-            plans.push(Plan::compile(&part, &options)?);
-        }
-        Ok(Some(Self { examples, count, plans, serial }))
-    }
-
     pub(crate) const fn count(&self) -> usize {
         self.count
+    }
+
+    /// The examples of all parts.
+    pub(crate) const fn examples(&self) -> usize {
+        self.examples
     }
 
     pub(crate) fn part(&self, number: usize) -> Part<'_> {
@@ -85,6 +78,10 @@ impl Parts {
         &self.plans[self.common()]
     }
 
+    pub(crate) fn fallible(&self) -> bool {
+        self.plans.iter().any(Plan::fallible)
+    }
+
     /// The bytes of memory that a part needs.
     pub(crate) fn arena_bytes(&self) -> usize {
         self.plans.iter().map(Plan::arena_bytes).max().unwrap_or(0)
@@ -93,8 +90,78 @@ impl Parts {
     /// What a part does, for people.
     pub(crate) fn text(&self) -> String {
         let Self { examples, count, .. } = self;
-        format!("{count} parts of {examples} examples, each:\n{}", self.plan().text())
+        let lines = self.plan().text().lines().map(|line| format!("\n    | {line}"));
+        format!(
+            "{count} parts of {examples} examples, each:{}",
+            lines.collect::<String>()
+        )
     }
+}
+
+/// A plan that computes examples part by part, if they can be computed by themselves, and that
+/// saves time; by the program alone, whatever the threads. `whole` is the plan that computes
+/// all at once, `smaller` makes the program for fewer examples.
+pub(crate) fn divided(
+    program: &Program,
+    whole: &Plan,
+    smaller: &dyn Fn(usize) -> Option<Program>,
+    options: &Options,
+) -> Result<Option<Plan>> {
+    let Some((examples, count)) = division(program, whole) else { return Ok(None) };
+    let keep = |composite: &Composite| options.composites && kernel::takes(composite);
+    // No further: for one example, more may be superfluous.
+    let plain = |program: &Program| without_dead(&program.lowered(&keep));
+    let program = plain(program)?;
+    let mut fewer = Vec::new();
+    for len in examples / count..=examples.div_ceil(count) {
+        let Some(part) = smaller(len) else { return Ok(None) };
+        fewer.push(plain(&part)?);
+    }
+    // What is reduced over examples and more is reduced for each of them first.
+    let Some(both) = alike(&program, &fewer) else { return Ok(None) };
+    let many = |instruction: &Instruction| match &instruction.operation {
+        Operation::Primitive(Primitive::Reduce { axes, .. }) => {
+            let axis = both[0].axis(instruction.inputs[0]);
+            axis == Some(Some(0)) && axes.contains(&0) && axes.len() > 1
+        }
+        _ => false,
+    };
+    let many: Vec<_> = program.instructions().iter().map(many).collect();
+    let in_steps = |program| reduced_in_steps(program, &many);
+    let (program, fewer) =
+        (in_steps(&program)?, fewer.iter().map(in_steps).collect::<Result<Vec<_>>>()?);
+    let Some(both) = alike(&program, &fewer) else { return Ok(None) };
+    let mut separate = vec![true; program.instructions().len()];
+    for both in &both {
+        separate.iter_mut().zip(both.separate()).for_each(|(all, one)| *all &= one);
+    }
+    let axis = |value: Value| both[0].axis(value).flatten();
+    let Some(cut) = Cut::new(&program, &separate, &axis) else { return Ok(None) };
+    let (body, given) = cut.body(&program)?;
+    if given.iter().any(|&value| axis(value).is_some_and(|axis| axis > 0)) {
+        return Ok(None);
+    }
+    let shared = shared(&body, given.iter().map(|&value| axis(value).is_none()));
+    let serial = Arc::new(Threads::new(1));
+    let inner = Options { threads: Arc::clone(&serial), parts: None, ..*options };
+    let mut plans = Vec::new();
+    for part in &fewer {
+        plans.push(Plan::compile(&cut.body(part)?.0, &inner)?);
+    }
+    let measured = OnceLock::new();
+    let parts = Arc::new(Parts { examples, count, plans, serial, measured });
+    let around = cut.around(body, &given)?;
+    let threads = Arc::clone(&options.threads);
+    let options = Options { threads, parts: Some(parts), ..*options };
+    let plan = Plan::compile(&around, &options)?;
+    // Each part reads again what all share.
+    let less = plan.bytes() + count * shared <= whole.bytes() / 4 * 3;
+    Ok(less.then_some(plan))
+}
+
+/// The program beside each of those for fewer examples, if they do the same.
+fn alike<'a>(program: &'a Program, fewer: &'a [Program]) -> Option<Vec<Both<'a>>> {
+    fewer.iter().map(|part| Both::new(program, part)).collect()
 }
 
 /// The examples, and how many parts they are worth.
@@ -104,45 +171,49 @@ fn division(program: &Program, whole: &Plan) -> Option<(usize, usize)> {
     if whole.arena_bytes() <= NEAR || examples < PARTS {
         return None;
     }
-    let near = (NEAR / whole.arena_bytes().div_ceil(examples)).max(1);
+    let mut near = (NEAR / whole.arena_bytes().div_ceil(examples)).max(1);
+    let least = program.instructions().iter().map(least).max().unwrap_or(1);
+    if near < least && least <= 2 * near {
+        near = least;
+    }
     let count = examples.div_ceil(near).max(PARTS);
-    if examples / count < least(program) {
+    if examples / count < least {
         return None;
     }
-    // Each part reads the weights again.
-    (count * weights(program) <= whole.bytes() / 2).then_some((examples, count))
+    Some((examples, count))
 }
 
-/// The least examples that a part is worth.
-fn least(program: &Program) -> usize {
-    let of = |operation: &Operation| match operation {
+/// The bytes of the inputs that all parts share and read as a whole.
+fn shared(body: &Program, is_shared: impl Iterator<Item = bool>) -> usize {
+    let picks = |instruction: &Instruction| {
+        matches!(instruction.operation, Operation::Primitive(Primitive::Gather { .. }))
+    };
+    let whole = body.instructions().iter().filter(|&instruction| !picks(instruction));
+    let whole: Vec<_> = whole.flat_map(|instruction| &instruction.inputs).collect();
+    let read = body.inputs().iter().zip(is_shared);
+    let read = read.filter(|(value, is_shared)| *is_shared && whole.contains(value));
+    read.map(|(&value, _)| body.spec(value).bytes()).sum()
+}
+
+/// The least examples that a part with this instruction is worth.
+fn least(instruction: &Instruction) -> usize {
+    match &instruction.operation {
         Operation::Primitive(Primitive::Scan(_)) => IN_LOOPS,
-        Operation::Primitive(
-            Primitive::Convolution(convolution)
-            | Primitive::ConvolutionToInput { convolution, .. },
-        ) if convolution.strides.len() > 1
-            && convolution.padding.iter().any(|&padding| padding != (0, 0)) =>
+        Operation::Primitive(Primitive::Convolution(convolution))
+            if convolution.strides.len() > 1
+                && convolution.padding.iter().any(|&padding| padding != (0, 0)) =>
+        {
+            OF_IMAGES
+        }
+        // The images' edges are as good as padded.
+        Operation::Primitive(Primitive::ConvolutionToInput { convolution, .. })
+            if convolution.strides.len() > 1 =>
         {
             OF_IMAGES
         }
         Operation::Primitive(_) => 1,
-        Operation::Composite(composite) => least(&composite.body),
-    };
-    let all = program.instructions().iter().map(|one| of(&one.operation));
-    all.max().unwrap_or(1)
-}
-
-/// The bytes of the variables that are read as a whole.
-fn weights(program: &Program) -> usize {
-    let whole = |variable| {
-        program.instructions().iter().any(|instruction| {
-            let picks = matches!(
-                instruction.operation,
-                Operation::Primitive(Primitive::Gather { .. })
-            );
-            !picks && instruction.inputs.contains(&variable)
-        })
-    };
-    let read = program.variables().iter().filter(|&&variable| whole(variable));
-    read.map(|&variable| program.spec(variable).bytes()).sum()
+        Operation::Composite(composite) => {
+            composite.body.instructions().iter().map(least).max().unwrap_or(1)
+        }
+    }
 }

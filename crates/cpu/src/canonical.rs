@@ -23,7 +23,7 @@ pub(crate) fn canonical(
 }
 
 /// The program without the instructions whose results nobody reads.
-fn without_dead(program: &Program) -> Result<Program> {
+pub(crate) fn without_dead(program: &Program) -> Result<Program> {
     let mut live = vec![false; program.specs().len()];
     let roots =
         program.outputs().iter().chain(program.updates().iter().map(|u| &u.value));
@@ -54,6 +54,33 @@ fn without_dead(program: &Program) -> Result<Program> {
             };
             copy.set(&instruction.outputs, &outputs);
         }
+    }
+    copy.finish()
+}
+
+/// The program with these instructions, which reduce more axes than the first one, in two steps:
+/// the others, then the first one.
+pub(crate) fn reduced_in_steps(program: &Program, these: &[bool]) -> Result<Program> {
+    let mut copy = Copying::new(program);
+    for (instruction, &this) in program.instructions().iter().zip(these) {
+        copy.builder.set_path(&instruction.path);
+        let mut inputs = copy.mapped(&instruction.inputs);
+        let outputs = match &instruction.operation {
+            Operation::Primitive(Primitive::Reduce { reduction, axes }) if this => {
+                let others = axes.iter().copied().filter(|&axis| axis != 0).collect();
+                let others = Primitive::Reduce { reduction: *reduction, axes: others };
+                inputs = vec![copy.builder.push(others, &inputs)?];
+                let first = Primitive::Reduce { reduction: *reduction, axes: vec![0] };
+                copy.builder.push_all(first, &inputs)?
+            }
+            Operation::Primitive(primitive) => {
+                copy.builder.push_all(primitive.clone(), &inputs)?
+            }
+            Operation::Composite(composite) => {
+                copy.builder.push_composite(composite.clone(), &inputs)?
+            }
+        };
+        copy.set(&instruction.outputs, &outputs);
     }
     copy.finish()
 }

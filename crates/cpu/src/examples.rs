@@ -1,58 +1,62 @@
-//! Programs that compute each example of a batch by itself: [`are_separate`].
+//! Programs that compute each example of a batch by itself: [`Both`].
 
 use deckle_tensor::{
     Composite, Instruction, Operation, Primitive, Program, Scan, SliceAxis, Spec, Value,
 };
 
-/// Whether `part` computes for fewer examples what `whole` computes for all, each example of a
-/// result from that example of the inputs alone.
+/// The same program for different numbers of examples, counted along the first axis of all
+/// inputs.
 ///
-/// Examples are counted along the first axis of inputs and results. The two are the same program
-/// for batches of different lengths, so the axis along which a value's lengths differ is the one
-/// that counts its examples; a value without such an axis is what all examples share.
-pub(crate) fn are_separate(whole: &Program, part: &Program) -> bool {
-    let mut ends = whole.inputs().iter().chain(whole.outputs());
-    let Some(examples) = examples(whole, part) else { return false };
-    let both = Both { whole, part, examples };
-    let counts = |&value: &Value| both.axis(value) == Some(Some(0));
-    !whole.outputs().is_empty() && ends.all(counts) && both.are_separate()
-}
-
-/// The examples of the inputs of both.
-fn examples(whole: &Program, part: &Program) -> Option<[usize; 2]> {
-    let first = |program: &Program| {
-        let spec = program.spec(*program.inputs().first()?);
-        spec.shape.first().copied()
-    };
-    let both = [first(whole)?, first(part)?];
-    (both[0] > both[1] && both[1] > 0).then_some(both)
-}
-
-/// The same program for different numbers of examples.
-struct Both<'a> {
+/// The axis along which a value's lengths differ is the one that counts its examples; a value
+/// without such an axis is what all examples share.
+pub(crate) struct Both<'a> {
     whole: &'a Program,
     part: &'a Program,
     examples: [usize; 2],
 }
 
+impl<'a> Both<'a> {
+    /// None if the programs do not do the same.
+    pub(crate) fn new(whole: &'a Program, part: &'a Program) -> Option<Self> {
+        let first = |program: &Program| {
+            let spec = program.spec(*program.inputs().first()?);
+            spec.shape.first().copied()
+        };
+        let examples = [first(whole)?, first(part)?];
+        let both = Self { whole, part, examples };
+        let count = |&value: &Value| both.axis(value) == Some(Some(0));
+        let fewer = examples[0] > examples[1] && examples[1] > 0;
+        (fewer && whole.inputs().iter().all(count) && both.are_alike()).then_some(both)
+    }
+}
+
 impl Both<'_> {
     /// The axis that counts a value's examples, if it has one; `None` if its lengths differ in
     /// another way.
-    fn axis(&self, value: Value) -> Option<Option<usize>> {
+    pub(crate) fn axis(&self, value: Value) -> Option<Option<usize>> {
         axis(self.whole.spec(value), self.part.spec(value), self.examples)
     }
 
-    fn are_separate(&self) -> bool {
+    /// Whether both have as many values and instructions, between the same values.
+    fn are_alike(&self) -> bool {
         let Self { whole, part, .. } = *self;
-        let same = whole.specs().len() == part.specs().len()
+        whole.specs().len() == part.specs().len()
             && whole.inputs() == part.inputs()
             && whole.variables() == part.variables()
             && whole.outputs() == part.outputs()
-            && whole.updates().is_empty()
-            && part.updates().is_empty()
-            && whole.instructions().len() == part.instructions().len();
-        let mut pairs = whole.instructions().iter().zip(part.instructions());
-        same && pairs.all(|(whole, part)| self.is_separate(whole, part) == Some(true))
+            && whole.updates() == part.updates()
+            && whole.instructions().len() == part.instructions().len()
+    }
+
+    /// Per instruction, whether it computes for fewer examples what it computes for all, each
+    /// example of a result from that example of its operands alone.
+    pub(crate) fn separate(&self) -> impl Iterator<Item = bool> {
+        let pairs = self.whole.instructions().iter().zip(self.part.instructions());
+        pairs.map(|(whole, part)| self.is_separate(whole, part) == Some(true))
+    }
+
+    fn are_separate(&self) -> bool {
+        self.are_alike() && self.separate().all(|separate| separate)
     }
 
     /// Whether an instruction makes no example's results of another's; `None` if a value's
@@ -203,7 +207,9 @@ mod tests {
             let y = body(&mut b, examples, x, w).unwrap();
             b.finish([y], []).unwrap()
         };
-        are_separate(&program(6), &program(2))
+        let [whole, part] = [program(6), program(2)];
+        let both = Both::new(&whole, &part).unwrap();
+        both.are_separate() && both.axis(whole.outputs()[0]) == Some(Some(0))
     }
 
     fn reshape(b: &mut Builder, x: Value, shape: &[usize]) -> Result<Value> {

@@ -8,6 +8,7 @@ mod epilogue;
 mod index;
 mod lstm_gates;
 mod matmul;
+mod parts;
 mod pass;
 mod pooling;
 mod recurrent;
@@ -20,11 +21,12 @@ use std::sync::Arc;
 
 use deckle_tensor::Result;
 
-use crate::{Simd, graph::Id, place::Context};
+use crate::{Simd, batch::Parts, graph::Id, place::Context};
 
 pub(crate) use composite::{make, takes};
 pub(crate) use epilogue::{Finish, Product};
 pub(crate) use matmul::{Listed, MatMul};
+pub(crate) use parts::ByParts;
 pub(crate) use pass::Pass;
 pub(crate) use recurrent::{make_projecting, projects};
 pub(crate) use scan::ScanLoop;
@@ -50,6 +52,11 @@ pub(crate) trait Kernel: Send + Sync {
     /// Says where these bytes are, if it needs any.
     fn set_scratch(&mut self, id: Id, bytes: usize) {
         let _ = (id, bytes);
+    }
+
+    /// The parts that it computes, if it does.
+    fn parts(&self) -> Option<&Parts> {
+        None
     }
 
     /// Computes what the instruction writes.

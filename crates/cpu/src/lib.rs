@@ -42,6 +42,8 @@
 //! 5. What only changes variables, as all of an optimizer's step, is one instruction at the end.
 //! 6. Values that do not live at the same time share one arena; outputs and new values of
 //!    variables are made in place where all reads come before.
+//! 7. Where the values of many examples are more than a cache holds, what computes each example by
+//!    itself is compiled for fewer of them, and runs part by part, each on one thread.
 //!
 //! [`Executable::plan`] shows the result, one line per instruction; with `DECKLE_PLAN=1` in the
 //! environment every compilation prints it to standard error.
@@ -74,6 +76,7 @@ mod attention;
 mod batch;
 mod canonical;
 pub mod conv;
+mod cut;
 mod examples;
 mod fuse;
 pub mod gemm;
@@ -132,6 +135,8 @@ pub(crate) struct Options {
     pub(crate) simd: Simd,
     /// Whether composites run by kernels of their own where there are some.
     pub(crate) composites: bool,
+    /// What a composite named [`cut::EXAMPLES`] is computed by.
+    pub(crate) parts: Option<Arc<batch::Parts>>,
 }
 
 impl Cpu {
@@ -147,7 +152,8 @@ impl Cpu {
     #[must_use]
     pub fn with_threads(count: usize) -> Self {
         let threads = Arc::new(Threads::new(count.max(1)));
-        let options = Options { threads, simd: Simd::detect(), composites: true };
+        let simd = Simd::detect();
+        let options = Options { threads, simd, composites: true, parts: None };
         Self { options, recorder: Recorder::new(Profile::from_environment()) }
     }
 
@@ -205,12 +211,12 @@ impl Backend for Cpu {
         smaller: &dyn Fn(usize) -> Option<Program>,
     ) -> Result<Box<dyn Executable>> {
         let plan = plan::Plan::compile(program, &self.options)?;
-        let parts = batch::Parts::new(program, &plan, smaller, &self.options)?;
+        let parts = batch::divided(program, &plan, smaller, &self.options)?;
         let recorder = self.recorder.as_ref();
-        let runner = run::Runner::new(plan, parts, &self.options, recorder)?;
+        let runner = run::Runner::new(parts.unwrap_or(plan), &self.options, recorder)?;
         if std::env::var("DECKLE_PLAN").is_ok_and(|value| value == "1") {
             // Whether somebody reads it changes nothing.
-            let _ = write!(std::io::stderr(), "{}", runner.text());
+            let _ = write!(std::io::stderr(), "{}", runner.plan());
         }
         Ok(Box::new(runner))
     }

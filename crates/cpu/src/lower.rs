@@ -9,12 +9,13 @@ use deckle_tensor::{DType, Primitive, Result, Scan, SliceAxis, Spec, shape_text}
 use crate::{
     Options,
     absorb::absorb,
+    cut::EXAMPLES,
     fuse::{Group, fuse},
     gemm::Matrix,
     graph::{Access, Graph, Id, Kind, Node},
     kernel::{
-        self, Convolve, Finish, Indices, Instruction, Kernel, Listed, MatMul, Pass,
-        Product, ScanLoop,
+        self, ByParts, Convolve, Finish, Indices, Instruction, Kernel, Listed, MatMul,
+        Pass, Product, ScanLoop,
     },
     place::{Base, Dense},
     plan::Plan,
@@ -229,6 +230,10 @@ impl Lowering<'_> {
                 let size = self.graph.dtype(*id).size();
                 let kernel = kernel::transpose(*id, view, node.results[0], size);
                 self.push(kernel, &node, false);
+                return Ok(());
+            }
+            Kind::Composite(composite) if *composite.name == *EXAMPLES => {
+                self.by_parts(&node);
                 return Ok(());
             }
             Kind::Composite(composite) => {
@@ -480,6 +485,19 @@ impl Lowering<'_> {
     fn rename_last(&mut self, name: &str, out: Id) {
         if let Some(last) = self.instructions.last_mut() {
             last.name = format!("{name} -> {}", self.graph.values[out].spec);
+        }
+    }
+
+    fn by_parts(&mut self, node: &Node) {
+        let parts =
+            self.options.parts.clone().expect("the parts that the composite is for");
+        let inputs = node.operands.iter().map(|a| Dense::new(self.graph, a)).collect();
+        let whole = |&id: &Id| Dense::whole(id, &self.graph.values[id].spec);
+        let outputs = node.results.iter().map(whole).collect();
+        let (fallible, text) = (parts.fallible(), parts.text());
+        self.push(Box::new(ByParts::new(parts, inputs, outputs)), node, fallible);
+        if let Some(last) = self.instructions.last_mut() {
+            last.name = text;
         }
     }
 

@@ -8,7 +8,9 @@ use deckle_tensor::{Composite, Program, Result, Spec};
 use crate::{
     Options, Simd, Threads,
     assign::{FIRST, assign},
+    batch::Parts,
     canonical::canonical,
+    cut::EXAMPLES,
     graph::{Graph, Origin},
     kernel::{self, Instruction},
     lower::lower,
@@ -36,7 +38,10 @@ pub(crate) struct Plan {
 impl Plan {
     /// The plan of a program.
     pub(crate) fn compile(program: &Program, options: &Options) -> Result<Self> {
-        let keep = |composite: &Composite| options.composites && kernel::takes(composite);
+        let keep = |composite: &Composite| {
+            *composite.name == *EXAMPLES
+                || (options.composites && kernel::takes(composite))
+        };
         let canonical = canonical(program, &keep)?;
         let mut graph = Graph::new(&canonical);
         let mut lowered = lower(&mut graph, options)?;
@@ -147,6 +152,11 @@ impl Plan {
     /// Where the constants are.
     pub(crate) const fn constants_base(&self) -> Base {
         Base(self.constants.pointer())
+    }
+
+    /// The parts that it computes, if it does.
+    pub(crate) fn parts(&self) -> Option<&Parts> {
+        self.instructions.iter().find_map(|instruction| instruction.kernel.parts())
     }
 
     /// Whether a run can return an error.

@@ -7,7 +7,6 @@ use deckle_tensor::{Buffer, Error, Executable, Result, Spec};
 
 use crate::{
     Options, Simd, Threads,
-    batch::Parts,
     memory::{Memory, Release},
     place::Base,
     plan::Plan,
@@ -17,8 +16,6 @@ use crate::{
 /// A plan, and memory for any number of runs at once.
 pub(crate) struct Runner {
     plan: Plan,
-    /// What runs in the plan's place, each part on one thread.
-    parts: Option<Parts>,
     threads: Arc<Threads>,
     simd: Simd,
     measured: Option<Measured>,
@@ -35,33 +32,23 @@ struct Workspace {
 impl Runner {
     pub(crate) fn new(
         plan: Plan,
-        parts: Option<Parts>,
         options: &Options,
         recorder: Option<&Arc<Recorder>>,
     ) -> Result<Self> {
-        let measure = |plan: &Plan| {
-            recorder.map(|recorder| Measured::new(recorder, plan.subjects()))
-        };
-        let measured = measure(parts.as_ref().map_or(&plan, Parts::plan));
-        let (threads, simd) = (Arc::clone(&options.threads), options.simd);
-        // Each thread that computes parts needs memory.
-        let at_once =
-            parts.as_ref().map_or(1, |parts| parts.count().min(threads.count()));
-        let idle = Mutex::default();
-        let runner = Self { plan, parts, threads, simd, measured, idle };
-        for _ in 0..at_once {
-            let workspace = runner.workspace()?;
-            runner.idle().push(workspace);
+        let measure = |plan: &Plan, recorder| Measured::new(recorder, plan.subjects());
+        let measured = recorder.map(|recorder| measure(&plan, recorder));
+        if let (Some(parts), Some(recorder)) = (plan.parts(), recorder) {
+            parts.measured.get_or_init(|| measure(parts.plan(), recorder));
         }
+        let (threads, simd) = (Arc::clone(&options.threads), options.simd);
+        let runner = Self { plan, threads, simd, measured, idle: Mutex::default() };
+        let workspace = runner.workspace()?;
+        runner.idle().push(workspace);
         Ok(runner)
     }
 
     fn workspace(&self) -> Result<Workspace> {
-        let bytes = match &self.parts {
-            Some(parts) => parts.arena_bytes(),
-            None => self.plan.arena_bytes(),
-        };
-        let arena = Memory::zeroed(bytes)?;
+        let arena = Memory::zeroed(self.plan.arena_bytes())?;
         let count = 2
             + self.plan.inputs.len()
             + self.plan.variables.len()
@@ -69,26 +56,12 @@ impl Runner {
         Ok(Workspace { arena, bases: Vec::with_capacity(count) })
     }
 
-    /// What it does, for people.
-    pub(crate) fn text(&self) -> String {
-        let whole = || self.plan.text().to_owned();
-        self.parts.as_ref().map_or_else(whole, Parts::text)
-    }
-
-    /// Runs a plan on the examples from `start` on.
+    /// Runs the plan.
     ///
     /// # Safety
     ///
-    /// The plan is that of the whole, or of a part of the examples; the buffers are acquired,
-    /// and nobody else uses these examples of what is written.
-    unsafe fn execute(
-        &self,
-        plan: &Plan,
-        threads: &Threads,
-        measured: Option<&Measured>,
-        what: &Buffers<'_>,
-        start: usize,
-    ) -> Result<()> {
+    /// The buffers are acquired.
+    unsafe fn execute(&self, what: &Buffers<'_>) -> Result<()> {
         let taken = self.idle().pop();
         let mut workspace = match taken {
             Some(workspace) => workspace,
@@ -96,21 +69,17 @@ impl Runner {
         };
         let bases = &mut workspace.bases;
         bases.clear();
-        bases.extend([Base(workspace.arena.pointer()), plan.constants_base()]);
+        bases.extend([Base(workspace.arena.pointer()), self.plan.constants_base()]);
         for number in 0..what.count() {
             let buffer = what.at(&self.plan, number).0;
             let memory = buffer.memory::<Memory>().expect("acquired");
-            let before = match start {
-                0 => 0,
-                _ if what.is_variable(number) => 0,
-                _ => start * (buffer.spec().bytes() / buffer.spec().shape[0]),
-            };
-            // SAFETY: the examples lie within the buffer.
-            bases.push(Base(unsafe { memory.pointer().add(before) }));
+            bases.push(Base(memory.pointer()));
         }
         // SAFETY: the caller's promise; the workspace is this run's own, and as large as the
         // plan needs.
-        let done = unsafe { plan.execute(bases, threads, self.simd, measured) };
+        let done = unsafe {
+            self.plan.execute(bases, &self.threads, self.simd, self.measured.as_ref())
+        };
         self.idle().push(workspace);
         done
     }
@@ -186,11 +155,6 @@ impl<'a> Buffers<'a> {
         }
     }
 
-    const fn is_variable(&self, number: usize) -> bool {
-        let (inputs, variables) = (self.inputs.len(), self.variables.len());
-        number >= inputs && number < inputs + variables
-    }
-
     fn name(&self, number: usize) -> String {
         let (inputs, variables) = (self.inputs.len(), self.variables.len());
         match number {
@@ -198,19 +162,6 @@ impl<'a> Buffers<'a> {
             n if n < inputs + variables => format!("variable {}", n - inputs),
             n => format!("output {}", n - inputs - variables),
         }
-    }
-}
-
-/// What a part of a run ended with, if it is the first error by its number.
-fn keep_first(
-    result: &Mutex<Result<(), (usize, Error)>>,
-    number: usize,
-    done: Result<()>,
-) {
-    let Err(error) = done else { return };
-    let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
-    if !matches!(&*result, Err((first, _)) if *first < number) {
-        *result = Err((number, error));
     }
 }
 
@@ -242,36 +193,23 @@ impl Executable for Runner {
         self.acquire(&what)?;
         let _release = Release(|| release(&self.plan, &what, what.count()));
         let result = Mutex::new(Ok(()));
-        match &self.parts {
-            // As a task, so that subnormal numbers are flushed between parallel parts too.
-            None => self.threads.run(1, &|_| {
-                // SAFETY: all buffers have the plan's specs, and are borrowed until `_release`:
-                // those that are written by this run alone.
-                let done = unsafe {
-                    let measured = self.measured.as_ref();
-                    self.execute(&self.plan, &self.threads, measured, &what, 0)
-                };
-                keep_first(&result, 0, done);
-            }),
-            Some(parts) => self.threads.run(parts.count(), &|number| {
-                let part = parts.part(number);
-                let measured = self.measured.as_ref().filter(|_| part.is_common);
-                // SAFETY: as above; no example belongs to two parts.
-                let done = unsafe {
-                    self.execute(part.plan, &parts.serial, measured, &what, part.start)
-                };
-                keep_first(&result, number, done);
-            }),
-        }
-        let result = result.into_inner().unwrap_or_else(PoisonError::into_inner);
-        result.map_err(|(_, error)| error)
+        // As a task, so that subnormal numbers are flushed between parallel parts too.
+        self.threads.run(1, &|_| {
+            // SAFETY: all buffers have the plan's specs, and are borrowed until `_release`:
+            // those that are written by this run alone.
+            let done = unsafe { self.execute(&what) };
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = done;
+        });
+        result.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn plan(&self) -> String {
-        self.text()
+        self.plan.text().to_owned()
     }
 
     fn profile(&self) -> String {
-        self.measured.as_ref().map_or_else(String::new, Measured::table)
+        let parts = self.plan.parts().and_then(|parts| parts.measured.get());
+        let both = self.measured.iter().chain(parts);
+        both.map(Measured::table).collect()
     }
 }

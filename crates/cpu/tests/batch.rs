@@ -3,8 +3,8 @@
 
 use deckle_cpu::{Cpu, Profile};
 use deckle_tensor::{
-    Backend, Binary, Builder, Convolution, DType, Pool, Primitive, Program, Reduction,
-    Reference, Spec, Tensor, Value,
+    Backend, Binary, Builder, Compare, Convolution, DType, Distribution, Pool, Primitive,
+    Program, Reduction, Reference, Spec, Tensor, Value,
 };
 
 mod common;
@@ -90,8 +90,168 @@ fn parts_compute_what_the_whole_computes_on_any_number_of_threads() {
 fn what_examples_have_in_common_is_computed_of_all() {
     let program = network(64, true);
     let (got, plan) = run(&Cpu::with_threads(2), &program, true);
-    assert!(!plan.contains("parts"), "{plan}");
+    assert!(plan.contains("16 parts of 64 examples"), "{plan}");
+    assert!(plan.lines().any(|line| line.contains("1  sum")), "{plan}");
     close(&got, &run(&Reference::new(), &program, true).0);
+}
+
+/// A training step of five layers on sequences: dropout, a loss that knows how many examples
+/// there are, weights that are decayed, gradients of all layers.
+fn step(examples: usize) -> Program {
+    let mut b = Builder::new();
+    let x = b.input(f(&[examples, 20, 48]));
+    let target = b.input(f(&[examples, 20, 48]));
+    let weights: Vec<_> = (0..5).map(|_| b.variable(f(&[48, 48]))).collect();
+    let biases: Vec<_> = (0..5).map(|_| b.variable(f(&[48]))).collect();
+    let matmul =
+        |transpose_a, transpose_b| Primitive::MatMul { transpose_a, transpose_b };
+    let sum = |axes: &[usize]| Primitive::Reduce {
+        reduction: Reduction::Sum,
+        axes: axes.to_vec(),
+    };
+    let rows = Primitive::Reshape { shape: vec![examples * 20, 48] };
+    let zero = common::scalar(&mut b, 0.0);
+    let (seed, count) = (b.constant(&Tensor::scalar(3_i64)), examples as f32);
+    let random = Primitive::Random {
+        distribution: Distribution::Uniform,
+        stream: 5,
+        shape: vec![examples, 20, 48],
+        dtype: DType::F32,
+    };
+    let drawn = b.push(random, &[seed, seed]).unwrap();
+    let half = common::scalar(&mut b, 0.5);
+    let keep = b.push(Primitive::Compare(Compare::Greater), &[drawn, half]).unwrap();
+    let mut inputs = vec![b.push(Primitive::Select, &[keep, x, zero]).unwrap()];
+    for (&w, &bias) in weights.iter().zip(&biases) {
+        let y = b.push(matmul(false, false), &[inputs[inputs.len() - 1], w]).unwrap();
+        let y = common::add(&mut b, Binary::Add, y, bias);
+        inputs.push(common::add(&mut b, Binary::Max, y, zero));
+    }
+    let difference = common::add(&mut b, Binary::Sub, inputs[5], target);
+    let square = common::add(&mut b, Binary::Mul, difference, difference);
+    let loss = b.push(sum(&[0, 1, 2]), &[square]).unwrap();
+    let scale = common::scalar(&mut b, 1.0 / count);
+    let mut gradient = common::add(&mut b, Binary::Mul, difference, scale);
+    let mut updates = Vec::new();
+    for layer in (0..5).rev() {
+        let (input, output) = (inputs[layer], inputs[layer + 1]);
+        let passed = b.push(Primitive::Compare(Compare::Greater), &[output, zero]);
+        gradient = b.push(Primitive::Select, &[passed.unwrap(), gradient, zero]).unwrap();
+        let [input, by] =
+            [input, gradient].map(|value| b.push(rows.clone(), &[value]).unwrap());
+        let by_weights = b.push(matmul(true, false), &[input, by]).unwrap();
+        let by_bias = b.push(sum(&[0, 1]), &[gradient]).unwrap();
+        let rate = common::scalar(&mut b, 0.01);
+        for (variable, by) in [(layer, by_weights), (5 + layer, by_bias)] {
+            let all: Vec<_> = weights.iter().chain(&biases).copied().collect();
+            let by = common::add(&mut b, Binary::Mul, by, rate);
+            let new = common::add(&mut b, Binary::Sub, all[variable], by);
+            updates.push((variable, new));
+        }
+        gradient = b.push(matmul(false, true), &[gradient, weights[layer]]).unwrap();
+    }
+    b.finish([loss, inputs[5]], updates).unwrap()
+}
+
+/// The results of some steps, the variables after them, and the plan.
+fn train(cpu: &dyn Backend, examples: usize, divided: bool) -> (Vec<Tensor>, String) {
+    let program = step(examples);
+    let smaller = |examples: usize| divided.then(|| step(examples));
+    let executable = cpu.compile_batch(&program, &smaller).unwrap();
+    let common::Buffers { inputs, variables, outputs } =
+        common::Buffers::new(cpu, &program);
+    // Small weights, of which half a layer's outputs are positive.
+    for (i, variable) in variables.iter().enumerate() {
+        let spec = variable.spec();
+        let number = |j: usize| ((i + 7 * j) % 13) as f32 / 60.0 - 0.09;
+        let numbers: Vec<_> = (0..spec.size()).map(number).collect();
+        cpu.write(&Tensor::new(numbers, spec.shape.clone()).unwrap(), variable).unwrap();
+    }
+    for _ in 0..3 {
+        executable.run(&inputs, &variables, &outputs).unwrap();
+    }
+    let mut all = common::read(cpu, &outputs);
+    all.extend(common::read(cpu, &variables));
+    (all, executable.plan())
+}
+
+#[test]
+fn a_training_step_runs_part_by_part_up_to_the_gradients_by_weights() {
+    for examples in [64, 83] {
+        let (first, plan) = train(&Cpu::with_threads(1), examples, true);
+        assert!(plan.contains(&format!("parts of {examples} examples")), "{plan}");
+        let (whole, plain) = train(&Cpu::with_threads(2), examples, false);
+        assert!(!plain.contains("parts"), "{plain}");
+        // Gradients by weights are products over all examples, after the parts.
+        let products = |plan: &str| plan.matches("matmul").count();
+        assert_eq!(products(&plan), products(&plain));
+        let after = plan.lines().filter(|line| !line.contains('|'));
+        assert_eq!(after.filter(|line| line.contains("matmul")).count(), 5, "{plan}");
+        close(&first, &whole);
+        close(&first, &train(&Reference::new(), examples, false).0);
+        for threads in 2..5 {
+            assert_eq!(train(&Cpu::with_threads(threads), examples, true).0, first);
+        }
+    }
+}
+
+/// Layers of inputs times numbers that are drawn with all examples along the first axis or the
+/// last; then sums along each of them, taken along the first axis or the last.
+fn turned(examples: usize, drawn_last: bool, made_last: bool) -> Program {
+    let mut b = Builder::new();
+    let x = b.input(f(&[examples, 300, 16]));
+    let weights = b.variable(f(&[16, 16]));
+    b.variable(f(&[]));
+    let seed = b.constant(&Tensor::scalar(3_i64));
+    let shape = if drawn_last { [300, 16, examples] } else { [examples, 300, 16] };
+    let (distribution, dtype) = (Distribution::Uniform, DType::F32);
+    let random =
+        Primitive::Random { distribution, stream: 5, shape: shape.into(), dtype };
+    let mut drawn = b.push(random, &[seed, seed]).unwrap();
+    if drawn_last {
+        let turn = Primitive::Transpose { permutation: vec![2, 0, 1] };
+        drawn = b.push(turn, &[drawn]).unwrap();
+    }
+    let mut y = common::add(&mut b, Binary::Mul, x, drawn);
+    let matmul = Primitive::MatMul { transpose_a: false, transpose_b: false };
+    let sum_up = Primitive::CumSum { axis: 1, exclusive: false, reverse: false };
+    for _ in 0..4 {
+        y = b.push(matmul.clone(), &[y, weights]).unwrap();
+        y = b.push(sum_up.clone(), &[y]).unwrap();
+    }
+    let mut axis = 0;
+    if made_last {
+        let turn = Primitive::Transpose { permutation: vec![1, 2, 0] };
+        y = b.push(turn, &[y]).unwrap();
+        y = b.push(sum_up, &[y]).unwrap();
+        axis = 2;
+    }
+    let sum = Primitive::Reduce { reduction: Reduction::Sum, axes: vec![axis] };
+    let sums = b.push(sum, &[y]).unwrap();
+    let small = common::scalar(&mut b, 1e-9);
+    let sums = common::add(&mut b, Binary::Mul, sums, small);
+    b.finish([sums], []).unwrap()
+}
+
+#[test]
+fn values_whose_examples_do_not_come_first_are_not_shared_with_parts() {
+    for (drawn_last, made_last) in
+        [(false, false), (true, false), (false, true), (true, true)]
+    {
+        let program = turned(64, drawn_last, made_last);
+        let smaller = |examples| Some(turned(examples, drawn_last, made_last));
+        let cpu = Cpu::with_threads(2);
+        let executable = cpu.compile_batch(&program, &smaller).unwrap();
+        let common::Buffers { inputs, variables, outputs } =
+            common::Buffers::new(&cpu, &program);
+        executable.run(&inputs, &variables, &outputs).unwrap();
+        let plan = executable.plan();
+        assert_eq!(plan.contains("parts"), !drawn_last && !made_last, "{plan}");
+        close(
+            &common::read(&cpu, &outputs),
+            &common::run(&Reference::new(), &program, 1),
+        );
+    }
 }
 
 #[test]
@@ -145,6 +305,8 @@ fn parts_are_measured() {
         common::Buffers::new(&cpu, &program);
     executable.run(&inputs, &variables, &outputs).unwrap();
     let table = executable.profile();
-    assert!(table.starts_with("profile: 16 runs"), "{table}");
-    assert!(table.contains("max_pool"), "{table}");
+    assert!(table.starts_with("profile: 1 runs"), "{table}");
+    let (whole, parts) = table.split_once("profile: 16 runs").unwrap();
+    assert!(whole.contains("parts of 64 examples"), "{table}");
+    assert!(parts.contains("max_pool") && !whole.contains("max_pool"), "{table}");
 }

@@ -71,8 +71,8 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// As [`Backend::compile`], for the examples of a batch, which are counted along the first
     /// axis of the inputs; `smaller` makes the program for fewer of them.
     ///
-    /// A backend may compute the examples of a result part by part, where none depends on other
-    /// examples. By default it compiles the whole.
+    /// A backend may compute examples part by part, as far as none depends on others. By default
+    /// it compiles the whole.
     ///
     /// # Errors
     ///
