@@ -267,18 +267,21 @@ impl<T: Float> Run<'_, T> {
             });
             if blocks.slices > 1 {
                 self.add_slices();
-            } else if self.ends_at_once() {
-                self.finish(&(0..blocks.row_panels), &(0..blocks.column_panels));
+            } else if self.epilogue.is_some() && self.ends_at_once() {
+                let parts = blocks.row_panels.min(16);
+                share(self.threads, parts, &|task, _| {
+                    let rows = part(blocks.row_panels, parts, task);
+                    self.finish(&rows, &(0..blocks.column_panels));
+                });
             }
         }
     }
 
     /// Whether the epilogue gets whole rows after all tasks, not each task's part of each row:
-    /// one thread has them in its cache.
+    /// where C is small, it is still in a cache then.
     fn ends_at_once(&self) -> bool {
-        let alone = self.threads.is_none_or(|threads| threads.count() == 1);
         let Blocks { m, n, slices, .. } = *self.blocks;
-        alone && slices == 1 && self.blocks.has_parts_of_rows() && m * n <= LARGE
+        slices == 1 && self.blocks.has_parts_of_rows() && m * n <= LARGE
     }
 
     /// Computes the tiles of one task.
