@@ -28,6 +28,8 @@ pub(crate) struct Assignment {
     pub(crate) arena_bytes: usize,
     /// The most bytes of values that live at the same time.
     pub(crate) peak_bytes: usize,
+    /// The same without what instructions need for themselves, which depends on the threads.
+    pub(crate) value_bytes: usize,
     pub(crate) constant_bytes: usize,
 }
 
@@ -80,7 +82,10 @@ pub(crate) fn assign(graph: &mut Graph, lowered: &mut Lowered) -> Assignment {
 
     let mut lives = Lives::new(graph, lowered, &fixed);
     lives.share(&lowered.instructions);
-    let peak_bytes = lives.peak(lowered.instructions.len());
+    let count = lowered.instructions.len();
+    let is_made = |id: Id| matches!(lives.graph.values[id].origin, Origin::Node(_));
+    let (peak_bytes, value_bytes) =
+        (lives.peak(count, &|_| true), lives.peak(count, &is_made));
     let (offsets, arena_bytes) = lives.pack();
     let places = (0..graph.values.len())
         .map(|id| match fixed.get(&id) {
@@ -88,7 +93,7 @@ pub(crate) fn assign(graph: &mut Graph, lowered: &mut Lowered) -> Assignment {
             None => Place { base: ARENA, offset: offsets[lives.root(id)] },
         })
         .collect();
-    Assignment { places, arena_bytes, peak_bytes, constant_bytes }
+    Assignment { places, arena_bytes, peak_bytes, value_bytes, constant_bytes }
 }
 
 const fn padded(bytes: usize) -> usize {
@@ -199,9 +204,11 @@ impl<'a> Lives<'a> {
             .collect()
     }
 
-    fn peak(&self, instructions: usize) -> usize {
+    /// The most bytes of some values at the same time.
+    fn peak(&self, instructions: usize, some: &dyn Fn(Id) -> bool) -> usize {
         let mut change = vec![0_isize; instructions + 1];
-        for (_, bytes, (first, last)) in self.blocks() {
+        let blocks = self.blocks().into_iter().filter(|&(id, ..)| some(id));
+        for (_, bytes, (first, last)) in blocks {
             change[first] += bytes.cast_signed();
             change[last + 1] -= bytes.cast_signed();
         }

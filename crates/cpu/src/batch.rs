@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use deckle_tensor::{
-    Composite, Instruction, Operation, Primitive, Program, Result, Value,
+    Composite, DType, Instruction, Operation, Primitive, Program, Result, Value,
 };
 
 use crate::{
@@ -39,6 +39,8 @@ pub(crate) struct Parts {
     plans: Vec<Plan>,
     /// What a part runs on.
     pub(crate) serial: Arc<Threads>,
+    /// What they compute, for all examples.
+    body: Arc<Program>,
     /// Of the most common parts, if they are measured.
     pub(crate) measured: OnceLock<Measured>,
 }
@@ -54,6 +56,11 @@ pub(crate) struct Part<'a> {
 impl Parts {
     pub(crate) const fn count(&self) -> usize {
         self.count
+    }
+
+    /// What they compute, for all examples.
+    pub(crate) const fn body(&self) -> &Arc<Program> {
+        &self.body
     }
 
     /// The examples of all parts.
@@ -121,8 +128,11 @@ pub(crate) fn divided(
     let Some(both) = alike(&program, &fewer) else { return Ok(None) };
     let many = |instruction: &Instruction| match &instruction.operation {
         Operation::Primitive(Primitive::Reduce { axes, .. }) => {
-            let axis = both[0].axis(instruction.inputs[0]);
-            axis == Some(Some(0)) && axes.contains(&0) && axes.len() > 1
+            let operand = instruction.inputs[0];
+            // Half-precision numbers are summed up in another type.
+            let is_half = matches!(program.spec(operand).dtype, DType::F16 | DType::BF16);
+            let counts = both[0].axis(operand) == Some(Some(0));
+            counts && !is_half && axes.contains(&0) && axes.len() > 1
         }
         _ => false,
     };
@@ -141,18 +151,23 @@ pub(crate) fn divided(
     if given.iter().any(|&value| axis(value).is_some_and(|axis| axis > 0)) {
         return Ok(None);
     }
-    let shared = shared(&body, given.iter().map(|&value| axis(value).is_none()));
+    let is_shared: Vec<_> = given.iter().map(|&value| axis(value).is_none()).collect();
+    let shared = shared(&body, &is_shared);
     let serial = Arc::new(Threads::new(1));
-    let inner = Options { threads: Arc::clone(&serial), parts: None, ..*options };
+    // What parts share are variables and constants, or made of them.
+    let (threads, learned) = (Arc::clone(&serial), is_shared);
+    let inner = Options { threads, parts: None, learned, ..*options };
     let mut plans = Vec::new();
     for part in &fewer {
         plans.push(Plan::compile(&cut.body(part)?.0, &inner)?);
     }
     let measured = OnceLock::new();
-    let parts = Arc::new(Parts { examples, count, plans, serial, measured });
-    let around = cut.around(body, &given)?;
+    let body = Arc::new(body);
+    let around = cut.around(&body, &given)?;
+    let parts = Arc::new(Parts { examples, count, plans, serial, body, measured });
     let threads = Arc::clone(&options.threads);
-    let options = Options { threads, parts: Some(parts), ..*options };
+    let options =
+        Options { threads, parts: Some(parts), learned: Vec::new(), ..*options };
     let plan = Plan::compile(&around, &options)?;
     // Each part reads again what all share.
     let less = plan.bytes() + count * shared <= whole.bytes() / 4 * 3;
@@ -168,10 +183,10 @@ fn alike<'a>(program: &'a Program, fewer: &'a [Program]) -> Option<Vec<Both<'a>>
 fn division(program: &Program, whole: &Plan) -> Option<(usize, usize)> {
     let first = program.inputs().first()?;
     let examples = *program.spec(*first).shape.first()?;
-    if whole.arena_bytes() <= NEAR || examples < PARTS {
+    if whole.value_bytes() <= NEAR || examples < PARTS {
         return None;
     }
-    let mut near = (NEAR / whole.arena_bytes().div_ceil(examples)).max(1);
+    let mut near = (NEAR / whole.value_bytes().div_ceil(examples)).max(1);
     let least = program.instructions().iter().map(least).max().unwrap_or(1);
     if near < least && least <= 2 * near {
         near = least;
@@ -184,14 +199,14 @@ fn division(program: &Program, whole: &Plan) -> Option<(usize, usize)> {
 }
 
 /// The bytes of the inputs that all parts share and read as a whole.
-fn shared(body: &Program, is_shared: impl Iterator<Item = bool>) -> usize {
+fn shared(body: &Program, is_shared: &[bool]) -> usize {
     let picks = |instruction: &Instruction| {
         matches!(instruction.operation, Operation::Primitive(Primitive::Gather { .. }))
     };
     let whole = body.instructions().iter().filter(|&instruction| !picks(instruction));
     let whole: Vec<_> = whole.flat_map(|instruction| &instruction.inputs).collect();
     let read = body.inputs().iter().zip(is_shared);
-    let read = read.filter(|(value, is_shared)| *is_shared && whole.contains(value));
+    let read = read.filter(|&(value, is_shared)| *is_shared && whole.contains(&value));
     read.map(|(&value, _)| body.spec(value).bytes()).sum()
 }
 

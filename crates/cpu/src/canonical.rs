@@ -59,7 +59,8 @@ pub(crate) fn without_dead(program: &Program) -> Result<Program> {
 }
 
 /// The program with these instructions, which reduce more axes than the first one, in two steps:
-/// the others, then the first one.
+/// the others, then the first one. The first step's results have the element type of all, so it
+/// has to be one that sums are taken in.
 pub(crate) fn reduced_in_steps(program: &Program, these: &[bool]) -> Result<Program> {
     let mut copy = Copying::new(program);
     for (instruction, &this) in program.instructions().iter().zip(these) {

@@ -6,9 +6,6 @@ use deckle_tensor::{
     Builder, Composite, Instruction, Operation, Primitive, Program, Result, Value,
 };
 
-/// The name of the composite that stands for what is computed part by part.
-pub(crate) const EXAMPLES: &str = "examples";
-
 /// When an instruction runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
@@ -173,7 +170,7 @@ impl<'a> Cut<'a> {
     }
 
     /// The program with `body` in the place of the parts; `given` are its inputs.
-    pub(crate) fn around(&self, body: Program, given: &[Value]) -> Result<Program> {
+    pub(crate) fn around(&self, body: &Arc<Program>, given: &[Value]) -> Result<Program> {
         let program = self.program;
         let mut copy = Copying::new(self, program);
         for &value in program.inputs() {
@@ -186,10 +183,11 @@ impl<'a> Cut<'a> {
         }
         copy.those(When::Before)?;
         let inputs = copy.all(given)?;
+        copy.builder.set_path(&Arc::default());
         let composite = Composite {
-            name: EXAMPLES.into(),
+            name: "examples".into(),
             attributes: [].into(),
-            body: Arc::new(body),
+            body: Arc::clone(body),
         };
         let results = copy.builder.push_composite(composite, &inputs)?;
         for (value, result) in self.results.iter().zip(results) {

@@ -88,13 +88,12 @@ impl Both<'_> {
         Some(match one {
             Primitive::Iota { axis, .. } => outputs[0] != Some(*axis),
             Primitive::Random { .. } => false,
-            // Shapes that fit say that the operands' examples lie along one axis.
-            Primitive::Broadcast { .. } => true,
+            Primitive::Broadcast { .. } => self.is_aligned(whole, &inputs, &outputs),
+            Primitive::Binary(_) | Primitive::Compare(_) | Primitive::Select => {
+                one == other && self.is_aligned(whole, &inputs, &outputs)
+            }
             Primitive::Constant(_)
             | Primitive::Unary(_)
-            | Primitive::Binary(_)
-            | Primitive::Compare(_)
-            | Primitive::Select
             | Primitive::Cast(_)
             | Primitive::Transpose { .. } => one == other,
             Primitive::Reduce { axes, .. } => {
@@ -102,15 +101,32 @@ impl Both<'_> {
             }
             Primitive::ArgReduce { axis, .. }
             | Primitive::CumSum { axis, .. }
-            | Primitive::Sort { axis, .. }
-            | Primitive::GatherAlong { axis }
+            | Primitive::Sort { axis, .. } => one == other && apart(*axis),
+            Primitive::GatherAlong { axis }
             | Primitive::ScatterAddAlong { axis, .. }
-            | Primitive::Concat { axis } => one == other && apart(*axis),
+            | Primitive::Concat { axis } => {
+                let aligned = self.is_aligned(whole, &inputs, &outputs);
+                one == other && apart(*axis) && aligned
+            }
             Primitive::TopK { .. } => one == other && apart(rank(0) - 1),
             Primitive::MatMul { transpose_a, transpose_b } => {
                 let inner_a = rank(0) - if *transpose_a { 2 } else { 1 };
                 let inner_b = rank(1) - if *transpose_b { 1 } else { 2 };
-                one == other && first != Some(inner_a) && second != Some(inner_b)
+                // The axis of the result from an operand's, each counted from the last one.
+                let to = |at: usize, inner: usize, axis: usize| {
+                    let own = rank(at) - axis;
+                    let of_rows = if at == 0 { 2 } else { 1 };
+                    let is_matrix = own <= 2 && axis != inner;
+                    if is_matrix { of_rows } else { own }
+                };
+                let out = self.whole.spec(whole.outputs[0]).shape.len();
+                let out = outputs[0].map(|axis| out - axis);
+                let fits = |at: usize, inner: usize, axis: Option<usize>| {
+                    axis.is_none_or(|axis| {
+                        axis != inner && out == Some(to(at, inner, axis))
+                    })
+                };
+                one == other && fits(0, inner_a, first) && fits(1, inner_b, second)
             }
             Primitive::Convolution(_) | Primitive::ConvolutionToInput { .. } => {
                 one == other && first.is_none_or(|axis| axis == 0) && second.is_none()
@@ -150,6 +166,24 @@ impl Both<'_> {
                 self.scan(scan, part, &inputs)
             }
             _ => inputs.iter().chain(&outputs).all(Option::is_none) && one == other,
+        })
+    }
+
+    /// Whether the examples of all operands that have some lie along the result's axis of
+    /// examples, counted from the last one as shapes are aligned. With one example in a part, they
+    /// could also be aligned with another axis.
+    fn is_aligned(
+        &self,
+        whole: &Instruction,
+        inputs: &[Option<usize>],
+        outputs: &[Option<usize>],
+    ) -> bool {
+        let from_last =
+            |value: Value, axis: usize| self.whole.spec(value).shape.len() - axis;
+        let out = outputs[0].map(|axis| from_last(whole.outputs[0], axis));
+        let mut counted = whole.inputs.iter().zip(inputs);
+        counted.all(|(&value, axis)| {
+            axis.is_none_or(|axis| out == Some(from_last(value, axis)))
         })
     }
 
@@ -273,6 +307,33 @@ mod tests {
             let pool = Pool { window: vec![2], strides: vec![2], padding: vec![(0, 0)] };
             b.push(Primitive::MaxPool(pool), &[y])
         }));
+    }
+
+    #[test]
+    fn examples_along_another_axis_that_is_as_long() {
+        // Where a part has one example, both shapes fit along any axis.
+        let program = |n: usize| {
+            let mut b = Builder::new();
+            let x = b.input(Spec::new(DType::F32, [n, 3, 16]));
+            let w = b.input(Spec::new(DType::F32, [n]));
+            let y = b.push(Primitive::Binary(Binary::Mul), &[x, w]).unwrap();
+            b.finish([y], []).unwrap()
+        };
+        let [whole, part] = [program(16), program(1)];
+        let both = Both::new(&whole, &part).unwrap();
+        assert_eq!(both.separate().collect::<Vec<_>>(), [false]);
+        // Rows of weights that are as many as the examples.
+        let program = |n: usize| {
+            let mut b = Builder::new();
+            let x = b.input(Spec::new(DType::F32, [n, 3, 16]));
+            let w = b.input(Spec::new(DType::F32, [n, 16, 1]));
+            let w = reshape(&mut b, w, &[n, 16]).unwrap();
+            let y = b.push(product(false, true), &[x, w]).unwrap();
+            b.finish([y], []).unwrap()
+        };
+        let [whole, part] = [program(16), program(1)];
+        let both = Both::new(&whole, &part).unwrap();
+        assert_eq!(both.separate().collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]

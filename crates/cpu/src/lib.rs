@@ -100,7 +100,8 @@ mod work;
 use std::{fmt, io::Write, sync::Arc};
 
 use deckle_tensor::{
-    Backend, Buffer, Error, Executable, Program, Result, Spec, Tensor, with_element,
+    Backend, Buffer, Composite, Error, Executable, Program, Result, Spec, Tensor,
+    with_element,
 };
 
 pub use profile::Profile;
@@ -135,8 +136,17 @@ pub(crate) struct Options {
     pub(crate) simd: Simd,
     /// Whether composites run by kernels of their own where there are some.
     pub(crate) composites: bool,
-    /// What a composite named [`cut::EXAMPLES`] is computed by.
+    /// What runs part by part, in the place of its body.
     pub(crate) parts: Option<Arc<batch::Parts>>,
+    /// Which inputs are variables, or made of them; false where there are fewer.
+    pub(crate) learned: Vec<bool>,
+}
+
+impl Options {
+    /// The parts that a composite is computed by, if it is.
+    fn parts_of(&self, composite: &Composite) -> Option<&Arc<batch::Parts>> {
+        self.parts.as_ref().filter(|parts| Arc::ptr_eq(parts.body(), &composite.body))
+    }
 }
 
 impl Cpu {
@@ -153,7 +163,8 @@ impl Cpu {
     pub fn with_threads(count: usize) -> Self {
         let threads = Arc::new(Threads::new(count.max(1)));
         let simd = Simd::detect();
-        let options = Options { threads, simd, composites: true, parts: None };
+        let options =
+            Options { threads, simd, composites: true, parts: None, learned: Vec::new() };
         Self { options, recorder: Recorder::new(Profile::from_environment()) }
     }
 

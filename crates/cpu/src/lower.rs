@@ -9,7 +9,7 @@ use deckle_tensor::{DType, Primitive, Result, Scan, SliceAxis, Spec, shape_text}
 use crate::{
     Options,
     absorb::absorb,
-    cut::EXAMPLES,
+    batch,
     fuse::{Group, fuse},
     gemm::Matrix,
     graph::{Access, Graph, Id, Kind, Node},
@@ -39,7 +39,7 @@ pub(crate) fn lower(graph: &mut Graph, options: &Options) -> Result<Lowered> {
     let parts = parts_of_joined(graph, &groups);
     let mut lowering = Lowering {
         read_outside: read_outside(graph, &groups, &parts),
-        learned: learned(graph),
+        learned: learned(graph, &options.learned),
         lists: Vec::new(),
         parts,
         graph,
@@ -86,8 +86,11 @@ fn read_outside(graph: &Graph, groups: &[Group], parts: &Parts) -> Vec<bool> {
 }
 
 /// Per value, whether it depends on a variable; others are data, or made of data.
-fn learned(graph: &Graph) -> Vec<bool> {
+fn learned(graph: &Graph, inputs: &[bool]) -> Vec<bool> {
     let mut learned = vec![false; graph.values.len()];
+    for (&input, &is_learned) in graph.inputs.iter().zip(inputs) {
+        learned[input] = is_learned;
+    }
     for &variable in &graph.variables {
         learned[variable] = true;
     }
@@ -232,11 +235,11 @@ impl Lowering<'_> {
                 self.push(kernel, &node, false);
                 return Ok(());
             }
-            Kind::Composite(composite) if *composite.name == *EXAMPLES => {
-                self.by_parts(&node);
-                return Ok(());
-            }
             Kind::Composite(composite) => {
+                if let Some(parts) = self.options.parts_of(composite) {
+                    self.by_parts(&node, Arc::clone(parts));
+                    return Ok(());
+                }
                 let inputs = node.operands.iter().map(|a| Dense::new(self.graph, a));
                 let inputs: Vec<_> = inputs.collect();
                 let whole = |&id: &Id| Dense::whole(id, &self.graph.values[id].spec);
@@ -488,9 +491,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn by_parts(&mut self, node: &Node) {
-        let parts =
-            self.options.parts.clone().expect("the parts that the composite is for");
+    fn by_parts(&mut self, node: &Node, parts: Arc<batch::Parts>) {
         let inputs = node.operands.iter().map(|a| Dense::new(self.graph, a)).collect();
         let whole = |&id: &Id| Dense::whole(id, &self.graph.values[id].spec);
         let outputs = node.results.iter().map(whole).collect();

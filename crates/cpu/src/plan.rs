@@ -10,7 +10,6 @@ use crate::{
     assign::{FIRST, assign},
     batch::Parts,
     canonical::canonical,
-    cut::EXAMPLES,
     graph::{Graph, Origin},
     kernel::{self, Instruction},
     lower::lower,
@@ -25,6 +24,7 @@ pub(crate) struct Plan {
     places: Vec<Place>,
     constants: Memory,
     arena_bytes: usize,
+    value_bytes: usize,
     text: String,
     /// Per instruction, the bytes of what it reads and writes.
     bytes: Vec<u64>,
@@ -39,7 +39,7 @@ impl Plan {
     /// The plan of a program.
     pub(crate) fn compile(program: &Program, options: &Options) -> Result<Self> {
         let keep = |composite: &Composite| {
-            *composite.name == *EXAMPLES
+            options.parts_of(composite).is_some()
                 || (options.composites && kernel::takes(composite))
         };
         let canonical = canonical(program, &keep)?;
@@ -78,6 +78,7 @@ impl Plan {
             places,
             constants,
             arena_bytes: assignment.arena_bytes,
+            value_bytes: assignment.value_bytes,
             text: String::new(),
             inputs: specs(program.inputs()),
             variables: specs(program.variables()),
@@ -142,6 +143,11 @@ impl Plan {
     /// The bytes of scratch memory of one run.
     pub(crate) const fn arena_bytes(&self) -> usize {
         self.arena_bytes
+    }
+
+    /// The most bytes of values that live in it at the same time; whatever the threads.
+    pub(crate) const fn value_bytes(&self) -> usize {
+        self.value_bytes
     }
 
     /// The bytes that all instructions read and write.

@@ -87,6 +87,53 @@ fn parts_compute_what_the_whole_computes_on_any_number_of_threads() {
 }
 
 #[test]
+fn more_threads_than_parts_compute_the_same_parts() {
+    let program = network(64, false);
+    let (first, plan) = run(&Cpu::with_threads(1), &program, false);
+    for threads in [15, 16, 17, 40] {
+        let (got, parts) = run(&Cpu::with_threads(threads), &program, false);
+        assert_eq!(got, first);
+        assert_eq!(parts.lines().next(), plan.lines().next());
+    }
+}
+
+/// Sums of half-precision numbers over examples and steps, which cancel each other, but not
+/// those of one example.
+fn halves(examples: usize) -> Program {
+    let mut b = Builder::new();
+    let x = b.input(Spec::new(DType::F16, [examples, 3000, 8]));
+    b.variable(f(&[]));
+    b.variable(f(&[]));
+    let mut y = x;
+    for axis in [2, 2] {
+        let sum_up = Primitive::CumSum { axis, exclusive: false, reverse: false };
+        y = b.push(sum_up, &[y]).unwrap();
+    }
+    let sum = Primitive::Reduce { reduction: Reduction::Sum, axes: vec![0, 1] };
+    let sum = b.push(sum, &[y]).unwrap();
+    b.finish([sum], []).unwrap()
+}
+
+#[test]
+fn sums_of_half_precision_are_taken_of_all_examples_at_once() {
+    let program = halves(64);
+    let cpu = Cpu::with_threads(2);
+    let executable = cpu.compile_batch(&program, &|n| Some(halves(n))).unwrap();
+    let all = |values: &[Value]| -> Vec<_> {
+        values.iter().map(|&value| cpu.allocate(program.spec(value)).unwrap()).collect()
+    };
+    let inputs = all(program.inputs());
+    let (variables, outputs) = (all(program.variables()), all(program.outputs()));
+    let sign = |i: usize| if (i / 24_000).is_multiple_of(2) { 100.0 } else { -100.0 };
+    let numbers: Vec<f32> = (0..64 * 24_000).map(sign).collect();
+    let numbers = Tensor::new(numbers, [64, 3000, 8]).unwrap();
+    cpu.write(&numbers.cast(DType::F16), &inputs[0]).unwrap();
+    executable.run(&inputs, &variables, &outputs).unwrap();
+    let sums = common::read(&cpu, &outputs).remove(0).cast(DType::F32);
+    assert_eq!(sums.to_vec::<f32>().unwrap(), [0.0; 8], "{}", executable.plan());
+}
+
+#[test]
 fn what_examples_have_in_common_is_computed_of_all() {
     let program = network(64, true);
     let (got, plan) = run(&Cpu::with_threads(2), &program, true);

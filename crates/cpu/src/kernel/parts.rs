@@ -77,7 +77,11 @@ impl Kernel for ByParts {
         let scratch =
             Base(context.pointer(self.scratch.as_ref().expect("set in lowering")));
         let first_error = Mutex::new(None);
+        // Any thread may take a part: where there are fewer parts than threads, the memory is
+        // the part's.
+        let by_part = parts.count() <= context.threads.count();
         context.threads.run_with_slot(parts.count(), &|number, slot| {
+            let slot = if by_part { number } else { slot };
             let scratch = &scratch;
             let part = parts.part(number);
             // SAFETY: each slot has memory of its own, aligned as scratch memory is; a base is
