@@ -8,8 +8,9 @@
 use std::collections::BTreeMap;
 
 use deckle_tensor::{
-    Backend, Binary, Builder, Composite, DType, Element, Operation, Primitive, Program,
-    Reduction, Reference, Result, SliceAxis, Tensor, Value, with_element,
+    Backend, Binary, Builder, Composite, DType, Element, Instruction, Operation,
+    Primitive, Program, Reduction, Reference, Result, SliceAxis, Tensor, Value,
+    with_element,
 };
 
 /// The program to plan, which computes the same.
@@ -20,6 +21,21 @@ pub(crate) fn canonical(
     keep: &dyn Fn(&Composite) -> bool,
 ) -> Result<Program> {
     without_dead(&simplified(&program.lowered(keep))?)
+}
+
+/// Appends an instruction to another program, where it reads `inputs`; returns its results.
+pub(crate) fn repeat(
+    builder: &mut Builder,
+    instruction: &Instruction,
+    inputs: &[Value],
+) -> Result<Vec<Value>> {
+    builder.set_path(&instruction.path);
+    match &instruction.operation {
+        Operation::Primitive(primitive) => builder.push_all(primitive.clone(), inputs),
+        Operation::Composite(composite) => {
+            builder.push_composite(composite.clone(), inputs)
+        }
+    }
 }
 
 /// The program without the instructions whose results nobody reads.
@@ -42,16 +58,8 @@ pub(crate) fn without_dead(program: &Program) -> Result<Program> {
     let mut copy = Copying::new(program);
     for (instruction, kept) in program.instructions().iter().zip(kept) {
         if kept {
-            copy.builder.set_path(&instruction.path);
             let inputs = copy.mapped(&instruction.inputs);
-            let outputs = match &instruction.operation {
-                Operation::Primitive(primitive) => {
-                    copy.builder.push_all(primitive.clone(), &inputs)?
-                }
-                Operation::Composite(composite) => {
-                    copy.builder.push_composite(composite.clone(), &inputs)?
-                }
-            };
+            let outputs = repeat(&mut copy.builder, instruction, &inputs)?;
             copy.set(&instruction.outputs, &outputs);
         }
     }
@@ -64,22 +72,17 @@ pub(crate) fn without_dead(program: &Program) -> Result<Program> {
 pub(crate) fn reduced_in_steps(program: &Program, these: &[bool]) -> Result<Program> {
     let mut copy = Copying::new(program);
     for (instruction, &this) in program.instructions().iter().zip(these) {
-        copy.builder.set_path(&instruction.path);
-        let mut inputs = copy.mapped(&instruction.inputs);
+        let inputs = copy.mapped(&instruction.inputs);
         let outputs = match &instruction.operation {
             Operation::Primitive(Primitive::Reduce { reduction, axes }) if this => {
+                copy.builder.set_path(&instruction.path);
                 let others = axes.iter().copied().filter(|&axis| axis != 0).collect();
                 let others = Primitive::Reduce { reduction: *reduction, axes: others };
-                inputs = vec![copy.builder.push(others, &inputs)?];
+                let each = copy.builder.push(others, &inputs)?;
                 let first = Primitive::Reduce { reduction: *reduction, axes: vec![0] };
-                copy.builder.push_all(first, &inputs)?
+                copy.builder.push_all(first, &[each])?
             }
-            Operation::Primitive(primitive) => {
-                copy.builder.push_all(primitive.clone(), &inputs)?
-            }
-            Operation::Composite(composite) => {
-                copy.builder.push_composite(composite.clone(), &inputs)?
-            }
+            _ => repeat(&mut copy.builder, instruction, &inputs)?,
         };
         copy.set(&instruction.outputs, &outputs);
     }

@@ -6,6 +6,8 @@ use deckle_tensor::{
     Builder, Composite, Instruction, Operation, Primitive, Program, Result, Value,
 };
 
+use crate::canonical::repeat;
+
 /// When an instruction runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
@@ -230,15 +232,7 @@ impl<'a> Copying<'a> {
 
     fn instruction(&mut self, instruction: &Instruction) -> Result<()> {
         let inputs = self.all(&instruction.inputs)?;
-        self.builder.set_path(&instruction.path);
-        let outputs = match &instruction.operation {
-            Operation::Primitive(primitive) => {
-                self.builder.push_all(primitive.clone(), &inputs)?
-            }
-            Operation::Composite(composite) => {
-                self.builder.push_composite(composite.clone(), &inputs)?
-            }
-        };
+        let outputs = repeat(&mut self.builder, instruction, &inputs)?;
         for (value, made) in instruction.outputs.iter().zip(outputs) {
             self.map[value.index()] = Some(made);
         }
