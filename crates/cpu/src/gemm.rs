@@ -7,6 +7,7 @@ mod kernel;
 mod lanes;
 mod non_zeros;
 mod pack;
+mod pairs;
 mod plan;
 mod row;
 mod run;
@@ -20,6 +21,7 @@ pub use kernel::GemmFloat;
 pub(crate) use kernel::Kernels;
 pub(crate) use non_zeros::{Lists, Matrix, NonZeros};
 pub(crate) use pack::Turn;
+pub(crate) use pairs::Beside;
 pub(crate) use sums::{Stretch, Sums};
 
 use crate::{Simd, Threads, simd::Float, threads::Disjoint};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{TASK, patches::Patches, side_by_side::Channels};
 use crate::{
     Simd, Threads,
-    gemm::{Epilogue, Kernels, Stretch, Sums},
+    gemm::{Beside, Epilogue, Kernels, Stretch, Sums},
     simd::Float,
     threads::{Disjoint, part},
 };
@@ -73,23 +73,37 @@ pub(super) struct Columns<'a, T> {
     columns: usize,
     groups: usize,
     packed: bool,
+    /// Whether cells have an even number of elements, so that two steps can be added up at
+    /// once.
+    even: bool,
+}
+
+/// The depth of a group's matrix, the elements of a cell among it, its columns, and the groups.
+#[derive(Clone, Copy)]
+pub(super) struct ColumnsShape {
+    pub(super) depth: usize,
+    pub(super) run: usize,
+    pub(super) columns: usize,
+    pub(super) groups: usize,
 }
 
 impl<'a, T: Float> Columns<'a, T> {
     /// Whether a kernel with the columns of all groups side by side needs no copy.
-    pub(super) const fn are_direct(kernels: &Kernels<T>, columns: usize) -> bool {
+    pub(super) const fn are_direct(
+        kernels: &Kernels<T>,
+        run: usize,
+        columns: usize,
+    ) -> bool {
         columns.is_multiple_of(kernels.half_lanes())
             && columns <= 2 * kernels.sum_columns()
+            && !(run.is_multiple_of(2)
+                && kernels.are_pairs(columns % kernels.sum_columns()))
     }
 
     /// The kernel as it is.
-    pub(super) const fn direct(
-        elements: &'a [T],
-        depth: usize,
-        columns: usize,
-        groups: usize,
-    ) -> Self {
-        Self { elements, depth, columns, groups, packed: false }
+    pub(super) const fn direct(elements: &'a [T], shape: ColumnsShape) -> Self {
+        let ColumnsShape { depth, columns, groups, .. } = shape;
+        Self { elements, depth, columns, groups, packed: false, even: false }
     }
 
     /// The elements of a group's copy.
@@ -102,11 +116,10 @@ impl<'a, T: Float> Columns<'a, T> {
     }
 
     /// A copy that [`packed`](Self::packed) made.
-    pub(super) const fn of_copy(
-        [depth, columns, groups]: [usize; 3],
-        elements: &'a [T],
-    ) -> Self {
-        Self { elements, depth, columns, groups, packed: true }
+    pub(super) const fn of_copy(shape: ColumnsShape, elements: &'a [T]) -> Self {
+        let ColumnsShape { depth, run, columns, groups } = shape;
+        let even = run.is_multiple_of(2);
+        Self { elements, depth, columns, groups, packed: true, even }
     }
 
     /// A copy at `to`; `copy` makes those of some steps and columns: the group, the first
@@ -114,10 +127,11 @@ impl<'a, T: Float> Columns<'a, T> {
     pub(super) fn packed(
         kernels: &Kernels<T>,
         threads: &Threads,
-        [depth, columns, groups]: [usize; 3],
+        shape: ColumnsShape,
         to: &'a mut [T],
         copy: impl Fn(usize, usize, usize, &mut [T]) + Sync,
     ) -> Self {
+        let ColumnsShape { depth, run, columns, groups } = shape;
         let width = kernels.sum_columns();
         let panels = columns.div_ceil(width);
         let len = Self::packed_len(kernels, depth, columns);
@@ -128,14 +142,37 @@ impl<'a, T: Float> Columns<'a, T> {
             let count = width.min(columns - first);
             let end = start + Self::packed_len(kernels, depth, count);
             // SAFETY: panels lie one after the other, and each has one task.
-            copy(group, first, count, unsafe { elements.slice(start..end) });
+            let to = unsafe { elements.slice(start..end) };
+            copy(group, first, count, to);
+            if run.is_multiple_of(2) && kernels.are_pairs(count) {
+                kernels.join_steps(to, count);
+            }
         };
         if groups * len < TASK / 8 {
             (0..groups * panels).for_each(panel);
         } else {
             threads.run(groups * panels, &panel);
         }
-        Self { elements: to, depth, columns, groups, packed: true }
+        Self::of_copy(shape, to)
+    }
+
+    /// From a group to the next in the elements.
+    const fn beside(&self, kernels: &Kernels<T>) -> usize {
+        if self.packed {
+            Self::packed_len(kernels, self.depth, self.columns)
+        } else {
+            self.columns
+        }
+    }
+
+    /// Whether a tile of so many columns adds up two steps at once.
+    const fn are_pairs(&self, kernels: &Kernels<T>, columns: usize) -> bool {
+        self.even && kernels.are_pairs(columns)
+    }
+
+    /// Whether two groups make a tile.
+    const fn are_two(&self, kernels: &Kernels<T>) -> bool {
+        self.are_pairs(kernels, self.columns) && kernels.are_two(self.columns)
     }
 
     /// The columns from a given one on that make a tile: where they start, from step to step,
@@ -148,9 +185,8 @@ impl<'a, T: Float> Columns<'a, T> {
     ) -> (*const T, usize, usize) {
         let count = kernels.sum_columns().min(self.columns - column);
         let (start, step) = if self.packed {
-            let len = Self::packed_len(kernels, self.depth, self.columns);
             (
-                group * len + self.depth * column,
+                group * self.beside(kernels) + self.depth * column,
                 count.next_multiple_of(kernels.half_lanes()),
             )
         } else {
@@ -389,8 +425,10 @@ impl Direct<'_> {
         self.patches.stretches(place, cells, |stretches, first| match &job.factors {
             Factors::Columns(kernel) => {
                 let tiles = (0..tiles).map(tile);
-                for group in 0..self.groups {
-                    self.group(job, kernel, &tiles, group, stretches, first);
+                let together = if kernel.are_two(job.kernels) { 2 } else { 1 };
+                for group in (0..self.groups).step_by(together) {
+                    let groups = group..self.groups.min(group + together);
+                    self.group(job, kernel, &tiles, groups, stretches, first);
                 }
             }
             Factors::Channels(kernel) => {
@@ -404,16 +442,17 @@ impl Direct<'_> {
         });
     }
 
-    /// Tiles of the columns of a group.
+    /// Tiles of the columns of a group, or of two.
     fn group<'r, T: Float>(
         &self,
         job: &Job<'_, T>,
         kernel: &Columns<'_, T>,
         tiles: &(impl Iterator<Item = &'r [[usize; 2]]> + Clone),
-        group: usize,
+        groups: Range<usize>,
         stretches: &[Stretch],
         first: bool,
     ) {
+        let group = groups.start;
         for column in (0..self.columns).step_by(job.kernels.sum_columns()) {
             let (b, b_step, columns) = kernel.panel(job.kernels, group, column);
             for rows in tiles.clone() {
@@ -421,7 +460,7 @@ impl Direct<'_> {
                 // elements of the kernel; each window's part of `out` has one task. `run`
                 // found that all images are there.
                 unsafe {
-                    job.kernels.sum(&Sums {
+                    let sums = Sums {
                         a: job.source.as_ptr().add(group * self.patches.run()),
                         a_step: 1,
                         b,
@@ -432,7 +471,17 @@ impl Direct<'_> {
                         c: job.out.as_ptr().add(group * self.columns + column),
                         columns,
                         accumulate: !first,
-                    });
+                    };
+                    let pairs = kernel.are_pairs(job.kernels, columns);
+                    if groups.len() == 2 {
+                        let b = kernel.beside(job.kernels);
+                        let beside = Beside { a: self.patches.run(), b };
+                        job.kernels.sum_steps_of_two(&sums, beside);
+                    } else if pairs {
+                        job.kernels.sum_steps(&sums);
+                    } else {
+                        job.kernels.sum(&sums);
+                    }
                 }
             }
         }

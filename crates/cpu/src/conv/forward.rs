@@ -2,7 +2,7 @@
 
 use super::{
     Conv,
-    direct::{Columns, Direct, Factors, Target},
+    direct::{Columns, ColumnsShape, Direct, Factors, Target},
 };
 use crate::{
     Simd, Threads,
@@ -22,7 +22,7 @@ impl Conv {
             return self.forward_copy(&shape);
         }
         let (kernels, filters) = (T::kernels(simd), self.filters / self.groups);
-        if Columns::are_direct(kernels, filters) {
+        if Columns::are_direct(kernels, self.forward.run(), filters) {
             return 0;
         }
         self.groups * Columns::packed_len(kernels, self.forward.width(), filters)
@@ -55,11 +55,12 @@ impl Conv {
             );
         }
         let (kernels, groups) = (T::kernels(simd), self.groups);
-        let (depth, filters) = (self.forward.width(), self.filters / groups);
-        let columns = if Columns::are_direct(kernels, filters) {
-            Columns::direct(kernel, depth, filters, groups)
+        let filters = self.filters / groups;
+        let (depth, run) = (self.forward.width(), self.forward.run());
+        let shape = ColumnsShape { depth, run, columns: filters, groups };
+        let columns = if Columns::are_direct(kernels, run, filters) {
+            Columns::direct(kernel, shape)
         } else {
-            let shape = [depth, filters, groups];
             Columns::packed(
                 kernels,
                 threads,

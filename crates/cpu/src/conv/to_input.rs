@@ -2,7 +2,7 @@
 
 use super::{
     Conv, Phase,
-    direct::{Columns, Direct, Factors, Target},
+    direct::{Columns, ColumnsShape, Direct, Factors, Target},
     side_by_side::Channels,
     turns::Turns,
 };
@@ -86,9 +86,7 @@ impl Conv {
             if let Some(shape) = self.phase_shape(kernels, phase) {
                 Factors::Channels(Channels::new(shape, copy))
             } else {
-                let (channels, groups) = (self.channels / self.groups, self.groups);
-                let shape = [phase.patches.width(), channels, groups];
-                Factors::Columns(Columns::of_copy(shape, copy))
+                Factors::Columns(Columns::of_copy(self.phase_columns(phase), copy))
             }
         };
         let directs = |number| self.phase_direct(kernels, &self.phases[number]);
@@ -125,6 +123,13 @@ impl Conv {
         }
     }
 
+    /// The shape of the kernel's copy for a phase.
+    const fn phase_columns(&self, phase: &Phase) -> ColumnsShape {
+        let (depth, run) = (phase.patches.width(), phase.patches.run());
+        let (columns, groups) = (self.channels / self.groups, self.groups);
+        ColumnsShape { depth, run, columns, groups }
+    }
+
     /// The cells' filters, by channels.
     fn copy_phase<T: Float>(
         &self,
@@ -139,7 +144,7 @@ impl Conv {
         }
         let (channels, filters) =
             (self.channels / self.groups, self.filters / self.groups);
-        let shape = [phase.patches.width(), channels, self.groups];
+        let shape = self.phase_columns(phase);
         Columns::packed(kernels, threads, shape, to, |group, first, count, to| {
             let each = (to.len() / phase.cells.len().max(1)).max(1);
             for (&cell, to) in phase.cells.iter().zip(to.chunks_exact_mut(each)) {

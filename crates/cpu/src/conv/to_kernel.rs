@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Conv, patches::STRETCHES};
 use crate::{
     Simd, Threads,
-    gemm::{Gemm, Kernels, Stretch, Sums},
+    gemm::{Beside, Gemm, Kernels, Stretch, Sums},
     simd::Float,
     threads::{Disjoint, part},
 };
@@ -122,6 +122,18 @@ impl Conv {
         });
     }
 
+    /// Whether a tile of so many columns has rows in pairs: they start at even elements of
+    /// cells.
+    const fn are_pairs<T>(&self, kernels: &Kernels<T>, columns: usize) -> bool {
+        self.forward.run().is_multiple_of(2) && kernels.are_pairs(columns)
+    }
+
+    /// Whether two groups make a tile.
+    const fn are_two<T>(&self, kernels: &Kernels<T>) -> bool {
+        let filters = self.filters / self.groups;
+        self.are_pairs(kernels, filters) && kernels.are_two(filters)
+    }
+
     /// Adds up the slices of the windows, each block by block.
     fn product_slices<T: Float>(
         &self,
@@ -148,7 +160,9 @@ impl Conv {
             let first = slice * blocks / slices;
             for block in first..(slice + 1) * blocks / slices {
                 let windows = block * rows..all.min((block + 1) * rows);
-                for group in 0..self.groups {
+                let together = if self.are_two(kernels) { 2 } else { 1 };
+                for group in (0..self.groups).step_by(together) {
+                    let groups = group..self.groups.min(group + together);
                     let start = windows.start * self.filters
                         + group * (self.filters / self.groups);
                     let mut b = (&dy[start..], self.filters);
@@ -156,7 +170,7 @@ impl Conv {
                         b = self.copy_rows(kernels, b.0, windows.len(), copy);
                     }
                     let accumulate = block > first;
-                    self.kernel_block(kernels, x, b, &windows, group, sum, accumulate);
+                    self.kernel_block(kernels, x, b, &windows, &groups, sum, accumulate);
                 }
             }
         });
@@ -189,10 +203,11 @@ impl Conv {
         x: &[T],
         b: (&[T], usize),
         windows: &Range<usize>,
-        group: usize,
+        groups: &Range<usize>,
         sum: &mut [T],
         accumulate: bool,
     ) {
+        let group = groups.start;
         let patches = &self.forward;
         let run = patches.run();
         let clipped = patches.is_clipped();
@@ -235,7 +250,7 @@ impl Conv {
                     b,
                     rows,
                     &list[..len],
-                    group,
+                    groups,
                     sum,
                     accumulate,
                 );
@@ -252,31 +267,44 @@ impl Conv {
         (b, b_step): (&[T], usize),
         rows: &[[usize; 2]],
         stretches: &[Stretch],
-        group: usize,
+        groups: &Range<usize>,
         sum: &mut [T],
         accumulate: bool,
     ) {
+        let group = groups.start;
         let filters = self.filters / self.groups;
-        let tiles = rows.len().div_ceil(kernels.sum_rows());
         for column in (0..filters).step_by(kernels.sum_columns()) {
             let columns = kernels.sum_columns().min(filters - column);
+            let pairs = self.are_pairs(kernels, columns);
+            let (unit, most) =
+                if pairs { (2, kernels.pair_rows()) } else { (1, kernels.sum_rows()) };
+            let tiles = rows.len().div_ceil(most);
             for tile in 0..tiles {
+                let tile = part(rows.len() / unit, tiles, tile);
                 // SAFETY: the stretches are cells of `x` that exist for each of these rows,
                 // and windows of `b`, whose rows hold whole half vectors; `sum` has these
                 // rows and columns.
                 unsafe {
-                    kernels.sum(&Sums {
+                    let sums = Sums {
                         a: x.as_ptr(),
                         a_step: self.forward.step(),
                         b: b.as_ptr().add(column),
                         b_step,
                         b_unit: b_step,
-                        rows: &rows[part(rows.len(), tiles, tile)],
+                        rows: &rows[unit * tile.start..unit * tile.end],
                         stretches,
                         c: sum.as_mut_ptr().add(group * filters + column),
                         columns,
                         accumulate,
-                    });
+                    };
+                    if groups.len() == 2 {
+                        let beside = Beside { a: self.forward.run(), b: filters };
+                        kernels.sum_rows_of_two(&sums, beside);
+                    } else if pairs {
+                        kernels.sum_rows_in_pairs(&sums);
+                    } else {
+                        kernels.sum(&sums);
+                    }
                 }
             }
         }

@@ -4,7 +4,9 @@
 use super::{
     columns::{self, SpreadSum, Spreading},
     lanes::{Lanes, Plain, Spread},
-    pack, row,
+    pack,
+    pairs::{self, Beside, Join, SumTwo},
+    row,
     sums::{self, Sum, Sums},
 };
 use crate::Simd;
@@ -55,6 +57,16 @@ pub struct Kernels<T: 'static> {
     pub(super) wide: &'static [Tile<T>],
     /// By rows - 1, then half vectors - 1.
     pub(super) sums: &'static [[Sum<T>; 4]],
+    /// By rows - 1, then 1 or 3 half vectors, with two steps at a time.
+    pub(super) pairs: &'static [&'static [Sum<T>]],
+    /// By pairs of rows - 1, then 1 or 3 half vectors.
+    pub(super) row_pairs: &'static [&'static [Sum<T>]],
+    /// By rows - 1, of half a vector of each of two groups, with two steps at a time.
+    pub(super) pairs_of_two: &'static [SumTwo<T>],
+    /// By pairs of rows - 1, of half a vector of each of two groups.
+    pub(super) row_pairs_of_two: &'static [SumTwo<T>],
+    /// By 1 or 3 half vectors.
+    pub(super) join: &'static [Join<T>],
     /// By rows - 1, then vectors - 1, with a column of A for each of C.
     pub(super) columns: &'static [[Sum<T>; 2]],
     pub(super) spread_is_fast: bool,
@@ -133,10 +145,20 @@ unsafe fn store<V: Lanes>(sum: V, c: *mut V::Number, len: usize, accumulate: boo
     }
 }
 
+/// A function for these numbers of half vectors, and of so many rows.
+macro_rules! halves {
+    ($function:ident, [$($half:literal)*]) => {
+        &[$($function::<$half>),*]
+    };
+    ($function:ident, [$($half:literal)*], $rows:literal) => {
+        &[$($function::<$rows, $half>),*]
+    };
+}
+
 macro_rules! kernels {
     (
         $name:ident: $number:ty, $vector:ty, $half:ty, $pack:ident, $turn:ident, rows $rows:literal
-            [$($m:literal)*], sums [$($sum:literal)*],
+            [$($m:literal)*], sums [$($sum:literal)*], pairs $halves:tt,
         columns [$($row:literal)*], $(#[$feature:meta])?
     ) => {
         mod $name {
@@ -160,6 +182,42 @@ macro_rules! kernels {
             ) {
                 // SAFETY: the caller's promises are the same.
                 unsafe { sums::sum::<$vector, $half, M, N, HALF>(o) }
+            }
+
+            $(#[$feature])?
+            unsafe fn pair_steps<const M: usize, const N: usize>(o: &Sums<'_, $number>) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { pairs::steps::<$vector, M, N>(o) }
+            }
+
+            $(#[$feature])?
+            unsafe fn pair_rows<const M: usize, const N: usize>(o: &Sums<'_, $number>) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { pairs::rows::<$vector, M, N>(o) }
+            }
+
+            $(#[$feature])?
+            unsafe fn pairs_of_two<const M: usize>(
+                o: &Sums<'_, $number>,
+                beside: Beside,
+            ) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { pairs::steps_of_two::<$vector, M>(o, beside) }
+            }
+
+            $(#[$feature])?
+            unsafe fn row_pairs_of_two<const M: usize>(
+                o: &Sums<'_, $number>,
+                beside: Beside,
+            ) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { pairs::rows_of_two::<$vector, M>(o, beside) }
+            }
+
+            $(#[$feature])?
+            unsafe fn join<const N: usize>(at: *mut $number) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { pairs::join::<$vector, N>(at) }
             }
 
             $(#[$feature])?
@@ -224,6 +282,11 @@ macro_rules! kernels {
                     sum::<$sum, 0, true>, sum::<$sum, 1, false>,
                     sum::<$sum, 1, true>, sum::<$sum, 2, false>,
                 ]),*],
+                pairs: &[$(halves!(pair_steps, $halves, $sum)),*],
+                row_pairs: &[$(halves!(pair_rows, $halves, $sum)),*],
+                pairs_of_two: &[$(pairs_of_two::<$sum>),*],
+                row_pairs_of_two: &[$(row_pairs_of_two::<$sum>),*],
+                join: halves!(join, $halves),
                 columns: &[$([column::<$row, 1>, column::<$row, 2>]),*],
                 spread_is_fast: <$vector as Spread>::FAST,
                 spread: &[$(spread::<$row>),*],
@@ -239,38 +302,38 @@ macro_rules! kernels {
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx512_f32: f32, std::arch::x86_64::__m512, std::arch::x86_64::__m256, wide_f32, wide_turn_f32,
-    rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8],
+    rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8], pairs [1 3],
     columns [1 2 3 4 5 6 7 8 9],
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx512_f64: f64, std::arch::x86_64::__m512d, std::arch::x86_64::__m256d, wide_f64, wide_turn_f64,
-    rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8],
+    rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8], pairs [1 3],
     columns [1 2 3 4 5 6 7 8 9],
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx2_f32: f32, std::arch::x86_64::__m256, std::arch::x86_64::__m128, wide_f32, wide_turn_f32,
-    rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6],
+    rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6], pairs [1],
     columns [1 2 3 4 5 6],
     #[target_feature(enable = "avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx2_f64: f64, std::arch::x86_64::__m256d, std::arch::x86_64::__m128d, wide_f64, wide_turn_f64,
-    rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6],
+    rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6], pairs [1],
     columns [1 2 3 4 5 6],
     #[target_feature(enable = "avx2,fma")]
 );
 kernels!(
     portable_f32: f32, Plain<f32, 4>, Plain<f32, 2>, plain, plain_turn_f32,
-    rows 4 [1 2 3 4], sums [1 2 3 4], columns [1 2 3 4],
+    rows 4 [1 2 3 4], sums [1 2 3 4], pairs [1], columns [1 2 3 4],
 );
 kernels!(
     portable_f64: f64, Plain<f64, 2>, Plain<f64, 1>, plain, plain_turn_f64,
-    rows 4 [1 2 3 4], sums [1 2 3 4], columns [1 2 3 4],
+    rows 4 [1 2 3 4], sums [1 2 3 4], pairs [1], columns [1 2 3 4],
 );
 
 /// The number types that have kernels.

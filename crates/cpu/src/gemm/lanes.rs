@@ -48,6 +48,25 @@ pub(super) unsafe trait Spread: Lanes {
     ) -> Self;
 }
 
+/// Vectors that can hold two sums for each number of half a vector, side by side.
+///
+/// # Safety
+///
+/// As that of [`Lanes`].
+pub(super) unsafe trait Pairs: Lanes {
+    type Half: Lanes<Number = Self::Number>;
+
+    /// Two numbers, again and again.
+    unsafe fn load_pair(from: *const Self::Number) -> Self;
+    /// The elements of both, by turns.
+    unsafe fn join(even: Self::Half, odd: Self::Half) -> Self;
+    /// The elements at even and those at odd places.
+    unsafe fn split(self) -> [Self::Half; 2];
+    /// The sums of an element at an even place and the next one, of this vector and then of the
+    /// other.
+    unsafe fn add_pairs(self, other: Self) -> Self;
+}
+
 /// Four or two numbers, left to the compiler.
 #[derive(Clone, Copy)]
 pub(super) struct Plain<T, const LEN: usize>([T; LEN]);
@@ -150,11 +169,45 @@ macro_rules! plain {
 plain!(f32);
 plain!(f64);
 
+macro_rules! plain_pairs {
+    ($number:ty, $len:literal, $half:literal) => {
+        // SAFETY: plain Rust; it needs no instruction set.
+        unsafe impl Pairs for Plain<$number, $len> {
+            type Half = Plain<$number, $half>;
+
+            #[inline(always)]
+            unsafe fn load_pair(from: *const $number) -> Self {
+                // SAFETY: the caller promises that two elements can be read.
+                let pair = unsafe { [*from, *from.add(1)] };
+                Self(std::array::from_fn(|i| pair[i % 2]))
+            }
+            #[inline(always)]
+            unsafe fn join(even: Self::Half, odd: Self::Half) -> Self {
+                let both = [even.0, odd.0];
+                Self(std::array::from_fn(|i| both[i % 2][i / 2]))
+            }
+            #[inline(always)]
+            unsafe fn split(self) -> [Self::Half; 2] {
+                [0, 1].map(|odd| Plain(std::array::from_fn(|i| self.0[2 * i + odd])))
+            }
+            #[inline(always)]
+            unsafe fn add_pairs(self, other: Self) -> Self {
+                let all = [self.0, other.0];
+                let all = all.as_flattened();
+                Self(std::array::from_fn(|i| all[2 * i] + all[2 * i + 1]))
+            }
+        }
+    };
+}
+
+plain_pairs!(f32, 4, 2);
+plain_pairs!(f64, 2, 1);
+
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Lanes, Spread};
+    use super::{Lanes, Pairs, Spread};
 
     macro_rules! lanes {
         (
@@ -359,5 +412,112 @@ pub(super) mod x86 {
         |values, places| _mm256_castps_pd(_mm256_permutevar8x32_ps(
             _mm256_castpd_ps(values), places
         ))
+    );
+
+    macro_rules! pairs {
+        (
+            $vector:ident of $number:ident, $half:ident,
+            |$from:ident| $load:expr, |$even:ident, $odd:ident| $join:expr,
+            |$both:ident| $split:expr, |$first:ident, $second:ident| $add:expr
+        ) => {
+            // SAFETY: needs the instruction set that the intrinsics name, as the trait says.
+            unsafe impl Pairs for $vector {
+                type Half = $half;
+
+                #[inline(always)]
+                unsafe fn load_pair($from: *const $number) -> Self {
+                    // SAFETY: the caller promises the instruction set and two elements.
+                    unsafe { $load }
+                }
+                #[inline(always)]
+                unsafe fn join($even: $half, $odd: $half) -> Self {
+                    // SAFETY: the caller promises the instruction set.
+                    unsafe { $join }
+                }
+                #[inline(always)]
+                unsafe fn split(self) -> [$half; 2] {
+                    let $both = self;
+                    // SAFETY: the caller promises the instruction set.
+                    unsafe { $split }
+                }
+                #[inline(always)]
+                unsafe fn add_pairs(self, other: Self) -> Self {
+                    let ($first, $second) = (self, other);
+                    // SAFETY: the caller promises the instruction set.
+                    unsafe { $add }
+                }
+            }
+        };
+    }
+
+    pairs!(
+        __m512 of f32, __m256,
+        |from| _mm512_castpd_ps(_mm512_set1_pd(from.cast::<f64>().read_unaligned())),
+        |even, odd| _mm512_permutex2var_ps(
+            _mm512_castps256_ps512(even),
+            _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
+            _mm512_castps256_ps512(odd),
+        ),
+        |both| {
+            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 0, 0, 0, 0, 0, 0, 0, 0);
+            let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+            [even, odd].map(|at| _mm512_castps512_ps256(_mm512_permutexvar_ps(at, both)))
+        },
+        |a, b| {
+            let even =
+                _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+            _mm512_add_ps(
+                _mm512_permutex2var_ps(a, even, b),
+                _mm512_permutex2var_ps(a, odd, b),
+            )
+        }
+    );
+    pairs!(
+        __m512d of f64, __m256d,
+        |from| _mm512_broadcast_f64x2(_mm_loadu_pd(from)),
+        |even, odd| _mm512_permutex2var_pd(
+            _mm512_castpd256_pd512(even),
+            _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11),
+            _mm512_castpd256_pd512(odd),
+        ),
+        |both| {
+            let even = _mm512_setr_epi64(0, 2, 4, 6, 0, 0, 0, 0);
+            let odd = _mm512_add_epi64(even, _mm512_set1_epi64(1));
+            [even, odd].map(|at| _mm512_castpd512_pd256(_mm512_permutexvar_pd(at, both)))
+        },
+        |a, b| {
+            let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+            let odd = _mm512_add_epi64(even, _mm512_set1_epi64(1));
+            _mm512_add_pd(
+                _mm512_permutex2var_pd(a, even, b),
+                _mm512_permutex2var_pd(a, odd, b),
+            )
+        }
+    );
+    pairs!(
+        __m256 of f32, __m128,
+        |from| _mm256_castpd_ps(_mm256_set1_pd(from.cast::<f64>().read_unaligned())),
+        |even, odd| _mm256_set_m128(_mm_unpackhi_ps(even, odd), _mm_unpacklo_ps(even, odd)),
+        |both| {
+            let (low, high) = (_mm256_castps256_ps128(both), _mm256_extractf128_ps(both, 1));
+            [_mm_shuffle_ps(low, high, 0b10_00_10_00), _mm_shuffle_ps(low, high, 0b11_01_11_01)]
+        },
+        |a, b| _mm256_castpd_ps(_mm256_permute4x64_pd(
+            _mm256_castps_pd(_mm256_hadd_ps(a, b)), 0b11_01_10_00
+        ))
+    );
+    pairs!(
+        __m256d of f64, __m128d,
+        |from| {
+            let pair = _mm_loadu_pd(from);
+            _mm256_set_m128d(pair, pair)
+        },
+        |even, odd| _mm256_set_m128d(_mm_unpackhi_pd(even, odd), _mm_unpacklo_pd(even, odd)),
+        |both| {
+            let (low, high) = (_mm256_castpd256_pd128(both), _mm256_extractf128_pd(both, 1));
+            [_mm_unpacklo_pd(low, high), _mm_unpackhi_pd(low, high)]
+        },
+        |a, b| _mm256_permute4x64_pd(_mm256_hadd_pd(a, b), 0b11_01_10_00)
     );
 }

@@ -1,0 +1,354 @@
+//! Sums of few columns, two to each: vectors that an odd number of half vectors would leave
+//! half empty hold the sums of even and of odd steps, or of two rows. And those of two groups
+//! at once.
+#![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
+
+use super::{
+    kernel::Kernels,
+    lanes::{Lanes, Pairs},
+    sums::{Sums, store},
+};
+
+/// Puts the elements of two steps side by side, by turns.
+///
+/// # Safety
+///
+/// The instruction set of the table's entry is there, and the half vectors of two steps can be
+/// read and written.
+pub(super) type Join<T> = unsafe fn(*mut T);
+
+/// From a group to the next in A and in B; in C it follows at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Beside {
+    pub(crate) a: usize,
+    pub(crate) b: usize,
+}
+
+/// As [`Sum`](super::sums::Sum), of two groups.
+pub(super) type SumTwo<T> = for<'a> unsafe fn(&Sums<'a, T>, Beside);
+
+/// Computes `M` rows of `N` half vectors of C, two steps at a time: those of A lie side by side,
+/// so do those of B, by turns.
+///
+/// # Safety
+///
+/// As for [`Sum`](super::sums::Sum), and stretches start at even steps and have even depths.
+#[inline(always)]
+pub(super) unsafe fn steps<V: Pairs, const M: usize, const N: usize>(
+    o: &Sums<'_, V::Number>,
+) {
+    // SAFETY: the caller's promises; every access below lies within them.
+    unsafe {
+        let rows = o.rows.as_ptr().cast::<[[usize; 2]; M]>().read();
+        let mut sums = [[V::zero(); N]; M];
+        // With one half vector, so few sums would wait for each other: those of every second
+        // pair of steps are apart.
+        let mut others = [V::zero(); M];
+        for stretch in o.stretches {
+            let mut starts = [o.a; M];
+            for i in 0..M {
+                starts[i] = o.a.add(rows[i][0] + stretch.a);
+            }
+            let mut b = o.b.add(stretch.b * o.b_unit);
+            let (mut pair, pairs) = (0, stretch.depth / 2);
+            while N == 1 && pair + 1 < pairs {
+                let vectors = [0, 2 * o.b_step].map(|step| V::load(b.add(step)));
+                for i in 0..M {
+                    let x = V::load_pair(starts[i].add(2 * pair));
+                    sums[i][0] = x.mul_add(vectors[0], sums[i][0]);
+                }
+                for i in 0..M {
+                    let x = V::load_pair(starts[i].add(2 * pair + 2));
+                    others[i] = x.mul_add(vectors[1], others[i]);
+                }
+                pair += 2;
+                b = b.add(4 * o.b_step);
+            }
+            while pair < pairs {
+                let mut vectors = [V::zero(); N];
+                for j in 0..N {
+                    vectors[j] = V::load(b.add(j * V::LEN));
+                }
+                for i in 0..M {
+                    let x = V::load_pair(starts[i].add(2 * pair));
+                    for j in 0..N {
+                        sums[i][j] = x.mul_add(vectors[j], sums[i][j]);
+                    }
+                }
+                pair += 1;
+                b = b.add(2 * o.b_step);
+            }
+        }
+        if N == 1 {
+            for i in 0..M {
+                sums[i][0] = sums[i][0].add(others[i]);
+            }
+        }
+        // What is left of two vectors makes one; by memory, where the last may be partial.
+        let mut folded = [[V::zero(); 2]; M];
+        for i in 0..M {
+            for j in 0..N.div_ceil(2) {
+                let next = if 2 * j + 1 < N { 2 * j + 1 } else { 2 * j };
+                folded[i][j] = sums[i][2 * j].add_pairs(sums[i][next]);
+            }
+        }
+        for (row, folded) in o.rows.iter().zip(&folded) {
+            store_row::<V>(o, folded.as_ptr().cast(), row);
+        }
+    }
+}
+
+/// Computes `M` pairs of rows of `N` half vectors of C; the rows of a pair lie side by side
+/// in A.
+///
+/// # Safety
+///
+/// As for [`Sum`](super::sums::Sum), with twice as many rows.
+#[inline(always)]
+pub(super) unsafe fn rows<V: Pairs, const M: usize, const N: usize>(
+    o: &Sums<'_, V::Number>,
+) {
+    // SAFETY: the caller's promises; every access below lies within them.
+    unsafe {
+        let rows = o.rows.as_ptr().cast::<[[[usize; 2]; 2]; M]>().read();
+        let mut sums = [[V::zero(); N]; M];
+        for stretch in o.stretches {
+            let mut starts = [o.a; M];
+            for i in 0..M {
+                starts[i] = o.a.add(rows[i][0][0] + stretch.a);
+            }
+            let mut b = o.b.add(stretch.b * o.b_unit);
+            let mut at = 0;
+            for _ in 0..stretch.depth {
+                let mut vectors = [V::zero(); N];
+                for j in 0..N {
+                    let half = V::Half::load(b.add(j * V::Half::LEN));
+                    vectors[j] = V::join(half, half);
+                }
+                for i in 0..M {
+                    let x = V::load_pair(starts[i].add(at));
+                    for j in 0..N {
+                        sums[i][j] = x.mul_add(vectors[j], sums[i][j]);
+                    }
+                }
+                at += o.a_step;
+                b = b.add(o.b_step);
+            }
+        }
+        let mut halves = [[[V::Half::zero(); N]; 2]; M];
+        for i in 0..M {
+            for j in 0..N {
+                let [even, odd] = sums[i][j].split();
+                (halves[i][0][j], halves[i][1][j]) = (even, odd);
+            }
+        }
+        for (row, halves) in o.rows.iter().zip(halves.as_flattened()) {
+            store_row::<V>(o, halves.as_ptr(), row);
+        }
+    }
+}
+
+/// As [`steps`], of half a vector of each of two groups.
+///
+/// # Safety
+///
+/// As for [`steps`], for both groups.
+#[inline(always)]
+pub(super) unsafe fn steps_of_two<V: Pairs, const M: usize>(
+    o: &Sums<'_, V::Number>,
+    beside: Beside,
+) {
+    // SAFETY: the caller's promises; every access below lies within them.
+    unsafe {
+        let rows = o.rows.as_ptr().cast::<[[usize; 2]; M]>().read();
+        let mut sums = [[V::zero(); 2]; M];
+        for stretch in o.stretches {
+            let mut starts = [o.a; M];
+            for i in 0..M {
+                starts[i] = o.a.add(rows[i][0] + stretch.a);
+            }
+            let mut b = o.b.add(stretch.b * o.b_unit);
+            for pair in 0..stretch.depth / 2 {
+                let vectors = [V::load(b), V::load(b.add(beside.b))];
+                for i in 0..M {
+                    let a = starts[i].add(2 * pair);
+                    sums[i][0] = V::load_pair(a).mul_add(vectors[0], sums[i][0]);
+                    let a = a.add(beside.a);
+                    sums[i][1] = V::load_pair(a).mul_add(vectors[1], sums[i][1]);
+                }
+                b = b.add(2 * o.b_step);
+            }
+        }
+        for i in 0..M {
+            let folded = sums[i][0].add_pairs(sums[i][1]);
+            store(folded, o.c.add(rows[i][1]), V::LEN, o.accumulate);
+        }
+    }
+}
+
+/// As [`rows`], of half a vector of each of two groups.
+///
+/// # Safety
+///
+/// As for [`rows`], for both groups.
+#[inline(always)]
+pub(super) unsafe fn rows_of_two<V: Pairs, const M: usize>(
+    o: &Sums<'_, V::Number>,
+    beside: Beside,
+) {
+    // SAFETY: the caller's promises; every access below lies within them.
+    unsafe {
+        let rows = o.rows.as_ptr().cast::<[[[usize; 2]; 2]; M]>().read();
+        let mut sums = [[V::zero(); 2]; M];
+        for stretch in o.stretches {
+            let mut starts = [o.a; M];
+            for i in 0..M {
+                starts[i] = o.a.add(rows[i][0][0] + stretch.a);
+            }
+            let mut b = o.b.add(stretch.b * o.b_unit);
+            let mut at = 0;
+            for _ in 0..stretch.depth {
+                let vectors = [b, b.add(beside.b)].map(|b| {
+                    let half = V::Half::load(b);
+                    V::join(half, half)
+                });
+                for i in 0..M {
+                    let a = starts[i].add(at);
+                    sums[i][0] = V::load_pair(a).mul_add(vectors[0], sums[i][0]);
+                    let a = a.add(beside.a);
+                    sums[i][1] = V::load_pair(a).mul_add(vectors[1], sums[i][1]);
+                }
+                at += o.a_step;
+                b = b.add(o.b_step);
+            }
+        }
+        for i in 0..M {
+            for j in 0..2 {
+                let halves = sums[i][j].split();
+                for odd in 0..2 {
+                    let c = o.c.add(rows[i][odd][1] + j * V::Half::LEN);
+                    store(halves[odd], c, V::Half::LEN, o.accumulate);
+                }
+            }
+        }
+    }
+}
+
+/// Stores the half vectors of a row, of which the last may be partial.
+///
+/// # Safety
+///
+/// The instruction set is there, and so are the half vectors of C's columns, and these.
+#[inline(always)]
+unsafe fn store_row<V: Pairs>(
+    o: &Sums<'_, V::Number>,
+    halves: *const V::Half,
+    row: &[usize; 2],
+) {
+    for start in (0..o.columns).step_by(V::Half::LEN) {
+        let len = V::Half::LEN.min(o.columns - start);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let half = halves.add(start / V::Half::LEN).read();
+            store(half, o.c.add(row[1] + start), len, o.accumulate);
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) unsafe fn join<V: Pairs, const N: usize>(at: *mut V::Number) {
+    // SAFETY: the caller promises that the `2 · N` half vectors can be read and written.
+    unsafe {
+        let mut joined = [V::zero(); N];
+        for j in 0..N {
+            let [even, odd] =
+                [0, N].map(|first| V::Half::load(at.add((first + j) * V::Half::LEN)));
+            joined[j] = V::join(even, odd);
+        }
+        for j in 0..N {
+            joined[j].store(at.add(j * V::LEN));
+        }
+    }
+}
+
+impl<T> Kernels<T> {
+    /// Whether sums of so many columns are computed two to each.
+    pub(crate) const fn are_pairs(&self, columns: usize) -> bool {
+        let halves = columns.div_ceil(self.half_lanes());
+        halves % 2 == 1 && halves / 2 < self.pairs[0].len()
+    }
+
+    /// Whether pairs of so many columns are half a vector, so that those of two groups fill one.
+    pub(crate) const fn are_two(&self, columns: usize) -> bool {
+        columns == self.half_lanes()
+    }
+
+    /// The most rows of a tile of pairs of rows.
+    pub(crate) const fn pair_rows(&self) -> usize {
+        2 * self.row_pairs.len()
+    }
+
+    /// Copied columns whose steps lie side by side in pairs, of a number that
+    /// [`are_pairs`](Self::are_pairs).
+    pub(crate) fn join_steps(&self, copied: &mut [T], columns: usize) {
+        let width = columns.next_multiple_of(self.half_lanes());
+        let join = self.join[width / self.lanes];
+        for pair in copied.chunks_exact_mut(2 * width) {
+            // SAFETY: these are two steps of so many half vectors; the table's instruction set
+            // is there.
+            unsafe { join(pair.as_mut_ptr()) };
+        }
+    }
+
+    /// As [`sum`](Self::sum), of columns of B whose steps were [joined](Self::join_steps).
+    ///
+    /// # Safety
+    ///
+    /// As for [`sum`](Self::sum); A's steps lie side by side, stretches start at even ones and
+    /// have even depths.
+    pub(crate) unsafe fn sum_steps(&self, sums: &Sums<'_, T>) {
+        let halves = sums.columns.div_ceil(self.half_lanes());
+        let sum = self.pairs[sums.rows.len() - 1][halves / 2];
+        // SAFETY: the caller's promise; the table's instruction set is there, and this entry
+        // is for so many rows.
+        unsafe { sum(sums) };
+    }
+
+    /// As [`sum`](Self::sum), of pairs of rows that lie side by side in A.
+    ///
+    /// # Safety
+    ///
+    /// As for [`sum`](Self::sum), and each row at an even place is followed by the next element
+    /// of A.
+    pub(crate) unsafe fn sum_rows_in_pairs(&self, sums: &Sums<'_, T>) {
+        let halves = sums.columns.div_ceil(self.half_lanes());
+        let sum = self.row_pairs[sums.rows.len() / 2 - 1][halves / 2];
+        // SAFETY: the caller's promise; the table's instruction set is there, and this entry
+        // is for so many rows.
+        unsafe { sum(sums) };
+    }
+
+    /// As [`sum_steps`](Self::sum_steps), of two groups of [half a vector](Self::are_two).
+    ///
+    /// # Safety
+    ///
+    /// As for that, for both groups.
+    pub(crate) unsafe fn sum_steps_of_two(&self, sums: &Sums<'_, T>, beside: Beside) {
+        let sum = self.pairs_of_two[sums.rows.len() - 1];
+        // SAFETY: the caller's promise; the table's instruction set is there, and this entry
+        // is for so many rows.
+        unsafe { sum(sums, beside) };
+    }
+
+    /// As [`sum_rows_in_pairs`](Self::sum_rows_in_pairs), of two groups of [half a vector](Self::are_two).
+    ///
+    /// # Safety
+    ///
+    /// As for that, for both groups.
+    pub(crate) unsafe fn sum_rows_of_two(&self, sums: &Sums<'_, T>, beside: Beside) {
+        let sum = self.row_pairs_of_two[sums.rows.len() / 2 - 1];
+        // SAFETY: the caller's promise; the table's instruction set is there, and this entry
+        // is for so many rows.
+        unsafe { sum(sums, beside) };
+    }
+}
