@@ -1,6 +1,7 @@
 //! Convolutions as sums over windows that stay where they are: [`Conv`].
 #![expect(unsafe_code, reason = "tasks that write parts of the result")]
 
+mod columns;
 mod direct;
 mod forward;
 mod patches;

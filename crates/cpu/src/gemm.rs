@@ -16,7 +16,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use columns::Spreading;
+pub(crate) use columns::{Spreading, Strip};
 pub use kernel::GemmFloat;
 pub(crate) use kernel::Kernels;
 pub(crate) use non_zeros::{Lists, Matrix, NonZeros};

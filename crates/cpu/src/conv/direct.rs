@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{TASK, patches::Patches, side_by_side::Channels};
+use super::{TASK, columns::Columns, patches::Patches, side_by_side::Channels};
 use crate::{
     Simd, Threads,
     gemm::{Beside, Epilogue, Kernels, Stretch, Sums},
@@ -12,6 +12,13 @@ use crate::{
 
 /// The most rows of the product that are computed together.
 const ROWS: usize = 128;
+
+/// The most lines of a task, whose short ends make tiles together.
+pub(super) const LINES: usize = 16;
+
+/// The least tasks for which that is done, and the multiplications that make more of them.
+const UNITS: usize = 4;
+const UNIT: usize = 8 * TASK;
 
 /// The least images whose windows at one place make a tile.
 const IMAGES: usize = 4;
@@ -61,138 +68,44 @@ pub(super) enum Order {
     Flat,
     /// Those at the same place, in so many parts of the batch.
     Images(usize),
-    /// Those side by side along the last axis.
-    Lines,
+    /// Those that have the same cells in so many lines.
+    Lines(usize),
 }
 
-/// A kernel as a matrix, the elements of a window by columns, of each group.
+/// Windows that have the same cells.
+struct Alike<'a> {
+    /// The first one.
+    place: [usize; 3],
+    cells: &'a [Range<usize>; 3],
+    /// The windows of a row.
+    together: usize,
+    images: Range<usize>,
+    lines: usize,
+    /// The rows in a line.
+    count: usize,
+}
+
+/// Rows at equal distances: where they start in the source, from the first one's cells on, and
+/// in the target.
 #[derive(Clone, Copy)]
-pub(super) struct Columns<'a, T> {
-    elements: &'a [T],
-    depth: usize,
-    columns: usize,
-    groups: usize,
-    packed: bool,
-    /// Whether cells have an even number of elements, so that two steps can be added up at
-    /// once.
-    even: bool,
+pub(super) struct Run {
+    pub(super) start: [usize; 2],
+    pub(super) step: [usize; 2],
+    pub(super) len: usize,
 }
 
-/// The depth of a group's matrix, the elements of a cell among it, its columns, and the groups.
-#[derive(Clone, Copy)]
-pub(super) struct ColumnsShape {
-    pub(super) depth: usize,
-    pub(super) run: usize,
-    pub(super) columns: usize,
-    pub(super) groups: usize,
-}
-
-impl<'a, T: Float> Columns<'a, T> {
-    /// Whether a kernel with the columns of all groups side by side needs no copy.
-    pub(super) const fn are_direct(
-        kernels: &Kernels<T>,
-        run: usize,
-        columns: usize,
-    ) -> bool {
-        columns.is_multiple_of(kernels.half_lanes())
-            && columns <= 2 * kernels.sum_columns()
-            && !(run.is_multiple_of(2)
-                && kernels.are_pairs(columns % kernels.sum_columns()))
-    }
-
-    /// The kernel as it is.
-    pub(super) const fn direct(elements: &'a [T], shape: ColumnsShape) -> Self {
-        let ColumnsShape { depth, columns, groups, .. } = shape;
-        Self { elements, depth, columns, groups, packed: false, even: false }
-    }
-
-    /// The elements of a group's copy.
-    pub(super) const fn packed_len(
-        kernels: &Kernels<T>,
-        depth: usize,
-        columns: usize,
-    ) -> usize {
-        depth * columns.next_multiple_of(kernels.half_lanes())
-    }
-
-    /// A copy that [`packed`](Self::packed) made.
-    pub(super) const fn of_copy(shape: ColumnsShape, elements: &'a [T]) -> Self {
-        let ColumnsShape { depth, run, columns, groups } = shape;
-        let even = run.is_multiple_of(2);
-        Self { elements, depth, columns, groups, packed: true, even }
-    }
-
-    /// A copy at `to`; `copy` makes those of some steps and columns: the group, the first
-    /// column, how many there are, and the place.
-    pub(super) fn packed(
-        kernels: &Kernels<T>,
-        threads: &Threads,
-        shape: ColumnsShape,
-        to: &'a mut [T],
-        copy: impl Fn(usize, usize, usize, &mut [T]) + Sync,
-    ) -> Self {
-        let ColumnsShape { depth, run, columns, groups } = shape;
-        let width = kernels.sum_columns();
-        let panels = columns.div_ceil(width);
-        let len = Self::packed_len(kernels, depth, columns);
-        let elements = Disjoint::new(&mut to[..groups * len]);
-        let panel = |task: usize| {
-            let (group, first) = (task / panels, task % panels * width);
-            let start = group * len + depth * first;
-            let count = width.min(columns - first);
-            let end = start + Self::packed_len(kernels, depth, count);
-            // SAFETY: panels lie one after the other, and each has one task.
-            let to = unsafe { elements.slice(start..end) };
-            copy(group, first, count, to);
-            if run.is_multiple_of(2) && kernels.are_pairs(count) {
-                kernels.join_steps(to, count);
-            }
-        };
-        if groups * len < TASK / 8 {
-            (0..groups * panels).for_each(panel);
-        } else {
-            threads.run(groups * panels, &panel);
-        }
-        Self::of_copy(shape, to)
-    }
-
-    /// From a group to the next in the elements.
-    const fn beside(&self, kernels: &Kernels<T>) -> usize {
-        if self.packed {
-            Self::packed_len(kernels, self.depth, self.columns)
-        } else {
-            self.columns
-        }
-    }
-
-    /// Whether a tile of so many columns adds up two steps at once.
-    const fn are_pairs(&self, kernels: &Kernels<T>, columns: usize) -> bool {
-        self.even && kernels.are_pairs(columns)
-    }
-
-    /// Whether two groups make a tile.
-    const fn are_two(&self, kernels: &Kernels<T>) -> bool {
-        self.are_pairs(kernels, self.columns) && kernels.are_two(self.columns)
-    }
-
-    /// The columns from a given one on that make a tile: where they start, from step to step,
-    /// and how many there are.
-    fn panel(
-        &self,
-        kernels: &Kernels<T>,
-        group: usize,
-        column: usize,
-    ) -> (*const T, usize, usize) {
-        let count = kernels.sum_columns().min(self.columns - column);
-        let (start, step) = if self.packed {
-            (
-                group * self.beside(kernels) + self.depth * column,
-                count.next_multiple_of(kernels.half_lanes()),
-            )
-        } else {
-            (group * self.columns + column, self.groups * self.columns)
-        };
-        (self.elements[start..].as_ptr(), step, count)
+impl Run {
+    /// Parts of about the same length, of at most so many rows.
+    pub(super) fn parts(self, most: usize) -> impl Iterator<Item = Self> {
+        let parts = self.len.div_ceil(most);
+        let (each, longer) = (self.len / parts, self.len % parts);
+        let mut next = self.start;
+        (0..parts).map(move |number| {
+            let len = each + usize::from(number < longer);
+            let start = next;
+            next = [0, 1].map(|i| start[i] + len * self.step[i]);
+            Self { start, len, ..self }
+        })
     }
 }
 
@@ -256,25 +169,35 @@ impl Direct<'_> {
     /// By the shape, the rows of a tile, and the windows in a row.
     pub(super) fn order<T: Float>(&self, job: &Job<'_, T>) -> Order {
         let (rows, together) = (job.rows(), job.together());
-        if !self.patches.is_clipped() && together == 1 {
+        if !self.patches.is_clipped() && matches!(job.factors, Factors::Columns(_)) {
             return Order::Flat;
         }
+        let counts = self.patches.counts();
+        let units = UNITS.max(self.work() / UNIT).div_ceil(self.batch * counts[0]);
+        let lines = counts[1].div_ceil(units.max(1)).clamp(1, LINES);
         // The rows of tiles along lines; a tile of one takes the time of two.
-        let along = self.patches.classes().iter().map(|class| {
-            let windows = class.windows.len().div_ceil(together);
-            windows.max(2 * windows.div_ceil(rows))
-        });
-        let along: usize = along.sum();
-        let whole = self.patches.counts()[2].div_ceil(together);
+        let (mut along, whole) = (0, counts[1] * counts[2].div_ceil(together));
+        for down in self.patches.line_classes() {
+            for class in self.patches.classes() {
+                let windows = class.windows.len().div_ceil(together);
+                let mut left = down.windows.len();
+                while left > 0 {
+                    let block = left.min(lines);
+                    let tiles = (block * windows).div_ceil(rows);
+                    along += (block * windows).max(2 * tiles);
+                    left -= block;
+                }
+            }
+        }
         let across = match job.factors {
-            Factors::Columns(_) => 25 * along > 26 * whole,
+            Factors::Columns(_) => 50 * along > 51 * whole,
             // Images lie far apart, and little is done with what is read.
-            Factors::Channels(_) => whole <= 4,
+            Factors::Channels(_) => counts[2].div_ceil(together) <= 4,
         };
         if self.batch >= IMAGES && across {
             Order::Images(self.batch.div_ceil(rows))
         } else {
-            Order::Lines
+            Order::Lines(lines)
         }
     }
 
@@ -297,7 +220,7 @@ impl Direct<'_> {
         let units = match order {
             Order::Flat => all.div_ceil(ROWS).max(all.div_ceil(rows).min(4)),
             Order::Images(parts) => parts * first * second,
-            Order::Lines => self.batch * first * second,
+            Order::Lines(lines) => self.batch * first * second.div_ceil(lines),
         };
         let work = self.work();
         let each = (work / units.max(1)).max(1);
@@ -307,15 +230,22 @@ impl Direct<'_> {
         threads.run(units.div_ceil(together), &|task| {
             for unit in task * together..units.min((task + 1) * together) {
                 match order {
-                    Order::Flat => self.flat(&job, part(all, units, unit)),
+                    Order::Flat => {
+                        if let Factors::Columns(kernel) = &job.factors {
+                            self.flat(&job, kernel, part(all, units, unit));
+                        }
+                    }
                     Order::Images(parts) => {
                         let images = part(self.batch, parts, unit / (first * second));
-                        self.whole_line(&job, images, unit % (first * second), true);
+                        let (p, q) = (unit / second % first, unit % second);
+                        self.whole_lines(&job, images, p, q..q + 1, true);
                     }
-                    Order::Lines => {
-                        let image = unit / (first * second);
-                        let line = unit % (first * second);
-                        self.whole_line(&job, image..image + 1, line, false);
+                    Order::Lines(lines) => {
+                        let blocks = second.div_ceil(lines);
+                        let (image, p) = (unit / blocks / first, unit / blocks % first);
+                        let start = unit % blocks * lines;
+                        let lines = start..second.min(start + lines);
+                        self.whole_lines(&job, image..image + 1, p, lines, false);
                     }
                 }
             }
@@ -323,7 +253,12 @@ impl Direct<'_> {
     }
 
     /// Windows one after the other, of which none is clipped.
-    fn flat<T: Float>(&self, job: &Job<'_, T>, windows: Range<usize>) {
+    fn flat<T: Float>(
+        &self,
+        job: &Job<'_, T>,
+        kernel: &Columns<'_, T>,
+        windows: Range<usize>,
+    ) {
         let mut rows = [[0; 2]; ROWS];
         let rows = &mut rows[..windows.len()];
         let [_, _, third] = self.patches.counts();
@@ -343,101 +278,166 @@ impl Direct<'_> {
             }
             filled = end;
         }
-        let tiles = rows.len().div_ceil(job.rows());
         let classes = self.patches.classes();
         let cells = self.patches.existing([0; 2], &classes[0]);
-        self.block(job, rows, [tiles, 1], [0; 3], &cells);
+        self.block(job, kernel, rows, [0; 3], &cells);
         self.finish(job, windows);
     }
 
-    /// A line of some images, which is one of the target too.
-    fn whole_line<T: Float>(
+    /// Lines of some images, which are lines of the target too.
+    fn whole_lines<T: Float>(
         &self,
         job: &Job<'_, T>,
         images: Range<usize>,
-        line: usize,
+        p: usize,
+        lines: Range<usize>,
         across: bool,
     ) {
-        self.line(job, images.clone(), line, across);
+        self.lines(job, images.clone(), p, lines.clone(), across);
+        let [first, second, third] = self.patches.counts();
         for image in images {
-            let windows = self.patches.counts()[2];
-            let first = image * self.patches.windows() + line * windows;
-            self.finish(job, first..first + windows);
+            let line = (image * first + p) * second;
+            self.finish(job, (line + lines.start) * third..(line + lines.end) * third);
         }
     }
 
-    /// The windows of a line of some images; a tile's are those at one place, or side by side.
-    pub(super) fn line<T: Float>(
+    /// The windows of lines of some images; a tile's are those at one place, or have the same
+    /// cells.
+    pub(super) fn lines<T: Float>(
         &self,
         job: &Job<'_, T>,
         images: Range<usize>,
-        line: usize,
+        p: usize,
+        lines: Range<usize>,
         across: bool,
     ) {
-        let second = self.patches.counts()[1];
-        let (p, q) = (line / second, line % second);
-        let start = self.target.place([p, q, 0]);
-        let step = self.target.step[2] * self.target.channels;
-        let row = |image: usize, window: usize, steps: usize| {
-            [
-                image * self.patches.image() + steps * self.patches.step(),
-                image * self.target.image() + start + window * step,
-            ]
-        };
-        for class in self.patches.classes() {
-            let cells = self.patches.existing([p, q], class);
-            let each = if across { (ROWS / images.len()).max(1) } else { ROWS };
-            // Rows of several windows, and one of the rest.
-            let (len, together) = (class.windows.len(), job.together());
-            let (whole, rest) = (len / together, len % together);
-            for (start, count, together) in
-                [(0, whole, together), (len - rest, rest.min(1), rest)]
-            {
-                for first in (0..count).step_by(each) {
-                    let here = each.min(count - first);
-                    let start = class.windows.start + start + first * together;
-                    let mut rows = [[0; 2]; ROWS];
-                    let mut len = 0;
-                    for steps in (0..here).map(|row| row * together) {
-                        for image in images.clone() {
-                            rows[len] = row(image, start + steps, steps);
-                            len += 1;
-                        }
+        for block in self.patches.line_classes() {
+            let start = block.windows.start.max(lines.start);
+            let lines = start..block.windows.end.min(lines.end);
+            if lines.is_empty() {
+                continue;
+            }
+            for class in self.patches.classes() {
+                let cells = self.patches.existing([p, lines.start], class);
+                // Rows of several windows, and one of the rest.
+                let (len, together) = (class.windows.len(), job.together());
+                let (whole, rest) = (len / together, len % together);
+                for (start, count, together) in
+                    [(0, whole, together), (len - rest, rest.min(1), rest)]
+                {
+                    let place = [p, lines.start, class.windows.start + start];
+                    let alike = Alike {
+                        place,
+                        cells: &cells,
+                        together,
+                        images: images.clone(),
+                        lines: lines.len(),
+                        count,
+                    };
+                    if count > 0 {
+                        self.alike(job, &alike, across);
                     }
-                    let tiles = if across { here } else { len.div_ceil(job.rows()) };
-                    let rows = &rows[..len];
-                    self.block(job, rows, [tiles, together], [p, q, start], &cells);
                 }
             }
         }
     }
 
-    /// Tiles of rows of so many windows, which have the cells of one at a place.
+    /// Rows that have the same cells.
+    fn alike<T: Float>(&self, job: &Job<'_, T>, alike: &Alike<'_>, across: bool) {
+        let Alike { place, cells, together, .. } = *alike;
+        match &job.factors {
+            Factors::Columns(kernel) => {
+                let mut rows = [[0; 2]; ROWS];
+                let mut len = 0;
+                let block = |rows: &[[usize; 2]]| {
+                    self.block(job, kernel, rows, place, cells);
+                };
+                self.runs(alike, across, false, |run| {
+                    let [mut a, mut c] = run.start;
+                    for _ in 0..run.len {
+                        if len == ROWS {
+                            block(&rows);
+                            len = 0;
+                        }
+                        rows[len] = [a, c];
+                        (a, c) = (a + run.step[0], c + run.step[1]);
+                        len += 1;
+                    }
+                });
+                block(&rows[..len]);
+            }
+            Factors::Channels(kernel) => {
+                // Tiles lie within a run: along lines, or across if that is longer.
+                let down = alike.count < alike.lines && alike.count < job.rows();
+                self.patches.stretches(place, cells, |stretches, first| {
+                    self.runs(alike, across, down, |run| {
+                        // SAFETY: the stretches are cells that exist in the images of these
+                        // rows; each window's part of `out` has one task. `run` found that
+                        // all images are there.
+                        unsafe { kernel.run(job, run, together, stretches, !first) };
+                    });
+                });
+            }
+        }
+    }
+
+    /// Calls `visit` with rows at equal distances: across images, down the lines, or along
+    /// them.
+    fn runs(
+        &self,
+        alike: &Alike<'_>,
+        across: bool,
+        down: bool,
+        mut visit: impl FnMut(Run),
+    ) {
+        let Alike { place: [p, q, r], together, ref images, lines, count, .. } = *alike;
+        let (patches, target) = (self.patches, &self.target);
+        // From a row, a line and an image to the next.
+        let along =
+            [together * patches.step(), together * target.step[2] * target.channels];
+        let below =
+            [patches.line_step(), target.step[1] * target.lens[2] * target.channels];
+        let image = [patches.image(), target.image()];
+        let at = |line: usize, step: usize| {
+            let first = [0, target.place([p, q, r])];
+            [0, 1].map(|i| {
+                first[i] + images.start * image[i] + line * below[i] + step * along[i]
+            })
+        };
+        if across {
+            for line in 0..lines {
+                for step in 0..count {
+                    visit(Run { start: at(line, step), step: image, len: images.len() });
+                }
+            }
+        } else if down {
+            (0..count).for_each(|step| {
+                visit(Run { start: at(0, step), step: below, len: lines });
+            });
+        } else {
+            (0..lines).for_each(|line| {
+                visit(Run { start: at(line, 0), step: along, len: count });
+            });
+        }
+    }
+
+    /// Tiles of rows, which have the cells of the one at a place.
     fn block<T: Float>(
         &self,
         job: &Job<'_, T>,
+        kernel: &Columns<'_, T>,
         rows: &[[usize; 2]],
-        [tiles, together]: [usize; 2],
         place: [usize; 3],
         cells: &[Range<usize>; 3],
     ) {
+        let tiles = rows.len().div_ceil(job.rows());
         let tile = |tile: usize| &rows[part(rows.len(), tiles, tile)];
-        self.patches.stretches(place, cells, |stretches, first| match &job.factors {
-            Factors::Columns(kernel) => {
-                let tiles = (0..tiles).map(tile);
-                let together = if kernel.are_two(job.kernels) { 2 } else { 1 };
-                for group in (0..self.groups).step_by(together) {
-                    let groups = group..self.groups.min(group + together);
-                    self.group(job, kernel, &tiles, groups, stretches, first);
-                }
-            }
-            Factors::Channels(kernel) => {
-                for rows in (0..tiles).map(tile) {
-                    // SAFETY: the stretches are cells that exist in the images of these rows;
-                    // each window's part of `out` has one task. `run` found that all images
-                    // are there.
-                    unsafe { kernel.block(job, rows, together, stretches, !first) };
-                }
+        self.patches.stretches(place, cells, |stretches, first| {
+            let tiles = (0..tiles).map(tile);
+            let together = if kernel.are_two(job.kernels) { 2 } else { 1 };
+            for group in (0..self.groups).step_by(together) {
+                let groups = group..self.groups.min(group + together);
+                self.group(job, kernel, &tiles, groups, stretches, first);
             }
         });
     }

@@ -2,7 +2,8 @@
 
 use super::{
     Conv,
-    direct::{Columns, ColumnsShape, Direct, Factors, Target},
+    columns::{Columns, ColumnsShape},
+    direct::{Direct, Factors, Target},
 };
 use crate::{
     Simd, Threads,

@@ -142,6 +142,11 @@ impl Patches {
         self.axes[2].step * self.channels
     }
 
+    /// The elements from a window to the next along the second axis.
+    pub(super) const fn line_step(&self) -> usize {
+        self.axes[1].step * self.axes[2].len * self.channels
+    }
+
     /// Whether some window reaches beyond the image.
     pub(crate) fn is_clipped(&self) -> bool {
         let whole = |axis: &Axis| match &axis.classes[..] {
@@ -168,6 +173,11 @@ impl Patches {
     /// The classes of windows along the last axis.
     pub(crate) fn classes(&self) -> &[Class] {
         &self.axes[2].classes
+    }
+
+    /// The classes of windows along the second axis.
+    pub(super) fn line_classes(&self) -> &[Class] {
+        &self.axes[1].classes
     }
 
     /// The image of a window of the batch, and its place there.

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use super::{
     Conv, Phase,
-    direct::{Factors, Job},
+    direct::{Factors, Job, Run},
     patches::{Class, Patches, STRETCHES},
 };
 use crate::{
     Simd, Threads,
-    gemm::{Epilogue, Kernels, Spreading, Stretch, Sums},
+    gemm::{Epilogue, Kernels, Spreading, Stretch, Strip, Sums},
     simd::Float,
     threads::{Disjoint, part},
 };
@@ -147,11 +147,11 @@ impl<'a, T: Float> Channels<'a, T> {
     ///
     /// # Safety
     ///
-    /// As [`Kernels::sum_by_columns`] for the windows' elements in the source and in `out`.
-    pub(super) unsafe fn block(
+    /// As [`Kernels::sum_strip`] for the windows' elements in the source and in `out`.
+    pub(super) unsafe fn run(
         &self,
         job: &Job<'_, T>,
-        rows: &[[usize; 2]],
+        run: Run,
         windows: usize,
         stretches: &[Stretch],
         accumulate: bool,
@@ -161,40 +161,30 @@ impl<'a, T: Float> Channels<'a, T> {
         let mut column = 0;
         while column < columns {
             let count = self.shape.block(column, columns);
-            let mut sums = Sums {
-                // Within the elements of a window, if there is a stretch.
-                a: job.source.as_ptr().wrapping_add(self.shape.source(column)),
-                a_step: 1,
-                b: self.elements.as_ptr().wrapping_add(column),
-                b_step: self.shape.row(),
-                b_unit: self.shape.row(),
-                rows,
-                stretches,
-                c: job.out.as_ptr(),
-                columns: count,
-                accumulate,
-            };
-            let spreading = self.shape.spreading(column);
-            if fold == 1 {
-                // SAFETY: the caller's promise; these are columns of the windows.
-                unsafe {
-                    sums.c = sums.c.add(column);
-                    job.kernels.sum_by_columns(&sums, spreading);
+            for run in run.parts(job.rows()) {
+                if fold == 1 {
+                    let out = job.out.as_ptr().wrapping_add(column);
+                    // SAFETY: the caller's promise; these are columns of the windows.
+                    unsafe {
+                        self.tile(job, run, column, count, stretches, out, accumulate);
+                    }
+                    continue;
                 }
-            } else {
                 let mut tile = [T::ZERO; TILE];
-                let mut places = [[0; 2]; ROWS];
-                for (i, (place, row)) in places.iter_mut().zip(rows).enumerate() {
-                    *place = [row[0], i * count];
-                }
-                (sums.rows, sums.c) = (&places[..rows.len()], tile.as_mut_ptr());
-                sums.accumulate = false;
+                let to = Run {
+                    start: [run.start[0], 0],
+                    step: [run.step[0], count],
+                    len: run.len,
+                };
                 // SAFETY: the caller's promise; the tile has room for all rows.
-                unsafe { job.kernels.sum_by_columns(&sums, spreading) };
+                unsafe {
+                    let out = tile.as_mut_ptr();
+                    self.tile(job, to, column, count, stretches, out, false);
+                }
                 let channels = count.div_ceil(fold);
                 let first = !accumulate && column % fold == 0;
-                for (row, tile) in rows.iter().zip(tile.chunks_exact(count)) {
-                    let start = row[1] + column / fold;
+                for (row, tile) in tile.chunks_exact(count).take(run.len).enumerate() {
+                    let start = run.start[1] + row * run.step[1] + column / fold;
                     // SAFETY: the caller's promise; these are channels of the windows.
                     let out = unsafe { job.out.slice(start..start + channels) };
                     fold_row(out, tile, fold, first);
@@ -202,6 +192,64 @@ impl<'a, T: Float> Channels<'a, T> {
             }
             column += count;
         }
+    }
+
+    /// Computes some columns of rows, from the run's places in `out` on.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`](Self::run) for at most a tile's rows, and there is room in `out`.
+    #[expect(clippy::too_many_arguments, reason = "what a task knows")]
+    unsafe fn tile(
+        &self,
+        job: &Job<'_, T>,
+        run: Run,
+        column: usize,
+        count: usize,
+        stretches: &[Stretch],
+        out: *mut T,
+        accumulate: bool,
+    ) {
+        let b = self.elements.as_ptr().wrapping_add(column);
+        let b_unit = self.shape.row();
+        // Within the elements of a window, if there is a stretch.
+        let a = job.source.as_ptr().wrapping_add(self.shape.source(column));
+        let Some(spreading) = self.shape.spreading(column) else {
+            // SAFETY: the caller's promise; a cell has one element for each column.
+            return unsafe {
+                job.kernels.sum_strip(&Strip {
+                    rows: run.len,
+                    a: a.wrapping_add(run.start[0]),
+                    a_row: run.step[0],
+                    b,
+                    b_unit,
+                    stretches,
+                    c: out.wrapping_add(run.start[1]),
+                    c_row: run.step[1],
+                    columns: count,
+                    accumulate,
+                });
+            };
+        };
+        let mut rows = [[0; 2]; ROWS];
+        let rows = &mut rows[..run.len];
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = [0, 1].map(|at| run.start[at] + i * run.step[at]);
+        }
+        let sums = Sums {
+            a,
+            a_step: 1,
+            b,
+            b_step: b_unit,
+            b_unit,
+            rows,
+            stretches,
+            c: out,
+            columns: count,
+            accumulate,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { job.kernels.sum_by_columns(&sums, Some(spreading)) };
     }
 }
 

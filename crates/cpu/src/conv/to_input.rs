@@ -2,7 +2,8 @@
 
 use super::{
     Conv, Phase,
-    direct::{Columns, ColumnsShape, Direct, Factors, Target},
+    columns::{Columns, ColumnsShape},
+    direct::{Direct, Factors, Target},
     side_by_side::Channels,
     turns::Turns,
 };

@@ -2,7 +2,7 @@
 
 use super::{
     TASK,
-    direct::{Direct, Factors, Order},
+    direct::{Direct, Factors, LINES, Order},
 };
 use crate::{
     Simd, Threads,
@@ -37,11 +37,17 @@ impl<T: Float> Turns<'_, '_, T> {
             (self.directs)(number).job(kernels, source, factors, out, epilogue)
         };
         let lens = first.target.lens;
-        let across = matches!(first.order(&job(0)), Order::Images(_));
-        let parts =
-            if across { first.batch.div_ceil(job(0).rows()) } else { first.batch };
-        let lines = lens[0] * lens[1];
-        let units = parts * lines;
+        // The phases along each axis.
+        let [a, b, c] = first.target.step;
+        let (others, turns) = (b.min(lens[1]), c.min(lens[2]));
+        let order = first.order(&job(0));
+        let (across, parts, lines) = match order {
+            Order::Images(parts) => (true, parts, 1),
+            Order::Lines(lines) => (false, first.batch, lines * others),
+            Order::Flat => (false, first.batch, LINES * others),
+        };
+        let blocks = lens[1].div_ceil(lines);
+        let units = parts * lens[0] * blocks;
         let work: usize =
             (0..self.count).map(|number| (self.directs)(number).work()).sum();
         let together = if work < TASK / 2 {
@@ -52,21 +58,27 @@ impl<T: Float> Turns<'_, '_, T> {
         let together = together.max(1);
         threads.run(units.div_ceil(together), &|task| {
             for unit in task * together..units.min((task + 1) * together) {
-                let images = part(first.batch, parts, unit / lines);
-                let line = unit % lines;
-                let at = [line / lens[1], line % lens[1]];
-                // The phase of the line's first cell, and how many cells have others.
-                let [a, b, c] = first.target.step;
-                let (others, turns) = (b.min(lens[1]), c.min(lens[2]));
-                let number = (at[0] % a * others + at[1] % b) * turns;
-                for number in number..number + turns {
-                    let (direct, job) = ((self.directs)(number), job(number));
-                    let line = at[0] / a * direct.patches.counts()[1] + at[1] / b;
-                    direct.line(&job, images.clone(), line, across);
+                let images = part(first.batch, parts, unit / (lens[0] * blocks));
+                let plane = unit / blocks % lens[0];
+                let start = unit % blocks * lines;
+                let end = lens[1].min(start + lines);
+                for other in 0..others {
+                    // The lines of these phases whose place is one of the unit's.
+                    let [from, to] =
+                        [start, end].map(|place| place.saturating_sub(other).div_ceil(b));
+                    for turn in 0..turns {
+                        let number = (plane % a * others + other) * turns + turn;
+                        let (direct, job) = ((self.directs)(number), job(number));
+                        let images = images.clone();
+                        direct.lines(&job, images, plane / a, from..to, across);
+                    }
                 }
                 for image in images {
-                    let start = (image * lines + line) * lens[2];
-                    first.finish(&job(0), start..start + lens[2]);
+                    let line = (image * lens[0] + plane) * lens[1];
+                    first.finish(
+                        &job(0),
+                        (line + start) * lens[2]..(line + end) * lens[2],
+                    );
                 }
             }
         });

@@ -4,7 +4,7 @@
 use super::{
     kernel::Kernels,
     lanes::{Lanes, Spread},
-    sums::{Sums, store},
+    sums::{Stretch, Sums, store},
 };
 
 /// As [`Sum`](super::sums::Sum), with a column of A for some of C.
@@ -84,6 +84,80 @@ unsafe fn tile<V: Lanes, const M: usize, const N: usize, const PART: bool>(
     }
 }
 
+/// A tile of C whose rows lie at equal distances in A and in C, and whose stretches have one
+/// step each.
+#[derive(Clone, Copy)]
+pub(crate) struct Strip<'a, T> {
+    pub(crate) rows: usize,
+    pub(crate) a: *const T,
+    pub(crate) a_row: usize,
+    pub(crate) b: *const T,
+    /// The elements that a stretch's start in B counts.
+    pub(crate) b_unit: usize,
+    pub(crate) stretches: &'a [Stretch],
+    pub(crate) c: *mut T,
+    pub(crate) c_row: usize,
+    /// The columns of C; at most two vectors.
+    pub(crate) columns: usize,
+    /// Whether C is added to.
+    pub(crate) accumulate: bool,
+}
+
+/// As [`Sum`](super::sums::Sum), for a strip.
+pub(super) type StripSum<T> = for<'a> unsafe fn(&Strip<'a, T>);
+
+/// Computes `M` rows of `N` vectors of C, the last of which may be partial.
+///
+/// # Safety
+///
+/// As for [`sum`].
+#[inline(always)]
+pub(super) unsafe fn strip<V: Lanes, const M: usize, const N: usize>(
+    o: &Strip<'_, V::Number>,
+) {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        if o.columns == N * V::LEN {
+            strip_tile::<V, M, N, false>(o);
+        } else {
+            strip_tile::<V, M, N, true>(o);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn strip_tile<V: Lanes, const M: usize, const N: usize, const PART: bool>(
+    o: &Strip<'_, V::Number>,
+) {
+    // SAFETY: `strip` says what the caller promises; every access below lies within it.
+    unsafe {
+        let rest = o.columns - (N - 1) * V::LEN;
+        let mut sums = [[V::zero(); N]; M];
+        for stretch in o.stretches {
+            let mut a = o.a.add(stretch.a);
+            let b = o.b.add(stretch.b * o.b_unit);
+            let mut factors = [V::zero(); N];
+            for j in 0..N {
+                factors[j] = load::<V, N, PART>(b, j, rest);
+            }
+            for i in 0..M {
+                for j in 0..N {
+                    let x: V = load::<V, N, PART>(a, j, rest);
+                    sums[i][j] = x.mul_add(factors[j], sums[i][j]);
+                }
+                a = a.wrapping_add(o.a_row);
+            }
+        }
+        for i in 0..M {
+            for j in 0..N {
+                let c = o.c.add(i * o.c_row + j * V::LEN);
+                let len = if j + 1 < N { V::LEN } else { rest };
+                store(sums[i][j], c, len, o.accumulate);
+            }
+        }
+    }
+}
+
 /// Vector `j` of `N`, of which the last may be partial.
 #[inline(always)]
 unsafe fn load<V: Lanes, const N: usize, const PART: bool>(
@@ -155,6 +229,20 @@ impl<T> Kernels<T> {
     /// Whether spreading columns of A costs little more than reading them.
     pub(crate) const fn spread_is_fast(&self) -> bool {
         self.spread_is_fast
+    }
+
+    /// Computes a tile of at least one row and one column, of which each has its own column of
+    /// A.
+    ///
+    /// # Safety
+    ///
+    /// All elements that the stretches name lie within A and B, those of all rows and columns;
+    /// C has the columns of each row, and nobody else uses them.
+    pub(crate) unsafe fn sum_strip(&self, strip: &Strip<'_, T>) {
+        let vectors = strip.columns.div_ceil(self.lanes);
+        // SAFETY: the caller's promise; the table's instruction set is there, and this entry
+        // is for so many rows.
+        unsafe { self.strips[strip.rows - 1][vectors - 1](strip) };
     }
 
     /// Computes a tile of at least one row and one column, of which each has its own column of

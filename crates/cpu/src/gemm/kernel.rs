@@ -2,7 +2,7 @@
 #![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
 use super::{
-    columns::{self, SpreadSum, Spreading},
+    columns::{self, SpreadSum, Spreading, Strip, StripSum},
     lanes::{Lanes, Plain, Spread},
     pack,
     pairs::{self, Beside, Join, SumTwo},
@@ -69,6 +69,8 @@ pub struct Kernels<T: 'static> {
     pub(super) join: &'static [Join<T>],
     /// By rows - 1, then vectors - 1, with a column of A for each of C.
     pub(super) columns: &'static [[Sum<T>; 2]],
+    /// The same, for strips.
+    pub(super) strips: &'static [[StripSum<T>; 2]],
     pub(super) spread_is_fast: bool,
     /// By rows - 1, with a column of A for some of C.
     pub(super) spread: &'static [SpreadSum<T>],
@@ -227,6 +229,12 @@ macro_rules! kernels {
             }
 
             $(#[$feature])?
+            unsafe fn strip<const M: usize, const N: usize>(o: &Strip<'_, $number>) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { columns::strip::<$vector, M, N>(o) }
+            }
+
+            $(#[$feature])?
             unsafe fn spread<const M: usize>(
                 o: &Sums<'_, $number>,
                 spreading: Spreading,
@@ -288,6 +296,7 @@ macro_rules! kernels {
                 row_pairs_of_two: &[$(row_pairs_of_two::<$sum>),*],
                 join: halves!(join, $halves),
                 columns: &[$([column::<$row, 1>, column::<$row, 2>]),*],
+                strips: &[$([strip::<$row, 1>, strip::<$row, 2>]),*],
                 spread_is_fast: <$vector as Spread>::FAST,
                 spread: &[$(spread::<$row>),*],
                 pack,
