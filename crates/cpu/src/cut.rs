@@ -97,8 +97,10 @@ impl<'a> Cut<'a> {
     /// Moves what only later instructions read behind the parts.
     fn sink(&mut self) {
         let program = self.program;
-        // Who reads each value: parts, what comes after them, or both.
+        // Who reads each value: parts, what comes after them, or both; and whether an
+        // instruction is among the latter.
         let mut read = vec![[false; 2]; program.specs().len()];
+        let mut used = vec![false; program.specs().len()];
         let ends =
             program.outputs().iter().chain(program.updates().iter().map(|u| &u.value));
         ends.for_each(|value| read[value.index()][1] = true);
@@ -119,7 +121,9 @@ impl<'a> Cut<'a> {
                 let cheap = is_view(instruction)
                     || (is_element_wise(instruction)
                         && bytes(&new) <= bytes(&instruction.outputs));
-                if after && !here && cheap {
+                // What ends as it is needs no pass of its own.
+                let used = instruction.outputs.iter().any(|value| used[value.index()]);
+                if used && !here && cheap {
                     self.when[number] = When::After;
                 } else if after && self.anew[number] {
                     // It is made here and there.
@@ -131,7 +135,10 @@ impl<'a> Cut<'a> {
                 When::Within => 0,
                 When::After => 1,
             };
-            instruction.inputs.iter().for_each(|v| read[v.index()][reader] = true);
+            for value in &instruction.inputs {
+                read[value.index()][reader] = true;
+                used[value.index()] |= reader == 1;
+            }
         }
     }
 
