@@ -1,4 +1,4 @@
-//! Batches whose examples are computed part by part, as far as they can: [`divided`].
+//! Batches whose examples are computed part by part, as far as they can: [`compile`].
 
 use std::sync::{Arc, OnceLock};
 
@@ -105,16 +105,36 @@ impl Parts {
     }
 }
 
-/// A plan that computes examples part by part, if they can be computed by themselves, and that
-/// saves time; by the program alone, whatever the threads. `whole` is the plan that computes
-/// all at once, `smaller` makes the program for fewer examples.
-pub(crate) fn divided(
+/// The plan of a program, which computes examples part by part, if they can be computed by
+/// themselves, and that saves time; by the program alone, whatever the threads. `smaller` makes
+/// the program for fewer examples.
+pub(crate) fn compile(
     program: &Program,
-    whole: &Plan,
     smaller: &dyn Fn(usize) -> Option<Program>,
     options: &Options,
+) -> Result<Plan> {
+    let whole = Plan::compile(program, options)?;
+    let most = whole.bytes() / 4 * 3;
+    let Some((examples, count)) = division(program, &whole) else { return Ok(whole) };
+    let mut whole = Some(whole);
+    // What compiles parts needs the memory of the whole.
+    let drop = &mut || drop(whole.take());
+    let divided = divided(program, [examples, count, most], smaller, options, drop)?;
+    match divided.or(whole) {
+        Some(plan) => Ok(plan),
+        None => Plan::compile(program, options),
+    }
+}
+
+/// A plan of so many parts, if no more than so many bytes are read and written. `sure` is called
+/// as soon as only the plan itself can tell.
+fn divided(
+    program: &Program,
+    [examples, count, most]: [usize; 3],
+    smaller: &dyn Fn(usize) -> Option<Program>,
+    options: &Options,
+    sure: &mut dyn FnMut(),
 ) -> Result<Option<Plan>> {
-    let Some((examples, count)) = division(program, whole) else { return Ok(None) };
     let keep = |composite: &Composite| options.composites && kernel::takes(composite);
     // No further: for one example, more may be superfluous.
     let plain = |program: &Program| without_dead(&program.lowered(&keep));
@@ -152,7 +172,12 @@ pub(crate) fn divided(
         return Ok(None);
     }
     let is_shared: Vec<_> = given.iter().map(|&value| axis(value).is_none()).collect();
-    let shared = shared(&body, &is_shared);
+    // Each part reads again what all share.
+    let shared = count * shared(&body, &is_shared);
+    if shared > most {
+        return Ok(None);
+    }
+    sure();
     let serial = Arc::new(Threads::new(1));
     // What parts share are variables and constants, or made of them.
     let (threads, learned) = (Arc::clone(&serial), is_shared);
@@ -169,9 +194,7 @@ pub(crate) fn divided(
     let options =
         Options { threads, parts: Some(parts), learned: Vec::new(), ..*options };
     let plan = Plan::compile(&around, &options)?;
-    // Each part reads again what all share.
-    let less = plan.bytes() + count * shared <= whole.bytes() / 4 * 3;
-    Ok(less.then_some(plan))
+    Ok((plan.bytes() + shared <= most).then_some(plan))
 }
 
 /// The program beside each of those for fewer examples, if they do the same.

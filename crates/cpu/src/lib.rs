@@ -221,10 +221,8 @@ impl Backend for Cpu {
         program: &Program,
         smaller: &dyn Fn(usize) -> Option<Program>,
     ) -> Result<Box<dyn Executable>> {
-        let plan = plan::Plan::compile(program, &self.options)?;
-        let parts = batch::divided(program, &plan, smaller, &self.options)?;
-        let recorder = self.recorder.as_ref();
-        let runner = run::Runner::new(parts.unwrap_or(plan), &self.options, recorder)?;
+        let plan = batch::compile(program, smaller, &self.options)?;
+        let runner = run::Runner::new(plan, &self.options, self.recorder.as_ref())?;
         if std::env::var("DECKLE_PLAN").is_ok_and(|value| value == "1") {
             // Whether somebody reads it changes nothing.
             let _ = write!(std::io::stderr(), "{}", runner.plan());
