@@ -221,7 +221,12 @@ impl Group {
         let alive: Vec<_> = members.iter().filter_map(Weak::upgrade).collect();
         let mut moved = Vec::new();
         for member in &alive {
-            moved.push(device.upload(&from.download(&member.buffer())?)?);
+            let buffer = member.buffer();
+            moved.push(if device.backend().accepts(&buffer) {
+                buffer.clone()
+            } else {
+                device.upload(&from.download(&buffer)?)?
+            });
         }
         for (member, buffer) in alive.iter().zip(moved) {
             *member.buffer.write().unwrap_or_else(PoisonError::into_inner) = buffer;

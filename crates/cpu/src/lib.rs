@@ -234,6 +234,10 @@ impl Backend for Cpu {
         Ok(Buffer::new(spec.clone(), Arc::new(Memory::zeroed(spec.bytes())?)))
     }
 
+    fn accepts(&self, buffer: &Buffer) -> bool {
+        buffer.memory::<Memory>().is_some()
+    }
+
     fn write(&self, from: &Tensor, to: &Buffer) -> Result<()> {
         if !from.is_of(to.spec()) {
             return Err(Error::invalid("write", to.spec()).got(from.spec()));

@@ -221,3 +221,20 @@ fn borrowed_results_stay_as_they_are() {
     assert!(executable.run(&[x], &[], &outputs).is_err());
     assert_eq!(third, floats(&[6.0, 0.0, 2.0]));
 }
+
+#[test]
+fn another_backend_of_the_processor_uses_the_same_memory() {
+    let [cpu, other] = [1, 2].map(Cpu::with_threads);
+    let kept = buffer(&cpu, &floats(&[1.0, 2.0]));
+    assert!(other.accepts(&kept));
+    let mut b = Builder::new();
+    let x = b.variable(spec(2));
+    let twice = common::add(&mut b, Binary::Add, x, x);
+    let program = b.finish([], [(0, twice)]).unwrap();
+    other.compile(&program).unwrap().run(&[], std::slice::from_ref(&kept), &[]).unwrap();
+    assert_eq!(values(&cpu, &[kept]), [[2.0, 4.0]]);
+    // Memory of another kind is not.
+    let foreign = Reference::new().allocate(&spec(2)).unwrap();
+    assert!(!cpu.accepts(&foreign));
+    assert!(!Reference::new().accepts(&buffer(&cpu, &floats(&[1.0]))));
+}

@@ -113,6 +113,13 @@ pub trait Backend: Send + Sync + fmt::Debug {
         Ok(buffer)
     }
 
+    /// Whether a buffer of another backend can be used as it is, like one of its own.
+    ///
+    /// By default none can. What is so moves to this backend without a copy.
+    fn accepts(&self, _buffer: &Buffer) -> bool {
+        false
+    }
+
     /// Makes a buffer of the same spec show a tensor, until [`Backend::release`].
     ///
     /// As [`Backend::write`], which it is by default; a backend that can read the tensor's own
