@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use deckle_cpu::{Simd, Threads, conv::Conv};
-use deckle_tensor::Convolution;
+use deckle_tensor::{Convolution, Storage};
 
 /// Name, x, kernel, stride, padding on each side, groups.
 type Case = (&'static str, [usize; 4], [usize; 4], usize, usize, usize);
@@ -67,8 +67,10 @@ fn main() {
         let side = |axis: usize| {
             (x_shape[axis] + 2 * padding - kernel_shape[axis - 1]) / stride + 1
         };
-        let numbers = |len: usize| -> Vec<f32> {
-            (0..len).map(|i| (i * 7919 % 1000) as f32 * 0.001 - 0.5).collect()
+        // Where programs have them: at the start of a cache line.
+        let numbers = |len: usize| {
+            let numbers = (0..len).map(|i| (i * 7919 % 1000) as f32 * 0.001 - 0.5);
+            Storage::from_slice(&numbers.collect::<Vec<_>>())
         };
         let places = x_shape[0] * side(1) * side(2);
         let mut x = numbers(x_shape.iter().product());
@@ -78,16 +80,17 @@ fn main() {
             .forward_scratch::<f32>(simd, count)
             .max(conv.to_input_scratch::<f32>(simd, count))
             .max(conv.to_kernel_scratch::<f32>(simd, count));
-        let mut scratch = vec![0.0; len];
+        let mut scratch = Storage::from_slice(&vec![0.0_f32; len]);
+        let (x, kernel) = (x.as_mut_slice::<f32>(), kernel.as_mut_slice::<f32>());
+        let (y, scratch) = (y.as_mut_slice::<f32>(), scratch.as_mut_slice::<f32>());
         let work = 2e-9 * (places * kernel.len()) as f64;
         let forward = time(|| {
-            conv.forward(simd, &threads, &x, &kernel, &mut y, &mut scratch, None);
+            conv.forward(simd, &threads, x, kernel, y, scratch, None);
         });
         let input = time(|| {
-            conv.to_input(simd, &threads, &y, &kernel, &mut x, &mut scratch, None);
+            conv.to_input(simd, &threads, y, kernel, x, scratch, None);
         });
-        let to_kernel =
-            time(|| conv.to_kernel(simd, &threads, &x, &y, &mut kernel, &mut scratch));
+        let to_kernel = time(|| conv.to_kernel(simd, &threads, x, y, kernel, scratch));
         let bytes = 4e-9 * (x.len() + y.len() + kernel.len()) as f64;
         let text = |of: f64| {
             let rates = [forward, input, to_kernel].map(|t| format!("{:8.1}", of / t));

@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use deckle_cpu::{Simd, Threads, gemm::Gemm};
+use deckle_tensor::Storage;
 
 /// Name, m, k, n, whether A and B are stored transposed.
 const CASES: [(&str, usize, usize, usize, bool, bool); 36] = [
@@ -69,16 +70,24 @@ fn time(mut call: impl FnMut()) -> f64 {
 fn warm_up(simd: Simd, threads: &Threads) {
     let gemm = Gemm::new(512, 512, 512);
     let (a, b) = (numbers(512 * 512), numbers(512 * 512));
-    let mut c = vec![0.0; 512 * 512];
-    let mut scratch = vec![0.0; gemm.scratch::<f32>(simd, threads.count())];
+    let mut c = zeros(512 * 512);
+    let mut scratch = zeros(gemm.scratch::<f32>(simd, threads.count()));
+    let (a, b) = (a.as_slice::<f32>(), b.as_slice::<f32>());
+    let (c, scratch) = (c.as_mut_slice(), scratch.as_mut_slice());
     let start = Instant::now();
     while start.elapsed().as_secs() < 2 {
-        gemm.run(simd, threads, &a, &b, &mut c, &mut scratch, None);
+        gemm.run(simd, threads, a, b, c, scratch, None);
     }
 }
 
-fn numbers(len: usize) -> Vec<f32> {
-    (0..len).map(|i| (i * 7919 % 1000) as f32 * 0.001 - 0.5).collect()
+/// Numbers where programs have them: at the start of a cache line.
+fn numbers(len: usize) -> Storage {
+    let numbers = (0..len).map(|i| (i * 7919 % 1000) as f32 * 0.001 - 0.5);
+    Storage::from_slice(&numbers.collect::<Vec<_>>())
+}
+
+fn zeros(len: usize) -> Storage {
+    Storage::from_slice(&vec![0.0_f32; len])
 }
 
 fn main() {
@@ -101,14 +110,17 @@ fn main() {
         }
         let gemm = Gemm::new(m, n, k).transpose_a(transpose_a).transpose_b(transpose_b);
         let (a, b) = (numbers(m * k), numbers(k * n));
-        let (mut c, mut other) = (vec![0.0; m * n], vec![0.0; m * n]);
-        let mut scratch = vec![0.0; gemm.scratch::<f32>(simd, count)];
-        let ours = time(|| gemm.run(simd, &threads, &a, &b, &mut c, &mut scratch, None));
+        let (mut c, mut other) = (zeros(m * n), zeros(m * n));
+        let mut scratch = zeros(gemm.scratch::<f32>(simd, count));
+        let (a, b) = (a.as_slice::<f32>(), b.as_slice::<f32>());
+        let (c, other) = (c.as_mut_slice::<f32>(), other.as_mut_slice::<f32>());
+        let scratch = scratch.as_mut_slice();
+        let ours = time(|| gemm.run(simd, &threads, a, b, c, scratch, None));
         let (a_row, a_column) = if transpose_a { (1, m) } else { (k, 1) };
         let (b_row, b_column) = if transpose_b { (1, k) } else { (n, 1) };
         let mut rival = || {
-            let operands = ((&a[..], (a_row, a_column)), (&b[..], (b_row, b_column)));
-            matrix_multiply((m, k, n), operands, &mut other);
+            let operands = ((a, (a_row, a_column)), (b, (b_row, b_column)));
+            matrix_multiply((m, k, n), operands, other);
         };
         let rate = |seconds: f64| 2e-9 * (m * k * n) as f64 / seconds;
         let layout = |transposed| if transposed { 't' } else { 'n' };
@@ -121,7 +133,7 @@ fn main() {
             let theirs = time(rival);
             println!("{name:20} {shape:>20} {:8.1} {:8.1}", rate(ours), rate(theirs));
         }
-        let error = c.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let error = c.iter().zip(&*other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(error < 1e-2, "{name}: the results differ by {error}");
     }
 }
