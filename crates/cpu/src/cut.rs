@@ -85,7 +85,7 @@ impl<'a> Cut<'a> {
             .map(|n| constant[n] || (separate[n] && is_view(&instructions[n])))
             .collect();
         let mut cut = Self { program, when, maker, anew, results: Vec::new() };
-        cut.sink();
+        cut.sink(axis);
         cut.results = cut.crossing().into_iter().collect();
         let first = |&value: &Value| axis(value) == Some(0);
         let within =
@@ -95,7 +95,7 @@ impl<'a> Cut<'a> {
     }
 
     /// Moves what only later instructions read behind the parts.
-    fn sink(&mut self) {
+    fn sink(&mut self, axis: &dyn Fn(Value) -> Option<usize>) {
         let program = self.program;
         // Who reads each value: parts, what comes after them, or both; and whether an
         // instruction is among the latter.
@@ -121,9 +121,12 @@ impl<'a> Cut<'a> {
                 let cheap = is_view(instruction)
                     || (is_element_wise(instruction)
                         && bytes(&new) <= bytes(&instruction.outputs));
-                // What ends as it is needs no pass of its own.
-                let used = instruction.outputs.iter().any(|value| used[value.index()]);
-                if used && !here && cheap {
+                // What ends as it is needs no pass of its own, if the parts can store it.
+                let stored = instruction
+                    .outputs
+                    .iter()
+                    .all(|&value| !used[value.index()] && axis(value) == Some(0));
+                if after && !here && cheap && !stored {
                     self.when[number] = When::After;
                 } else if after && self.anew[number] {
                     // It is made here and there.

@@ -20,8 +20,9 @@ fn network(examples: usize, common: bool) -> Program {
     let indices = b.input(Spec::new(DType::I64, [examples, 24, 24]));
     let (table, kernel) = (b.variable(f(&[10, 3])), b.variable(f(&[3, 3, 3, 20])));
     let weights = b.variable(f(&[11 * 11 * 20, 5]));
+    let bias = b.variable(f(&[5]));
     // The second half of the variables would be zero.
-    for _ in 0..3 {
+    for _ in 0..4 {
         b.variable(f(&[]));
     }
     let x = b.push(Primitive::Gather { axis: 0 }, &[table, indices]).unwrap();
@@ -44,6 +45,8 @@ fn network(examples: usize, common: bool) -> Program {
         let sum = Primitive::Reduce { reduction: Reduction::Sum, axes: vec![0] };
         let sum = b.push(sum, &[y]).unwrap();
         y = common::add(&mut b, Binary::Sub, y, sum);
+    } else {
+        y = common::add(&mut b, Binary::Add, y, bias);
     }
     b.finish([y, x], []).unwrap()
 }
@@ -77,6 +80,8 @@ fn parts_compute_what_the_whole_computes_on_any_number_of_threads() {
         let program = network(examples, false);
         let (first, plan) = run(&Cpu::with_threads(1), &program, false);
         assert!(plan.contains(&format!("parts of {examples} examples")), "{plan}");
+        // The bias, which only an output reads, is added there too.
+        assert!(!plan.lines().any(|line| line.starts_with("  1  ")), "{plan}");
         close(&first, &run(&Reference::new(), &program, false).0);
         for threads in 2..5 {
             assert_eq!(run(&Cpu::with_threads(threads), &program, false).0, first);

@@ -14,7 +14,7 @@ use crate::{
 const ROWS: usize = 128;
 
 /// The most lines of a task, whose short ends make tiles together.
-pub(super) const LINES: usize = 16;
+const LINES: usize = 16;
 
 /// The least tasks for which that is done, and the multiplications that make more of them.
 const UNITS: usize = 4;
@@ -166,6 +166,13 @@ impl Direct<'_> {
         windows * self.patches.width() * self.columns * self.groups
     }
 
+    /// The most lines of a task.
+    pub(super) fn task_lines(&self) -> usize {
+        let [first, second, _] = self.patches.counts();
+        let units = UNITS.max(self.work() / UNIT).div_ceil((self.batch * first).max(1));
+        second.div_ceil(units).clamp(1, LINES)
+    }
+
     /// By the shape, the rows of a tile, and the windows in a row.
     pub(super) fn order<T: Float>(&self, job: &Job<'_, T>) -> Order {
         let (rows, together) = (job.rows(), job.together());
@@ -173,8 +180,7 @@ impl Direct<'_> {
             return Order::Flat;
         }
         let counts = self.patches.counts();
-        let units = UNITS.max(self.work() / UNIT).div_ceil(self.batch * counts[0]);
-        let lines = counts[1].div_ceil(units.max(1)).clamp(1, LINES);
+        let lines = self.task_lines();
         // The rows of tiles along lines; a tile of one takes the time of two.
         let (mut along, whole) = (0, counts[1] * counts[2].div_ceil(together));
         for down in self.patches.line_classes() {

@@ -2,7 +2,7 @@
 
 use super::{
     TASK,
-    direct::{Direct, Factors, LINES, Order},
+    direct::{Direct, Factors, Order},
 };
 use crate::{
     Simd, Threads,
@@ -43,8 +43,9 @@ impl<T: Float> Turns<'_, '_, T> {
         let order = first.order(&job(0));
         let (across, parts, lines) = match order {
             Order::Images(parts) => (true, parts, 1),
-            Order::Lines(lines) => (false, first.batch, lines * others),
-            Order::Flat => (false, first.batch, LINES * others),
+            Order::Lines(_) | Order::Flat => {
+                (false, first.batch, first.task_lines() * others)
+            }
         };
         let blocks = lens[1].div_ceil(lines);
         let units = parts * lens[0] * blocks;

@@ -62,7 +62,7 @@ pub(super) unsafe fn steps<V: Pairs, const M: usize, const N: usize>(
                     others[i] = x.mul_add(vectors[1], others[i]);
                 }
                 pair += 2;
-                b = b.add(4 * o.b_step);
+                b = b.wrapping_add(4 * o.b_step);
             }
             while pair < pairs {
                 let mut vectors = [V::zero(); N];
@@ -76,7 +76,7 @@ pub(super) unsafe fn steps<V: Pairs, const M: usize, const N: usize>(
                     }
                 }
                 pair += 1;
-                b = b.add(2 * o.b_step);
+                b = b.wrapping_add(2 * o.b_step);
             }
         }
         if N == 1 {
@@ -132,7 +132,7 @@ pub(super) unsafe fn rows<V: Pairs, const M: usize, const N: usize>(
                     }
                 }
                 at += o.a_step;
-                b = b.add(o.b_step);
+                b = b.wrapping_add(o.b_step);
             }
         }
         let mut halves = [[[V::Half::zero(); N]; 2]; M];
@@ -176,7 +176,7 @@ pub(super) unsafe fn steps_of_two<V: Pairs, const M: usize>(
                     let a = a.add(beside.a);
                     sums[i][1] = V::load_pair(a).mul_add(vectors[1], sums[i][1]);
                 }
-                b = b.add(2 * o.b_step);
+                b = b.wrapping_add(2 * o.b_step);
             }
         }
         for i in 0..M {
@@ -219,7 +219,7 @@ pub(super) unsafe fn rows_of_two<V: Pairs, const M: usize>(
                     sums[i][1] = V::load_pair(a).mul_add(vectors[1], sums[i][1]);
                 }
                 at += o.a_step;
-                b = b.add(o.b_step);
+                b = b.wrapping_add(o.b_step);
             }
         }
         for i in 0..M {

@@ -78,7 +78,7 @@ pub(super) unsafe fn sum<V, H, const M: usize, const N: usize, const HALF: bool>
                     }
                 }
                 at += o.a_step;
-                b = b.add(o.b_step);
+                b = b.wrapping_add(o.b_step);
             }
         }
         let whole = N * V::LEN + if HALF { H::LEN } else { 0 };
