@@ -148,6 +148,10 @@ pub(super) unsafe fn rows<V: Pairs, const M: usize, const N: usize>(
     }
 }
 
+/// The pairs of steps whose vectors of B are in registers at a time, and the pairs of rows of A
+/// that lie one after the other.
+const TOGETHER: usize = 4;
+
 /// As [`steps`], of half a vector of each of two groups.
 ///
 /// # Safety
@@ -163,19 +167,39 @@ pub(super) unsafe fn steps_of_two<V: Pairs, const M: usize>(
         let rows = o.rows.as_ptr().cast::<[[usize; 2]; M]>().read();
         let mut sums = [[V::zero(); 2]; M];
         for stretch in o.stretches {
-            let mut starts = [o.a; M];
-            for i in 0..M {
-                starts[i] = o.a.add(rows[i][0] + stretch.a);
-            }
+            let (mut at, mut pairs) = (stretch.a, stretch.depth / 2);
             let mut b = o.b.add(stretch.b * o.b_unit);
-            for pair in 0..stretch.depth / 2 {
+            // Row by row: two places for each would take more registers than there are.
+            while pairs >= TOGETHER {
+                let mut vectors = [[V::zero(); TOGETHER]; 2];
+                for j in 0..2 {
+                    for pair in 0..TOGETHER {
+                        vectors[j][pair] =
+                            V::load(b.add(j * beside.b + 2 * pair * o.b_step));
+                    }
+                }
+                for i in 0..M {
+                    let a = o.a.add(rows[i][0] + at);
+                    for j in 0..2 {
+                        for pair in 0..TOGETHER {
+                            let x = V::load_pair(a.add(j * beside.a + 2 * pair));
+                            sums[i][j] = x.mul_add(vectors[j][pair], sums[i][j]);
+                        }
+                    }
+                }
+                (at, pairs) = (at + 2 * TOGETHER, pairs - TOGETHER);
+                b = b.wrapping_add(2 * TOGETHER * o.b_step);
+            }
+            while pairs > 0 {
                 let vectors = [V::load(b), V::load(b.add(beside.b))];
                 for i in 0..M {
-                    let a = starts[i].add(2 * pair);
-                    sums[i][0] = V::load_pair(a).mul_add(vectors[0], sums[i][0]);
-                    let a = a.add(beside.a);
-                    sums[i][1] = V::load_pair(a).mul_add(vectors[1], sums[i][1]);
+                    let a = o.a.add(rows[i][0] + at);
+                    for j in 0..2 {
+                        let x = V::load_pair(a.add(j * beside.a));
+                        sums[i][j] = x.mul_add(vectors[j], sums[i][j]);
+                    }
                 }
+                (at, pairs) = (at + 2, pairs - 1);
                 b = b.wrapping_add(2 * o.b_step);
             }
         }
