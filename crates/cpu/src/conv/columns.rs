@@ -11,9 +11,9 @@ pub(super) struct Columns<'a, T> {
     columns: usize,
     groups: usize,
     packed: bool,
-    /// Whether cells have an even number of elements, so that two steps can be added up at
-    /// once.
-    even: bool,
+    /// How many elements of a cell follow each other in a copy: so many, or a divisor, can be
+    /// added up at once.
+    run: usize,
 }
 
 /// The depth of a group's matrix, the elements of a cell among it, its columns, and the groups.
@@ -23,6 +23,31 @@ pub(super) struct ColumnsShape {
     pub(super) run: usize,
     pub(super) columns: usize,
     pub(super) groups: usize,
+}
+
+impl ColumnsShape {
+    /// Whether four groups make a tile, which adds up four steps at once.
+    pub(super) const fn are_four<T>(&self, kernels: &Kernels<T>) -> bool {
+        self.groups > 2
+            && self.run.is_multiple_of(4)
+            && kernels.spread_is_fast()
+            && kernels.are_four(self.columns)
+    }
+}
+
+/// Puts four steps at a time side by side, by turns, of copied ones that are filled up.
+fn join_four<T: Float>(filled: usize, columns: usize, steps: &mut [T]) {
+    for four in 0..steps.len() / (4 * filled) {
+        let from = &steps[4 * four * filled..][..4 * filled];
+        let mut joined = [T::ZERO; 16];
+        let joined = &mut joined[..4 * columns];
+        for (step, from) in from.chunks_exact(filled).enumerate() {
+            for (column, &element) in from[..columns].iter().enumerate() {
+                joined[4 * column + step] = element;
+            }
+        }
+        steps[4 * four * columns..][..4 * columns].copy_from_slice(joined);
+    }
 }
 
 impl<'a, T: Float> Columns<'a, T> {
@@ -41,7 +66,7 @@ impl<'a, T: Float> Columns<'a, T> {
     /// The kernel as it is.
     pub(super) const fn direct(elements: &'a [T], shape: ColumnsShape) -> Self {
         let ColumnsShape { depth, columns, groups, .. } = shape;
-        Self { elements, depth, columns, groups, packed: false, even: false }
+        Self { elements, depth, columns, groups, packed: false, run: 1 }
     }
 
     /// The elements of a group's copy.
@@ -56,8 +81,7 @@ impl<'a, T: Float> Columns<'a, T> {
     /// A copy that [`packed`](Self::packed) made.
     pub(super) const fn of_copy(shape: ColumnsShape, elements: &'a [T]) -> Self {
         let ColumnsShape { depth, run, columns, groups } = shape;
-        let even = run.is_multiple_of(2);
-        Self { elements, depth, columns, groups, packed: true, even }
+        Self { elements, depth, columns, groups, packed: true, run }
     }
 
     /// A copy at `to`; `copy` makes those of some steps and columns: the group, the first
@@ -82,7 +106,9 @@ impl<'a, T: Float> Columns<'a, T> {
             // SAFETY: panels lie one after the other, and each has one task.
             let to = unsafe { elements.slice(start..end) };
             copy(group, first, count, to);
-            if run.is_multiple_of(2) && kernels.are_pairs(count) {
+            if shape.are_four(kernels) {
+                join_four(kernels.half_lanes(), count, to);
+            } else if run.is_multiple_of(2) && kernels.are_pairs(count) {
                 kernels.join_steps(to, count);
             }
         };
@@ -105,12 +131,24 @@ impl<'a, T: Float> Columns<'a, T> {
 
     /// Whether a tile of so many columns adds up two steps at once.
     pub(super) const fn are_pairs(&self, kernels: &Kernels<T>, columns: usize) -> bool {
-        self.even && kernels.are_pairs(columns)
+        self.packed && self.run.is_multiple_of(2) && kernels.are_pairs(columns)
     }
 
-    /// Whether two groups make a tile.
-    pub(super) const fn are_two(&self, kernels: &Kernels<T>) -> bool {
-        self.are_pairs(kernels, self.columns) && kernels.are_two(self.columns)
+    /// Whether four groups make a tile, which adds up four steps at once.
+    pub(super) const fn are_four(&self, kernels: &Kernels<T>) -> bool {
+        let Self { depth, run, columns, groups, .. } = *self;
+        self.packed && ColumnsShape { depth, run, columns, groups }.are_four(kernels)
+    }
+
+    /// The groups that make a tile.
+    pub(super) const fn together(&self, kernels: &Kernels<T>) -> usize {
+        if self.are_four(kernels) {
+            4
+        } else if self.are_pairs(kernels, self.columns) && kernels.are_two(self.columns) {
+            2
+        } else {
+            1
+        }
     }
 
     /// The columns from a given one on that make a tile: where they start, from step to step,
@@ -122,7 +160,9 @@ impl<'a, T: Float> Columns<'a, T> {
         column: usize,
     ) -> (*const T, usize, usize) {
         let count = kernels.sum_columns().min(self.columns - column);
-        let (start, step) = if self.packed {
+        let (start, step) = if self.are_four(kernels) {
+            (group * self.beside(kernels), count)
+        } else if self.packed {
             (
                 group * self.beside(kernels) + self.depth * column,
                 count.next_multiple_of(kernels.half_lanes()),

@@ -131,6 +131,9 @@ impl<T: Float> Job<'_, T> {
     /// The most rows of a tile.
     pub(super) const fn rows(&self) -> usize {
         match self.factors {
+            Factors::Columns(columns) if columns.are_four(self.kernels) => {
+                self.kernels.four_rows()
+            }
             Factors::Columns(_) => self.kernels.sum_rows(),
             Factors::Channels(_) => self.kernels.column_rows(),
         }
@@ -440,7 +443,7 @@ impl Direct<'_> {
         let tile = |tile: usize| &rows[part(rows.len(), tiles, tile)];
         self.patches.stretches(place, cells, |stretches, first| {
             let tiles = (0..tiles).map(tile);
-            let together = if kernel.are_two(job.kernels) { 2 } else { 1 };
+            let together = kernel.together(job.kernels);
             for group in (0..self.groups).step_by(together) {
                 let groups = group..self.groups.min(group + together);
                 self.group(job, kernel, &tiles, groups, stretches, first);
@@ -448,7 +451,7 @@ impl Direct<'_> {
         });
     }
 
-    /// Tiles of the columns of a group, or of two.
+    /// Tiles of the columns of a group, or of some.
     fn group<'r, T: Float>(
         &self,
         job: &Job<'_, T>,
@@ -466,7 +469,7 @@ impl Direct<'_> {
                 // elements of the kernel; each window's part of `out` has one task. `run`
                 // found that all images are there.
                 unsafe {
-                    let sums = Sums {
+                    let mut sums = Sums {
                         a: job.source.as_ptr().add(group * self.patches.run()),
                         a_step: 1,
                         b,
@@ -479,9 +482,12 @@ impl Direct<'_> {
                         accumulate: !first,
                     };
                     let pairs = kernel.are_pairs(job.kernels, columns);
-                    if groups.len() == 2 {
-                        let b = kernel.beside(job.kernels);
-                        let beside = Beside { a: self.patches.run(), b };
+                    let b = kernel.beside(job.kernels);
+                    let beside = Beside::new(groups.len(), self.patches.run(), b);
+                    if kernel.are_four(job.kernels) {
+                        sums.columns *= groups.len();
+                        job.kernels.sum_steps_of_four(&sums, beside);
+                    } else if groups.len() == 2 {
                         job.kernels.sum_steps_of_two(&sums, beside);
                     } else if pairs {
                         job.kernels.sum_steps(&sums);

@@ -19,7 +19,7 @@ impl Conv {
         if self.is_empty() || self.pointwise {
             return self.whole_product().scratch::<T>(simd, threads);
         }
-        if let Some(shape) = self.forward_shape(T::kernels(simd)) {
+        if let Some(shape) = self.forward_channels(T::kernels(simd)) {
             return self.forward_copy(&shape);
         }
         let (kernels, filters) = (T::kernels(simd), self.filters / self.groups);
@@ -50,15 +50,14 @@ impl Conv {
             let gemm = self.whole_product();
             return gemm.run(simd, threads, x, kernel, y, scratch, epilogue);
         }
-        if let Some(shape) = self.forward_shape(T::kernels(simd)) {
+        if let Some(shape) = self.forward_channels(T::kernels(simd)) {
             return self.forward_side_by_side(
                 shape, simd, threads, x, kernel, y, scratch, epilogue,
             );
         }
         let (kernels, groups) = (T::kernels(simd), self.groups);
-        let filters = self.filters / groups;
-        let (depth, run) = (self.forward.width(), self.forward.run());
-        let shape = ColumnsShape { depth, run, columns: filters, groups };
+        let shape = self.forward_columns();
+        let ColumnsShape { depth, run, columns: filters, .. } = shape;
         let columns = if Columns::are_direct(kernels, run, filters) {
             Columns::direct(kernel, shape)
         } else {
@@ -82,6 +81,16 @@ impl Conv {
             &Disjoint::new(y),
             epilogue,
         );
+    }
+
+    /// The shape of the kernel as a matrix of each group.
+    pub(super) const fn forward_columns(&self) -> ColumnsShape {
+        ColumnsShape {
+            depth: self.forward.width(),
+            run: self.forward.run(),
+            columns: self.filters / self.groups,
+            groups: self.groups,
+        }
     }
 
     /// The sums of the forward pass, in so many groups of so many columns.

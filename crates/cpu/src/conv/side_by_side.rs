@@ -276,7 +276,16 @@ impl Conv {
         Some(shape?.joined(self.forward.step() == self.channels))
     }
 
-    /// As [`forward_shape`](Self::forward_shape), for a phase of the pass to the input.
+    /// As [`forward_shape`](Self::forward_shape), if four groups at a time are no faster.
+    pub(super) fn forward_channels<T: Float>(
+        &self,
+        kernels: &Kernels<T>,
+    ) -> Option<ChannelShape> {
+        let shape = || self.forward_shape(kernels);
+        if self.forward_columns().are_four(kernels) { None } else { shape() }
+    }
+
+    /// As [`forward_channels`](Self::forward_channels), for a phase of the pass to the input.
     pub(super) fn phase_shape<T: Float>(
         &self,
         kernels: &Kernels<T>,
@@ -285,6 +294,7 @@ impl Conv {
         let [channels, filters] = [self.channels, self.filters].map(|n| n / self.groups);
         let shape = match (self.groups, channels) {
             (1, _) => None,
+            _ if self.phase_columns(phase).are_four(kernels) => None,
             (_, 1) => Some(ChannelShape::folded(kernels, self.filters, filters)),
             _ => ChannelShape::spread(kernels, self.groups, [channels, filters]),
         };

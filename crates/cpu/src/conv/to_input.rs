@@ -125,7 +125,7 @@ impl Conv {
     }
 
     /// The shape of the kernel's copy for a phase.
-    const fn phase_columns(&self, phase: &Phase) -> ColumnsShape {
+    pub(super) const fn phase_columns(&self, phase: &Phase) -> ColumnsShape {
         let (depth, run) = (phase.patches.width(), phase.patches.run());
         let (columns, groups) = (self.channels / self.groups, self.groups);
         ColumnsShape { depth, run, columns, groups }

@@ -298,7 +298,7 @@ impl Conv {
                         accumulate,
                     };
                     if groups.len() == 2 {
-                        let beside = Beside { a: self.forward.run(), b: filters };
+                        let beside = Beside::new(2, self.forward.run(), filters);
                         kernels.sum_rows_of_two(&sums, beside);
                     } else if pairs {
                         kernels.sum_rows_in_pairs(&sums);

@@ -5,7 +5,7 @@ use super::{
     columns::{self, SpreadSum, Spreading, Strip, StripSum},
     lanes::{Lanes, Plain, Spread},
     pack,
-    pairs::{self, Beside, Join, SumTwo},
+    pairs::{self, Beside, Join, SumBeside},
     row,
     sums::{self, Sum, Sums},
 };
@@ -62,9 +62,11 @@ pub struct Kernels<T: 'static> {
     /// By pairs of rows - 1, then 1 or 3 half vectors.
     pub(super) row_pairs: &'static [&'static [Sum<T>]],
     /// By rows - 1, of half a vector of each of two groups, with two steps at a time.
-    pub(super) pairs_of_two: &'static [SumTwo<T>],
+    pub(super) pairs_of_two: &'static [SumBeside<T>],
     /// By pairs of rows - 1, of half a vector of each of two groups.
-    pub(super) row_pairs_of_two: &'static [SumTwo<T>],
+    pub(super) row_pairs_of_two: &'static [SumBeside<T>],
+    /// By rows - 1, of a quarter of a vector of each of four groups, with four steps at a time.
+    pub(super) of_four: &'static [SumBeside<T>],
     /// By 1 or 3 half vectors.
     pub(super) join: &'static [Join<T>],
     /// By rows - 1, then vectors - 1, with a column of A for each of C.
@@ -208,6 +210,12 @@ macro_rules! kernels {
             }
 
             $(#[$feature])?
+            unsafe fn of_four<const M: usize>(o: &Sums<'_, $number>, beside: Beside) {
+                // SAFETY: the caller's promises are the same.
+                unsafe { pairs::steps_of_four::<$vector, M>(o, beside) }
+            }
+
+            $(#[$feature])?
             unsafe fn row_pairs_of_two<const M: usize>(
                 o: &Sums<'_, $number>,
                 beside: Beside,
@@ -293,6 +301,7 @@ macro_rules! kernels {
                 pairs: &[$(halves!(pair_steps, $halves, $sum)),*],
                 row_pairs: &[$(halves!(pair_rows, $halves, $sum)),*],
                 pairs_of_two: &[$(pairs_of_two::<$sum>),*],
+                of_four: &[of_four::<1>, of_four::<2>, of_four::<3>, of_four::<4>],
                 row_pairs_of_two: &[$(row_pairs_of_two::<$sum>),*],
                 join: halves!(join, $halves),
                 columns: &[$([column::<$row, 1>, column::<$row, 2>]),*],

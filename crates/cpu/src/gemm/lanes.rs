@@ -58,6 +58,8 @@ pub(super) unsafe trait Pairs: Lanes {
 
     /// Two numbers, again and again.
     unsafe fn load_pair(from: *const Self::Number) -> Self;
+    /// Four numbers, again and again; with at least as many elements.
+    unsafe fn load_four(from: *const Self::Number) -> Self;
     /// The elements of both, by turns.
     unsafe fn join(even: Self::Half, odd: Self::Half) -> Self;
     /// The elements at even and those at odd places.
@@ -180,6 +182,11 @@ macro_rules! plain_pairs {
                 // SAFETY: the caller promises that two elements can be read.
                 let pair = unsafe { [*from, *from.add(1)] };
                 Self(std::array::from_fn(|i| pair[i % 2]))
+            }
+            #[inline(always)]
+            unsafe fn load_four(from: *const $number) -> Self {
+                // SAFETY: the caller promises that four elements can be read.
+                Self(std::array::from_fn(|i| unsafe { *from.add(i % 4) }))
             }
             #[inline(always)]
             unsafe fn join(even: Self::Half, odd: Self::Half) -> Self {
@@ -417,7 +424,7 @@ pub(super) mod x86 {
     macro_rules! pairs {
         (
             $vector:ident of $number:ident, $half:ident,
-            |$from:ident| $load:expr, |$even:ident, $odd:ident| $join:expr,
+            |$from:ident| $load:expr, $four:expr, |$even:ident, $odd:ident| $join:expr,
             |$both:ident| $split:expr, |$first:ident, $second:ident| $add:expr
         ) => {
             // SAFETY: needs the instruction set that the intrinsics name, as the trait says.
@@ -428,6 +435,11 @@ pub(super) mod x86 {
                 unsafe fn load_pair($from: *const $number) -> Self {
                     // SAFETY: the caller promises the instruction set and two elements.
                     unsafe { $load }
+                }
+                #[inline(always)]
+                unsafe fn load_four($from: *const $number) -> Self {
+                    // SAFETY: the caller promises the instruction set and four elements.
+                    unsafe { $four }
                 }
                 #[inline(always)]
                 unsafe fn join($even: $half, $odd: $half) -> Self {
@@ -453,6 +465,7 @@ pub(super) mod x86 {
     pairs!(
         __m512 of f32, __m256,
         |from| _mm512_castpd_ps(_mm512_set1_pd(from.cast::<f64>().read_unaligned())),
+        _mm512_broadcast_f32x4(_mm_loadu_ps(from)),
         |even, odd| _mm512_permutex2var_ps(
             _mm512_castps256_ps512(even),
             _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
@@ -476,6 +489,7 @@ pub(super) mod x86 {
     pairs!(
         __m512d of f64, __m256d,
         |from| _mm512_broadcast_f64x2(_mm_loadu_pd(from)),
+        _mm512_broadcast_f64x4(_mm256_loadu_pd(from)),
         |even, odd| _mm512_permutex2var_pd(
             _mm512_castpd256_pd512(even),
             _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11),
@@ -498,6 +512,7 @@ pub(super) mod x86 {
     pairs!(
         __m256 of f32, __m128,
         |from| _mm256_castpd_ps(_mm256_set1_pd(from.cast::<f64>().read_unaligned())),
+        _mm256_broadcast_ps(&_mm_loadu_ps(from)),
         |even, odd| _mm256_set_m128(_mm_unpackhi_ps(even, odd), _mm_unpacklo_ps(even, odd)),
         |both| {
             let (low, high) = (_mm256_castps256_ps128(both), _mm256_extractf128_ps(both, 1));
@@ -513,6 +528,7 @@ pub(super) mod x86 {
             let pair = _mm_loadu_pd(from);
             _mm256_set_m128d(pair, pair)
         },
+        _mm256_loadu_pd(from),
         |even, odd| _mm256_set_m128d(_mm_unpackhi_pd(even, odd), _mm_unpacklo_pd(even, odd)),
         |both| {
             let (low, high) = (_mm256_castpd256_pd128(both), _mm256_extractf128_pd(both, 1));

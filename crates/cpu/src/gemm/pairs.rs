@@ -1,6 +1,6 @@
 //! Sums of few columns, two to each: vectors that an odd number of half vectors would leave
 //! half empty hold the sums of even and of odd steps, or of two rows. And those of two groups
-//! at once.
+//! at once; or of four, each of a quarter of a vector, with four steps side by side.
 #![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
 use super::{
@@ -17,15 +17,27 @@ use super::{
 /// read and written.
 pub(super) type Join<T> = unsafe fn(*mut T);
 
-/// From a group to the next in A and in B; in C it follows at once.
+/// Where each of some groups starts in A and in B, from the first one on; in C they follow each
+/// other. Those that are missing are as the last one.
+///
+/// Not one distance: the compiler would make a place of its own for each row and group of it, and
+/// run out of registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Beside {
-    pub(crate) a: usize,
-    pub(crate) b: usize,
+    a: [usize; 4],
+    b: [usize; 4],
 }
 
-/// As [`Sum`](super::sums::Sum), of two groups.
-pub(super) type SumTwo<T> = for<'a> unsafe fn(&Sums<'a, T>, Beside);
+impl Beside {
+    /// So many groups, at these distances in A and in B.
+    pub(crate) fn new(groups: usize, a: usize, b: usize) -> Self {
+        let places = |step| [0, 1, 2, 3].map(|group: usize| step * group.min(groups - 1));
+        Self { a: places(a), b: places(b) }
+    }
+}
+
+/// As [`Sum`](super::sums::Sum), of several groups.
+pub(super) type SumBeside<T> = for<'a> unsafe fn(&Sums<'a, T>, Beside);
 
 /// Computes `M` rows of `N` half vectors of C, two steps at a time: those of A lie side by side,
 /// so do those of B, by turns.
@@ -52,7 +64,7 @@ pub(super) unsafe fn steps<V: Pairs, const M: usize, const N: usize>(
             let mut b = o.b.add(stretch.b * o.b_unit);
             let (mut pair, pairs) = (0, stretch.depth / 2);
             while N == 1 && pair + 1 < pairs {
-                let vectors = [0, 2 * o.b_step].map(|step| V::load(b.add(step)));
+                let vectors = [V::load(b), V::load(b.add(2 * o.b_step))];
                 for i in 0..M {
                     let x = V::load_pair(starts[i].add(2 * pair));
                     sums[i][0] = x.mul_add(vectors[0], sums[i][0]);
@@ -175,14 +187,14 @@ pub(super) unsafe fn steps_of_two<V: Pairs, const M: usize>(
                 for j in 0..2 {
                     for pair in 0..TOGETHER {
                         vectors[j][pair] =
-                            V::load(b.add(j * beside.b + 2 * pair * o.b_step));
+                            V::load(b.add(beside.b[j] + 2 * pair * o.b_step));
                     }
                 }
                 for i in 0..M {
                     let a = o.a.add(rows[i][0] + at);
                     for j in 0..2 {
                         for pair in 0..TOGETHER {
-                            let x = V::load_pair(a.add(j * beside.a + 2 * pair));
+                            let x = V::load_pair(a.add(beside.a[j] + 2 * pair));
                             sums[i][j] = x.mul_add(vectors[j][pair], sums[i][j]);
                         }
                     }
@@ -191,11 +203,11 @@ pub(super) unsafe fn steps_of_two<V: Pairs, const M: usize>(
                 b = b.wrapping_add(2 * TOGETHER * o.b_step);
             }
             while pairs > 0 {
-                let vectors = [V::load(b), V::load(b.add(beside.b))];
+                let vectors = [V::load(b), V::load(b.add(beside.b[1]))];
                 for i in 0..M {
                     let a = o.a.add(rows[i][0] + at);
                     for j in 0..2 {
-                        let x = V::load_pair(a.add(j * beside.a));
+                        let x = V::load_pair(a.add(beside.a[j]));
                         sums[i][j] = x.mul_add(vectors[j], sums[i][j]);
                     }
                 }
@@ -232,14 +244,13 @@ pub(super) unsafe fn rows_of_two<V: Pairs, const M: usize>(
             let mut b = o.b.add(stretch.b * o.b_unit);
             let mut at = 0;
             for _ in 0..stretch.depth {
-                let vectors = [b, b.add(beside.b)].map(|b| {
-                    let half = V::Half::load(b);
-                    V::join(half, half)
-                });
+                let (first, second) =
+                    (V::Half::load(b), V::Half::load(b.add(beside.b[1])));
+                let vectors = [V::join(first, first), V::join(second, second)];
                 for i in 0..M {
                     let a = starts[i].add(at);
                     sums[i][0] = V::load_pair(a).mul_add(vectors[0], sums[i][0]);
-                    let a = a.add(beside.a);
+                    let a = a.add(beside.a[1]);
                     sums[i][1] = V::load_pair(a).mul_add(vectors[1], sums[i][1]);
                 }
                 at += o.a_step;
@@ -254,6 +265,47 @@ pub(super) unsafe fn rows_of_two<V: Pairs, const M: usize>(
                     store(halves[odd], c, V::Half::LEN, o.accumulate);
                 }
             }
+        }
+    }
+}
+
+/// Computes `M` rows of a quarter of a vector of each of four groups, or fewer, four steps at a
+/// time: those of A lie side by side, so do those of B, by turns.
+///
+/// # Safety
+///
+/// As for [`Sum`](super::sums::Sum), for all groups, and stretches start at fourth steps and have
+/// such depths.
+#[inline(always)]
+pub(super) unsafe fn steps_of_four<V: Pairs, const M: usize>(
+    o: &Sums<'_, V::Number>,
+    beside: Beside,
+) {
+    // SAFETY: the caller's promises; every access below lies within them.
+    unsafe {
+        let rows = o.rows.as_ptr().cast::<[[usize; 2]; M]>().read();
+        let Beside { a, b } = beside;
+        let mut sums = [[V::zero(); 4]; M];
+        for stretch in o.stretches {
+            let first = o.b.add(stretch.b * o.b_unit);
+            for step in (0..stretch.depth).step_by(4) {
+                let mut vectors = [V::zero(); 4];
+                for j in 0..4 {
+                    vectors[j] = V::load(first.add(step * o.b_step + b[j]));
+                }
+                for i in 0..M {
+                    let row = o.a.add(rows[i][0] + stretch.a + step);
+                    for j in 0..4 {
+                        let x = V::load_four(row.add(a[j]));
+                        sums[i][j] = x.mul_add(vectors[j], sums[i][j]);
+                    }
+                }
+            }
+        }
+        for i in 0..M {
+            let first = sums[i][0].add_pairs(sums[i][1]);
+            let folded = first.add_pairs(sums[i][2].add_pairs(sums[i][3]));
+            store(folded, o.c.add(rows[i][1]), o.columns, o.accumulate);
         }
     }
 }
@@ -285,8 +337,8 @@ pub(super) unsafe fn join<V: Pairs, const N: usize>(at: *mut V::Number) {
     unsafe {
         let mut joined = [V::zero(); N];
         for j in 0..N {
-            let [even, odd] =
-                [0, N].map(|first| V::Half::load(at.add((first + j) * V::Half::LEN)));
+            let even = V::Half::load(at.add(j * V::Half::LEN));
+            let odd = V::Half::load(at.add((N + j) * V::Half::LEN));
             joined[j] = V::join(even, odd);
         }
         for j in 0..N {
@@ -374,5 +426,28 @@ impl<T> Kernels<T> {
         // SAFETY: the caller's promise; the table's instruction set is there, and this entry
         // is for so many rows.
         unsafe { sum(sums, beside) };
+    }
+
+    /// Whether the sums of groups of so many columns are computed four to each.
+    pub(crate) const fn are_four(&self, columns: usize) -> bool {
+        self.lanes >= 8 && columns == self.lanes / 4
+    }
+
+    /// The most rows of a tile of four groups.
+    pub(crate) const fn four_rows(&self) -> usize {
+        self.of_four.len()
+    }
+
+    /// Sums of up to four groups of a [quarter of a vector](Self::are_four), whose four steps
+    /// lie side by side in B, by turns.
+    ///
+    /// # Safety
+    ///
+    /// As for [`sum`](Self::sum), for all groups; A's steps lie side by side, stretches start at
+    /// fourth ones and have such depths.
+    pub(crate) unsafe fn sum_steps_of_four(&self, sums: &Sums<'_, T>, beside: Beside) {
+        // SAFETY: the caller's promise; the table's instruction set is there, and this entry
+        // is for so many rows.
+        unsafe { self.of_four[sums.rows.len() - 1](sums, beside) };
     }
 }
