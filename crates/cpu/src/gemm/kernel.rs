@@ -107,8 +107,8 @@ unsafe fn tile<V: Lanes, const M: usize, const N: usize, const DIRECT: bool>(
                     sums[i][j] = x.mul_add(vectors[j], sums[i][j]);
                 }
             }
-            a = a.add(if DIRECT { 1 } else { o.a_step });
-            b = b.add(o.b_step);
+            a = a.wrapping_add(if DIRECT { 1 } else { o.a_step });
+            b = b.wrapping_add(o.b_step);
         }
         let rest = o.columns - (N - 1) * V::LEN;
         if rest == V::LEN {
@@ -162,7 +162,7 @@ macro_rules! halves {
 macro_rules! kernels {
     (
         $name:ident: $number:ty, $vector:ty, $half:ty, $pack:ident, $turn:ident, rows $rows:literal
-            [$($m:literal)*], sums [$($sum:literal)*], pairs $halves:tt,
+            [$($m:literal)*], sums [$($sum:literal)*], pairs $halves:tt by $together:literal,
         columns [$($row:literal)*], $(#[$feature:meta])?
     ) => {
         mod $name {
@@ -206,7 +206,7 @@ macro_rules! kernels {
                 beside: Beside,
             ) {
                 // SAFETY: the caller's promises are the same.
-                unsafe { pairs::steps_of_two::<$vector, M>(o, beside) }
+                unsafe { pairs::steps_of_two::<$vector, M, $together>(o, beside) }
             }
 
             $(#[$feature])?
@@ -320,38 +320,38 @@ macro_rules! kernels {
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx512_f32: f32, std::arch::x86_64::__m512, std::arch::x86_64::__m256, wide_f32, wide_turn_f32,
-    rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8], pairs [1 3],
+    rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8], pairs [1 3] by 4,
     columns [1 2 3 4 5 6 7 8 9],
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx512_f64: f64, std::arch::x86_64::__m512d, std::arch::x86_64::__m256d, wide_f64, wide_turn_f64,
-    rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8], pairs [1 3],
+    rows 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14], sums [1 2 3 4 5 6 7 8], pairs [1 3] by 4,
     columns [1 2 3 4 5 6 7 8 9],
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx2_f32: f32, std::arch::x86_64::__m256, std::arch::x86_64::__m128, wide_f32, wide_turn_f32,
-    rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6], pairs [1],
+    rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6], pairs [1] by 1,
     columns [1 2 3 4 5 6],
     #[target_feature(enable = "avx2,fma")]
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx2_f64: f64, std::arch::x86_64::__m256d, std::arch::x86_64::__m128d, wide_f64, wide_turn_f64,
-    rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6], pairs [1],
+    rows 6 [1 2 3 4 5 6], sums [1 2 3 4 5 6], pairs [1] by 1,
     columns [1 2 3 4 5 6],
     #[target_feature(enable = "avx2,fma")]
 );
 kernels!(
     portable_f32: f32, Plain<f32, 4>, Plain<f32, 2>, plain, plain_turn_f32,
-    rows 4 [1 2 3 4], sums [1 2 3 4], pairs [1], columns [1 2 3 4],
+    rows 4 [1 2 3 4], sums [1 2 3 4], pairs [1] by 1, columns [1 2 3 4],
 );
 kernels!(
     portable_f64: f64, Plain<f64, 2>, Plain<f64, 1>, plain, plain_turn_f64,
-    rows 4 [1 2 3 4], sums [1 2 3 4], pairs [1], columns [1 2 3 4],
+    rows 4 [1 2 3 4], sums [1 2 3 4], pairs [1] by 1, columns [1 2 3 4],
 );
 
 /// The number types that have kernels.

@@ -160,17 +160,14 @@ pub(super) unsafe fn rows<V: Pairs, const M: usize, const N: usize>(
     }
 }
 
-/// The pairs of steps whose vectors of B are in registers at a time, and the pairs of rows of A
-/// that lie one after the other.
-const TOGETHER: usize = 4;
-
-/// As [`steps`], of half a vector of each of two groups.
+/// As [`steps`], of half a vector of each of two groups; the vectors of B of so many pairs of
+/// steps are in registers at a time.
 ///
 /// # Safety
 ///
 /// As for [`steps`], for both groups.
 #[inline(always)]
-pub(super) unsafe fn steps_of_two<V: Pairs, const M: usize>(
+pub(super) unsafe fn steps_of_two<V: Pairs, const M: usize, const TOGETHER: usize>(
     o: &Sums<'_, V::Number>,
     beside: Beside,
 ) {
