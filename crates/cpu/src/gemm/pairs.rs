@@ -448,3 +448,19 @@ impl<T> Kernels<T> {
         unsafe { self.of_four[sums.rows.len() - 1](sums, beside) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Beside;
+
+    #[test]
+    fn groups_that_are_missing_are_read_where_the_last_one_is() {
+        let places = |groups| {
+            let Beside { a, b } = Beside::new(groups, 4, 72);
+            (a, b)
+        };
+        assert_eq!(places(4), ([0, 4, 8, 12], [0, 72, 144, 216]));
+        assert_eq!(places(3), ([0, 4, 8, 8], [0, 72, 144, 144]));
+        assert_eq!(places(1), ([0; 4], [0; 4]));
+    }
+}
