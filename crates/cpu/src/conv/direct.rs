@@ -68,8 +68,8 @@ pub(super) enum Order {
     Flat,
     /// Those at the same place, in so many parts of the batch.
     Images(usize),
-    /// Those that have the same cells in so many lines.
-    Lines(usize),
+    /// Those that have the same cells in the lines of a task.
+    Lines,
 }
 
 /// Windows that have the same cells.
@@ -206,7 +206,7 @@ impl Direct<'_> {
         if self.batch >= IMAGES && across {
             Order::Images(self.batch.div_ceil(rows))
         } else {
-            Order::Lines(lines)
+            Order::Lines
         }
     }
 
@@ -226,10 +226,11 @@ impl Direct<'_> {
         let order = self.order(&job);
         let all = self.batch * self.patches.windows();
         let [first, second, _] = self.patches.counts();
+        let lines = self.task_lines();
         let units = match order {
             Order::Flat => all.div_ceil(ROWS).max(all.div_ceil(rows).min(4)),
             Order::Images(parts) => parts * first * second,
-            Order::Lines(lines) => self.batch * first * second.div_ceil(lines),
+            Order::Lines => self.batch * first * second.div_ceil(lines),
         };
         let work = self.work();
         let each = (work / units.max(1)).max(1);
@@ -249,7 +250,7 @@ impl Direct<'_> {
                         let (p, q) = (unit / second % first, unit % second);
                         self.whole_lines(&job, images, p, q..q + 1, true);
                     }
-                    Order::Lines(lines) => {
+                    Order::Lines => {
                         let blocks = second.div_ceil(lines);
                         let (image, p) = (unit / blocks / first, unit / blocks % first);
                         let start = unit % blocks * lines;

@@ -43,7 +43,7 @@ impl<T: Float> Turns<'_, '_, T> {
         let order = first.order(&job(0));
         let (across, parts, lines) = match order {
             Order::Images(parts) => (true, parts, 1),
-            Order::Lines(_) | Order::Flat => {
+            Order::Lines | Order::Flat => {
                 (false, first.batch, first.task_lines() * others)
             }
         };
