@@ -6,6 +6,7 @@ mod direct;
 mod forward;
 mod patches;
 mod side_by_side;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod to_input;

@@ -97,13 +97,15 @@ pub(super) struct Run {
 impl Run {
     /// Parts of about the same length, of at most so many rows.
     pub(super) fn parts(self, most: usize) -> impl Iterator<Item = Self> {
-        let parts = self.len.div_ceil(most);
-        let (each, longer) = (self.len / parts, self.len % parts);
-        let mut next = self.start;
+        let parts = if self.len <= most { 1 } else { self.len.div_ceil(most) };
+        let (each, longer) =
+            if parts == 1 { (self.len, 0) } else { (self.len / parts, self.len % parts) };
+        let Self { start: [a, c], step: [a_step, c_step], .. } = self;
+        // Each by itself: reading what the one before has just written would wait for it.
         (0..parts).map(move |number| {
+            let before = number * each + number.min(longer);
             let len = each + usize::from(number < longer);
-            let start = next;
-            next = [0, 1].map(|i| start[i] + len * self.step[i]);
+            let start = [a + before * a_step, c + before * c_step];
             Self { start, len, ..self }
         })
     }
@@ -380,11 +382,22 @@ impl Direct<'_> {
                 // Tiles lie within a run: along lines, or across if that is longer.
                 let down = alike.count < alike.lines && alike.count < job.rows();
                 self.patches.stretches(place, cells, |stretches, first| {
+                    let mut spread = None;
                     self.runs(alike, across, down, |run| {
+                        let accumulate = !first;
                         // SAFETY: the stretches are cells that exist in the images of these
                         // rows; each window's part of `out` has one task. `run` found that
                         // all images are there.
-                        unsafe { kernel.run(job, run, together, stretches, !first) };
+                        unsafe {
+                            if !kernel.is_spread() {
+                                kernel.run(job, run, together, stretches, accumulate);
+                                return;
+                            }
+                            let spread = spread.get_or_insert_with(|| {
+                                kernel.spread(stretches, run.step[0])
+                            });
+                            kernel.run_spread(job, run, together, spread, accumulate);
+                        }
                     });
                 });
             }

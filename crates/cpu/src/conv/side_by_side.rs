@@ -6,6 +6,7 @@ use super::{
     Conv, Phase,
     direct::{Factors, Job, Run},
     patches::{Class, Patches, STRETCHES},
+    spread::{Block, Spread},
 };
 use crate::{
     Simd, Threads,
@@ -55,8 +56,8 @@ impl ChannelShape {
         Self { columns, depth: 1, together: 1, times: 1, stride: 1, fold, width }
     }
 
-    /// Groups of so many sums, which read so many elements; none if a vector holds fewer
-    /// than three groups.
+    /// Groups of so many sums, which read so many elements; none if a vector holds no group
+    /// that reads one element, or fewer than three others.
     fn spread<T: Float>(
         kernels: &Kernels<T>,
         groups: usize,
@@ -65,7 +66,10 @@ impl ChannelShape {
         let lanes = 2 * kernels.half_lanes();
         let (columns, depth, fold) = (groups * times, stride, 1);
         let width = if stride == 1 {
-            lanes
+            if times > lanes {
+                return None;
+            }
+            lanes / times * times
         } else {
             let together = (lanes / times).min((lanes - 1) / stride + 1);
             // Two groups are as fast by themselves, in half vectors.
@@ -114,11 +118,14 @@ impl ChannelShape {
         column / self.times * self.stride
     }
 
-    /// How the sums from a column on share elements, if they do.
-    fn spreading(&self, column: usize) -> Option<Spreading> {
-        let Self { times, stride, .. } = *self;
-        let first = column % times;
-        (times > 1 || stride > 1).then_some(Spreading { first, times, stride })
+    /// Whether sums share elements.
+    const fn is_spread(&self) -> bool {
+        self.times > 1 || self.stride > 1
+    }
+
+    /// How the sums of a tile share elements.
+    fn spreading(&self) -> Spreading {
+        Spreading::new(self.times, self.stride)
     }
 
     /// The columns of A and C from this one on that make a tile: how many there are.
@@ -141,6 +148,44 @@ impl<'a, T: Float> Channels<'a, T> {
     /// The windows side by side that make a row of a tile.
     pub(super) const fn together(&self) -> usize {
         self.shape.together
+    }
+
+    /// Whether sums share elements, which are spread.
+    pub(super) const fn is_spread(&self) -> bool {
+        self.shape.is_spread()
+    }
+
+    /// What is spread for rows at this distance.
+    pub(super) fn spread(&self, stretches: &[Stretch], step: usize) -> Spread {
+        Spread::new(self.shape.spreading(), stretches, step)
+    }
+
+    /// As [`run`](Self::run), for sums that share elements.
+    ///
+    /// # Safety
+    ///
+    /// As for [`run`](Self::run).
+    pub(super) unsafe fn run_spread(
+        &self,
+        job: &Job<'_, T>,
+        run: Run,
+        windows: usize,
+        spread: &Spread,
+        accumulate: bool,
+    ) {
+        let columns = windows * self.shape.columns;
+        for column in (0..columns).step_by(self.shape.width) {
+            let source = self.shape.source(column);
+            let block = Block {
+                source: job.source.as_ptr().wrapping_add(source),
+                factors: self.elements.as_ptr().wrapping_add(column),
+                factors_unit: self.shape.row(),
+                out: job.out.as_ptr().wrapping_add(column),
+                columns: self.shape.width.min(columns - column),
+            };
+            // SAFETY: the caller's promise; these are columns of the windows.
+            unsafe { spread.run(job, run, &block, accumulate) };
+        }
     }
 
     /// Computes rows of so many windows each, which have the same stretches.
@@ -187,7 +232,7 @@ impl<'a, T: Float> Channels<'a, T> {
                     let start = run.start[1] + row * run.step[1] + column / fold;
                     // SAFETY: the caller's promise; these are channels of the windows.
                     let out = unsafe { job.out.slice(start..start + channels) };
-                    fold_row(out, tile, fold, first);
+                    job.kernels.fold(out, tile, fold, first);
                 }
             }
             column += count;
@@ -210,54 +255,23 @@ impl<'a, T: Float> Channels<'a, T> {
         out: *mut T,
         accumulate: bool,
     ) {
-        let b = self.elements.as_ptr().wrapping_add(column);
-        let b_unit = self.shape.row();
         // Within the elements of a window, if there is a stretch.
         let a = job.source.as_ptr().wrapping_add(self.shape.source(column));
-        let Some(spreading) = self.shape.spreading(column) else {
-            // SAFETY: the caller's promise; a cell has one element for each column.
-            return unsafe {
-                job.kernels.sum_strip(&Strip {
-                    rows: run.len,
-                    a: a.wrapping_add(run.start[0]),
-                    a_row: run.step[0],
-                    b,
-                    b_unit,
-                    stretches,
-                    c: out.wrapping_add(run.start[1]),
-                    c_row: run.step[1],
-                    columns: count,
-                    accumulate,
-                });
-            };
-        };
-        let mut rows = [[0; 2]; ROWS];
-        let rows = &mut rows[..run.len];
-        for (i, row) in rows.iter_mut().enumerate() {
-            *row = [0, 1].map(|at| run.start[at] + i * run.step[at]);
+        // SAFETY: the caller's promise; a cell has one element for each column.
+        unsafe {
+            job.kernels.sum_strip(&Strip {
+                rows: run.len,
+                a: a.wrapping_add(run.start[0]),
+                a_row: run.step[0],
+                b: self.elements.as_ptr().wrapping_add(column),
+                b_unit: self.shape.row(),
+                stretches,
+                c: out.wrapping_add(run.start[1]),
+                c_row: run.step[1],
+                columns: count,
+                accumulate,
+            });
         }
-        let sums = Sums {
-            a,
-            a_step: 1,
-            b,
-            b_step: b_unit,
-            b_unit,
-            rows,
-            stretches,
-            c: out,
-            columns: count,
-            accumulate,
-        };
-        // SAFETY: the caller's promise.
-        unsafe { job.kernels.sum_by_columns(&sums, Some(spreading)) };
-    }
-}
-
-/// Sets each element to the sum of its part of a row, or adds that to it.
-fn fold_row<T: Float>(out: &mut [T], row: &[T], fold: usize, set: bool) {
-    for (out, row) in out.iter_mut().zip(row.chunks(fold)) {
-        let sum = row[1..].iter().fold(row[0], |sum, &x| sum + x);
-        *out = if set { sum } else { *out + sum };
     }
 }
 
@@ -473,6 +487,7 @@ impl<T: Float> Products<'_, T> {
     ) {
         let ChannelShape { columns, together, width, .. } = self.shape;
         let tiles = rows.len().div_ceil(self.kernels.column_rows());
+        let spreading = self.shape.is_spread().then(|| self.shape.spreading());
         for column in (0..windows * columns).step_by(width) {
             for tile in 0..tiles {
                 // SAFETY: the stretches are cells of `x` that exist for these windows, and
@@ -490,7 +505,7 @@ impl<T: Float> Products<'_, T> {
                         columns: width.min(windows * columns - column),
                         accumulate: true,
                     };
-                    self.kernels.sum_by_columns(&sums, self.shape.spreading(column));
+                    self.kernels.sum_by_columns(&sums, spreading.as_ref());
                 }
             }
         }

@@ -1,6 +1,8 @@
 //! Sums of products of elements: each column of C has its own one of A and of B.
 #![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
+use std::ops::Add;
+
 use super::{
     kernel::Kernels,
     lanes::{Lanes, Spread},
@@ -8,22 +10,31 @@ use super::{
 };
 
 /// As [`Sum`](super::sums::Sum), with a column of A for some of C.
-pub(super) type SpreadSum<T> = for<'a> unsafe fn(&Sums<'a, T>, Spreading);
+pub(super) type SpreadSum<T> = for<'a> unsafe fn(&Sums<'a, T>, &Spreading);
 
 /// Which column of A each of C has, where several have one: column i has column
-/// `(first + i) / times · stride`.
+/// `i / times · stride`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spreading {
-    /// How many of the columns that have A's first one lie before C.
-    pub(crate) first: usize,
-    pub(crate) times: usize,
-    pub(crate) stride: usize,
+    times: usize,
+    stride: usize,
+    /// Column by column, as far as a vector reaches.
+    places: [u32; MOST],
 }
 
+/// The most elements of a vector.
+const MOST: usize = 16;
+
 impl Spreading {
+    /// Columns of which so many have the same one of A, at this distance.
+    pub(crate) fn new(times: usize, stride: usize) -> Self {
+        let places = std::array::from_fn(|i| (i / times * stride) as u32);
+        Self { times, stride, places }
+    }
+
     /// The columns of A from the first to the last of so many columns of C.
     const fn reach(&self, columns: usize) -> usize {
-        (self.first + columns - 1) / self.times * self.stride + 1
+        (columns - 1) / self.times * self.stride + 1
     }
 }
 
@@ -172,6 +183,37 @@ unsafe fn load<V: Lanes, const N: usize, const PART: bool>(
     }
 }
 
+/// Writes a vector of spread elements for each of some rows: their first column and distance,
+/// how many columns there are and how many rows, and where to.
+pub(super) type SpreadRows<T> =
+    unsafe fn(&Spreading, usize, *const T, usize, usize, *mut T);
+
+/// Spreads the columns of A that some of C have, row by row, to vectors that follow each other.
+///
+/// # Safety
+///
+/// The instruction set of the table's entry is there; so are the columns of A in all rows, and
+/// room for their vectors.
+#[inline(always)]
+pub(super) unsafe fn spread_rows<V: Spread>(
+    spreading: &Spreading,
+    columns: usize,
+    from: *const V::Number,
+    step: usize,
+    rows: usize,
+    to: *mut V::Number,
+) {
+    let count = spreading.reach(columns);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let places = V::places(&spreading.places);
+        for row in 0..rows {
+            let from = from.add(row * step);
+            V::load_at(from, count, places).store(to.add(row * V::LEN));
+        }
+    }
+}
+
 /// Computes `M` rows of a vector of C, which may be partial.
 ///
 /// # Safety
@@ -180,21 +222,12 @@ unsafe fn load<V: Lanes, const N: usize, const PART: bool>(
 #[inline(always)]
 pub(super) unsafe fn spread<V: Spread, const M: usize>(
     o: &Sums<'_, V::Number>,
-    spreading: Spreading,
+    spreading: &Spreading,
 ) {
     // SAFETY: the caller's promise; every access below lies within it.
     unsafe {
         let rows = o.rows.as_ptr().cast::<[[usize; 2]; M]>().read();
-        let Spreading { first, times, stride } = spreading;
-        let (mut before, mut place) = (first, 0);
-        let places = V::places(|| {
-            let now = place;
-            before += 1;
-            if before == times {
-                (before, place) = (0, place + stride);
-            }
-            now
-        });
+        let places = V::places(&spreading.places);
         let count = spreading.reach(o.columns);
         let mut sums = [V::zero(); M];
         for stretch in o.stretches {
@@ -217,6 +250,41 @@ pub(super) unsafe fn spread<V: Spread, const M: usize>(
         for i in 0..M {
             store(sums[i], o.c.add(rows[i][1]), o.columns, o.accumulate);
         }
+    }
+}
+
+/// Sets each element of the first slice to the sum of so many of the second one, which follow
+/// each other, or adds that to it.
+///
+/// # Safety
+///
+/// The instruction set of the table's entry is there.
+pub(super) type Fold<T> = unsafe fn(&mut [T], &[T], usize, bool);
+
+#[inline(always)]
+pub(super) fn fold<T: Copy + Add<Output = T>>(
+    to: &mut [T],
+    from: &[T],
+    count: usize,
+    set: bool,
+) {
+    #[inline(always)]
+    fn each<'a, T: Copy + Add<Output = T> + 'a>(
+        to: &mut [T],
+        from: impl Iterator<Item = &'a [T]>,
+        set: bool,
+    ) {
+        for (to, from) in to.iter_mut().zip(from) {
+            let sum = from[1..].iter().fold(from[0], |sum, &x| sum + x);
+            *to = if set { sum } else { *to + sum };
+        }
+    }
+    // With lengths that are known, the loops are over vectors.
+    match count {
+        2 => each(to, from.as_chunks::<2>().0.iter().map(|x| &x[..]), set),
+        3 => each(to, from.as_chunks::<3>().0.iter().map(|x| &x[..]), set),
+        4 => each(to, from.as_chunks::<4>().0.iter().map(|x| &x[..]), set),
+        _ => each(to, from.chunks(count), set),
     }
 }
 
@@ -245,6 +313,32 @@ impl<T> Kernels<T> {
         unsafe { self.strips[strip.rows - 1][vectors - 1](strip) };
     }
 
+    /// Sets each element to the sum of so many that follow each other, or adds that to it; the
+    /// last ones may be fewer.
+    pub(crate) fn fold(&self, to: &mut [T], from: &[T], count: usize, set: bool) {
+        // SAFETY: the table's instruction set is there.
+        unsafe { (self.fold)(to, from, count, set) };
+    }
+
+    /// Spreads what so many columns, at most a vector of them, read of some rows: from the
+    /// first one's elements on, at this distance; to vectors that follow each other.
+    ///
+    /// # Safety
+    ///
+    /// The columns' elements of all rows lie within A, and there is room for the vectors.
+    pub(crate) unsafe fn spread(
+        &self,
+        spreading: &Spreading,
+        columns: usize,
+        from: *const T,
+        step: usize,
+        rows: usize,
+        to: *mut T,
+    ) {
+        // SAFETY: the caller's promise; the table's instruction set is there.
+        unsafe { (self.spread_rows)(spreading, columns, from, step, rows, to) };
+    }
+
     /// Computes a tile of at least one row and one column, of which each has its own column of
     /// A: at most two vectors; or one vector of spread columns, which lie within a vector of A.
     ///
@@ -255,7 +349,7 @@ impl<T> Kernels<T> {
     pub(crate) unsafe fn sum_by_columns(
         &self,
         sums: &Sums<'_, T>,
-        spreading: Option<Spreading>,
+        spreading: Option<&Spreading>,
     ) {
         let row = sums.rows.len() - 1;
         // SAFETY: the caller's promise; the table's instruction set is there, and these entries

@@ -2,7 +2,7 @@
 #![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
 use super::{
-    columns::{self, SpreadSum, Spreading, Strip, StripSum},
+    columns::{self, Fold, SpreadRows, SpreadSum, Spreading, Strip, StripSum},
     lanes::{Lanes, Plain, Spread},
     pack,
     pairs::{self, Beside, Join, SumBeside},
@@ -76,6 +76,8 @@ pub struct Kernels<T: 'static> {
     pub(super) spread_is_fast: bool,
     /// By rows - 1, with a column of A for some of C.
     pub(super) spread: &'static [SpreadSum<T>],
+    pub(super) spread_rows: SpreadRows<T>,
+    pub(super) fold: Fold<T>,
     pub(super) pack: pack::Pack<T>,
     pub(super) turn: pack::Turned<T>,
     pub(super) row_sums: row::Sums<T>,
@@ -245,10 +247,32 @@ macro_rules! kernels {
             $(#[$feature])?
             unsafe fn spread<const M: usize>(
                 o: &Sums<'_, $number>,
-                spreading: Spreading,
+                spreading: &Spreading,
             ) {
                 // SAFETY: the caller's promises are the same.
                 unsafe { columns::spread::<$vector, M>(o, spreading) }
+            }
+
+            $(#[$feature])?
+            unsafe fn spread_rows(
+                spreading: &Spreading,
+                columns: usize,
+                from: *const $number,
+                step: usize,
+                rows: usize,
+                to: *mut $number,
+            ) {
+                // SAFETY: the caller's promises are the same.
+                unsafe {
+                    columns::spread_rows::<$vector>(
+                        spreading, columns, from, step, rows, to,
+                    );
+                }
+            }
+
+            $(#[$feature])?
+            unsafe fn fold(to: &mut [$number], from: &[$number], count: usize, set: bool) {
+                columns::fold(to, from, count, set);
             }
 
             $(#[$feature])?
@@ -308,6 +332,8 @@ macro_rules! kernels {
                 strips: &[$([strip::<$row, 1>, strip::<$row, 2>]),*],
                 spread_is_fast: <$vector as Spread>::FAST,
                 spread: &[$(spread::<$row>),*],
+                spread_rows,
+                fold,
                 pack,
                 turn,
                 row_sums,

@@ -38,7 +38,7 @@ pub(super) unsafe trait Spread: Lanes {
     const FAST: bool;
 
     /// Those that are given, element by element.
-    unsafe fn places(next: impl FnMut() -> usize) -> Self::Places;
+    unsafe fn places(places: &[u32; 16]) -> Self::Places;
     /// The elements at these places; `count` numbers are there, and the places lie among them
     /// or their elements are not used.
     unsafe fn load_at(
@@ -152,8 +152,8 @@ macro_rules! plain {
             const FAST: bool = false;
 
             #[inline(always)]
-            unsafe fn places(mut next: impl FnMut() -> usize) -> [usize; LEN] {
-                std::array::from_fn(|_| next())
+            unsafe fn places(places: &[u32; 16]) -> [usize; LEN] {
+                std::array::from_fn(|i| places[i] as usize)
             }
             #[inline(always)]
             unsafe fn load_at(
@@ -369,18 +369,16 @@ pub(super) mod x86 {
                 const FAST: bool = true;
 
                 #[inline(always)]
-                unsafe fn places(mut next: impl FnMut() -> usize) -> $integers {
+                unsafe fn places(places: &[u32; 16]) -> $integers {
                     // An element is as long as one index or two.
                     let each = $indices / $len;
-                    let mut place = 0;
-                    let places: [$index; $indices] = std::array::from_fn(|i| {
-                        if i % each == 0 {
-                            place = next() * each;
-                        }
-                        (place + i % each) as $index
-                    });
+                    let mut indices: [$index; $indices] = [0; $indices];
+                    for i in 0..$indices {
+                        indices[i] =
+                            (places[i / each] as usize * each + i % each) as $index;
+                    }
                     // SAFETY: the caller promises the instruction set; the array is there.
-                    unsafe { $load_integers(places.as_ptr().cast()) }
+                    unsafe { $load_integers(indices.as_ptr().cast()) }
                 }
                 #[inline(always)]
                 unsafe fn load_at(
