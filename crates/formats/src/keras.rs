@@ -88,7 +88,7 @@ impl KerasArchive {
                 );
                 return Err(Error::new(problem).inside(name));
             }
-            json::parse(bytes).map_err(|error| error.inside(name))
+            json::parse_python(bytes).map_err(|error| error.inside(name))
         };
         Ok(Self {
             metadata: json(&metadata, METADATA)?,
