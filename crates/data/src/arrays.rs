@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
-use deckle_tensor::{Spec, Tensor, shape_text};
+use deckle_tensor::{DType, Spec, Tensor, shape_text};
 
 use crate::{Batch, Dataset, Error, Example, Field, Result, split_at};
 
@@ -170,7 +170,7 @@ impl Arrays {
 
     fn weighted(mut self, weights: &[Tensor]) -> Result<Self> {
         for weights in weights {
-            if weights.rank() == 0 || !weights.dtype().is_float() {
+            if weights.rank() == 0 {
                 return Err(Error::invalid(
                     "sample_weight",
                     format_args!("float32 ({}, ...)", self.len),
@@ -187,9 +187,14 @@ impl Arrays {
                 });
             }
         }
+        // Whole numbers and truths are weights, too.
+        let as_float = |weights: &Tensor| match weights.dtype().is_float() {
+            true => weights.contiguous(),
+            false => weights.cast(DType::F32).contiguous(),
+        };
+        self.weights = weights.iter().map(as_float).collect();
         self.example.weights =
-            weights.iter().map(|w| Spec::new(w.dtype(), &w.shape()[1..])).collect();
-        self.weights = weights.iter().map(Tensor::contiguous).collect();
+            self.weights.iter().map(|w| Spec::new(w.dtype(), &w.shape()[1..])).collect();
         Ok(self)
     }
 

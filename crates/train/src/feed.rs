@@ -140,11 +140,10 @@ impl<'a> Feed<'a> {
         let sample = match (sample, &self.input) {
             (None, _) => None,
             (Some(weights), Input::Indexed { data, .. }) => {
-                let fits = weights.shape() == [data.len()] && weights.dtype().is_float();
-                if !fits {
+                if weights.shape() != [data.len()] {
                     return Err(Error::invalid(
                         "sample_weight",
-                        format_args!("({},) of a floating-point type", data.len()),
+                        format_args!("({},)", data.len()),
                     )
                     .got(weights.spec()));
                 }
