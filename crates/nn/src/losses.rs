@@ -21,7 +21,7 @@ pub use categorical_crossentropy::CategoricalCrossentropy;
 pub use circle::Circle;
 pub use ctc::CTC;
 pub use divergence::{KLDivergence, Poisson};
-pub use focal::{BinaryFocalCrossentropy, CategoricalFocalCrossentropy};
+pub use focal::{Alpha, BinaryFocalCrossentropy, CategoricalFocalCrossentropy};
 pub use generalized::CategoricalGeneralizedCrossEntropy;
 pub use hinge::{CategoricalHinge, Hinge, SquaredHinge};
 pub use mean_absolute_error::MeanAbsoluteError;

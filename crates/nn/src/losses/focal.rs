@@ -1,11 +1,12 @@
 //! Cross-entropies that count what is already right for less: the focal losses.
 
 use deckle_autograd::Var;
-use deckle_tensor::keep;
+use deckle_tensor::{Dim, Tensor, keep};
+use serde::{Deserialize, Serialize};
 
 use super::setting::{loss, loss_basics};
 use crate::{
-    Loss, Result, expect,
+    Error, Loss, Result, expect,
     loss::{EPSILON, as_float},
 };
 
@@ -112,8 +113,8 @@ loss! {
     ///
     /// Lin et al., *Focal loss for dense object detection* (2017), equation 5.
     CategoricalFocalCrossentropy {
-        /// Sets the weight `α`; 0.25 by default.
-        alpha: f64 = 0.25,
+        /// Sets the weight `α`, of all classes or of each; 0.25 by default.
+        alpha: Alpha = Alpha::All(0.25),
         /// Sets the power `γ`; 2 by default.
         gamma: f64 = 2.0,
         /// Sets whether predictions are logits instead of probabilities; false by default.
@@ -126,12 +127,73 @@ loss! {
     }
 }
 
+/// The weight of the classes in [`CategoricalFocalCrossentropy`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a number, or a list of one for each class")]
+pub enum Alpha {
+    /// The same for all classes.
+    All(f64),
+    /// One for each class, along the last axis.
+    Each(Vec<f64>),
+}
+
+impl From<f64> for Alpha {
+    fn from(alpha: f64) -> Self {
+        Self::All(alpha)
+    }
+}
+
+impl From<Vec<f64>> for Alpha {
+    fn from(alphas: Vec<f64>) -> Self {
+        Self::Each(alphas)
+    }
+}
+
+impl<const N: usize> From<[f64; N]> for Alpha {
+    fn from(alphas: [f64; N]) -> Self {
+        Self::Each(alphas.into())
+    }
+}
+
+impl Alpha {
+    fn check(&self) -> Result<()> {
+        let alphas = match self {
+            Self::All(alpha) => std::slice::from_ref(alpha),
+            Self::Each(alphas) => alphas,
+        };
+        if alphas.is_empty() {
+            return Err(Error::invalid("`alpha` makes no sense", "one for each class")
+                .got("an empty list"));
+        }
+        alphas.iter().try_for_each(|&alpha| expect::not_negative("alpha", alpha))
+    }
+
+    /// Values of classes, along the last axis, times their weights.
+    fn weigh(&self, values: &Var) -> Result<Var> {
+        match self {
+            Self::All(alpha) => Ok(values.mul(*alpha)?),
+            Self::Each(alphas) => {
+                let classes = values.shape().dims().last().and_then(Dim::known);
+                if alphas.len() != 1 && classes.is_some_and(|n| n != alphas.len()) {
+                    return Err(Error::invalid(
+                        "`alpha` does not fit the predictions",
+                        format_args!("one for each class of {}", values.shape()),
+                    )
+                    .got(format_args!("{} numbers", alphas.len())));
+                }
+                let alphas = Tensor::new(alphas.clone(), [alphas.len()])?;
+                Ok(values.mul(&Var::constant(&alphas).cast(values.dtype())?)?)
+            }
+        }
+    }
+}
+
 impl Loss for CategoricalFocalCrossentropy {
     loss_basics! { CategoricalFocalCrossentropy }
 
     fn check(&self) -> Result<()> {
         expect::rate("label_smoothing", self.label_smoothing)?;
-        expect::not_negative("alpha", self.alpha)?;
+        self.alpha.check()?;
         expect::not_negative("gamma", self.gamma)
     }
 
@@ -145,7 +207,7 @@ impl Loss for CategoricalFocalCrossentropy {
         let p =
             if self.from_logits { y_pred.softmax(self.axis)? } else { y_pred.clone() };
         let p = p.div(&p.sum(keep(self.axis))?)?.clip(EPSILON, 1.0 - EPSILON)?;
-        let factor = (1.0 - &p).power(self.gamma)? * self.alpha;
+        let factor = self.alpha.weigh(&(1.0 - &p).power(self.gamma)?)?;
         let values = factor.mul(&t.mul(&p.log()?)?)?;
         Ok(0.0 - values.sum([self.axis])?)
     }
