@@ -245,15 +245,15 @@ impl Compile {
             return Err(Error::invalid("loss_weight", "a finite number")
                 .got(format_args!("{weight} for output `{name}`")));
         }
-        let plans = outputs.iter().map(|output| {
+        let plans = outputs.iter().enumerate().map(|(at, output)| {
+            // Outputs of one layer share a name; what is given for it several times is theirs in
+            // turn.
+            let before = outputs[..at].iter().filter(|name| *name == output).count();
             let loss = match &self.losses {
                 Losses::Every(loss) => Some(loss.clone()),
-                Losses::Named(losses) => losses
-                    .iter()
-                    .find(|(name, _)| name == output)
-                    .map(|(_, loss)| loss.clone()),
+                Losses::Named(losses) => own(losses, output, before).cloned(),
             };
-            let weight = self.loss_weights.iter().find(|(name, _)| name == output);
+            let weight = own(&self.loss_weights, output, before);
             let metrics = self.metrics.iter().filter(|(only, _)| match only {
                 Some(only) => only == output,
                 None => loss.is_some(),
@@ -263,7 +263,7 @@ impl Compile {
             metrics.sort_by_key(AnyMetric::is_weighted);
             OutputPlan {
                 output: output.clone(),
-                weight: weight.map_or(1.0, |(_, weight)| *weight),
+                weight: weight.copied().unwrap_or(1.0),
                 metrics,
                 loss,
             }
@@ -278,6 +278,13 @@ impl Compile {
         }
         Ok(plans)
     }
+}
+
+/// What is given for a name, of which so many outputs come before: the next one, or the last.
+fn own<'a, T>(given: &'a [(String, T)], name: &str, before: usize) -> Option<&'a T> {
+    let mut own = given.iter().filter(|(known, _)| known == name).map(|(_, own)| own);
+    let last = own.clone().last();
+    own.nth(before).or(last)
 }
 
 /// What is computed of one output in a step.

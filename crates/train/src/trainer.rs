@@ -230,7 +230,12 @@ impl Trainer {
 
     pub(crate) fn logs(&self) -> Result<Logs> {
         let mut logs = Logs::default();
-        for tracker in &self.trackers.all {
+        let all = &self.trackers.all;
+        for (at, tracker) in all.iter().enumerate() {
+            // Outputs of one layer share a name: as in Keras, the last one is reported.
+            if all[at + 1..].iter().any(|later| later.name == tracker.name) {
+                continue;
+            }
             logs.push(&tracker.name, &tracker.result()?)?;
         }
         Ok(logs)
