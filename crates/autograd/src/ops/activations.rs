@@ -250,10 +250,10 @@ impl Var {
     /// # Ok::<(), deckle_autograd::Error>(())
     /// ```
     pub fn hard_shrink(&self, threshold: f64) -> Result<Self> {
-        self.abs()?.less_equal(threshold)?.select(0.0, self)
+        self.abs()?.greater(threshold)?.select(self, 0.0)
     }
 
-    /// `x` moved towards 0 by `threshold`, and 0 if it is closer, element by element.
+    /// `x` moved towards 0 by `threshold`, and 0 if it is closer or NaN, element by element.
     ///
     /// # Errors
     ///
@@ -272,7 +272,7 @@ impl Var {
     pub fn soft_shrink(&self, threshold: f64) -> Result<Self> {
         let moved =
             self.greater(0.0)?.select(&self.sub(threshold)?, &self.add(threshold)?)?;
-        self.abs()?.less_equal(threshold)?.select(0.0, &moved)
+        self.abs()?.greater(threshold)?.select(&moved, 0.0)
     }
 
     /// `x` above `threshold`, else `default_value`, element by element.
