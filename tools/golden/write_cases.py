@@ -128,6 +128,7 @@ def main(folder, names):
     import operations  # noqa: F401
     import rest  # noqa: F401
     import settings  # noqa: F401
+    import uncommon  # noqa: F401
     from models import MODELS
 
     failed = 0

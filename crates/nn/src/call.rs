@@ -150,6 +150,11 @@ impl<'a> Call<'a> {
         self.layer.dtype
     }
 
+    /// The tensor, with whole numbers as floating point: of the type that the layer computes in.
+    pub(crate) fn floats(&self, x: &Var) -> Result<Var> {
+        Ok(if x.dtype().is_float() { x.clone() } else { x.cast(self.dtype())? })
+    }
+
     /// The path of the layer, as `dense_1`.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -176,6 +181,14 @@ impl<'a> Call<'a> {
     /// Adds a number to the loss.
     pub fn add_loss(&mut self, loss: Var) {
         self.losses.push(loss);
+    }
+
+    /// Multiplies the numbers that were added to the loss after so many of them.
+    pub(crate) fn scale_losses(&mut self, after: usize, factor: f64) -> Result<()> {
+        for loss in &mut self.losses[after..] {
+            *loss = loss.mul(factor)?;
+        }
+        Ok(())
     }
 
     /// The mask that belongs to a tensor: `Bool`, true where a step counts.

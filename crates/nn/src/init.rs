@@ -353,6 +353,11 @@ impl<'a> Init<'a> {
         self.weights.len()
     }
 
+    /// Whether the weights from that one on have some that the layer updates itself.
+    pub(crate) fn has_state_from(&self, first: usize) -> bool {
+        self.weights[first..].iter().any(|weight| !weight.trainable)
+    }
+
     /// Leaves the weights from that one on as they are in training.
     pub(crate) fn freeze_from(&mut self, first: usize) {
         for weight in &mut self.weights[first..] {

@@ -308,6 +308,19 @@ impl Model {
         unique(all.collect())
     }
 
+    /// Whether training changes something that is no weight, in a layer that is not frozen.
+    pub(crate) fn has_state(&self) -> bool {
+        let mut layers = self.layers().iter();
+        self.is_trainable()
+            && layers.any(|layer| match layer.model() {
+                Some(model) => model.has_state(),
+                None => {
+                    let mut weights = layer.weights().iter();
+                    layer.is_open() && weights.any(|weight| !weight.is_trainable())
+                }
+            })
+    }
+
     /// All variables, by layer.
     #[must_use]
     pub fn variables(&self) -> Vec<Variable> {

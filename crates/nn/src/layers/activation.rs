@@ -62,8 +62,14 @@ impl Layer for Activation {
 }
 
 impl Built for Activation {
-    fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
-        Ok(vec![self.activation.apply(inputs.only()?)?])
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
+        use crate::Activation::{HardTanh, Linear, Relu};
+
+        let mut x = inputs.only()?.clone();
+        if !matches!(self.activation, HardTanh | Linear | Relu) {
+            x = call.floats(&x)?;
+        }
+        Ok(vec![self.activation.apply(&x)?])
     }
 }
 
@@ -265,8 +271,8 @@ impl Layer for Softmax {
 }
 
 impl Built for Softmax {
-    fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let x = inputs.only()?;
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
+        let x = &call.floats(inputs.only()?)?;
         let Some(mask) = inputs.named("mask").next() else {
             return Ok(vec![self.apply(x)?]);
         };

@@ -4,6 +4,7 @@ use deckle_autograd::Var;
 use deckle_tensor::{Dim, Shape};
 use serde::{Deserialize, Serialize};
 
+use super::merging::promoted;
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result};
 
 /// Joins tensors along an axis.
@@ -107,13 +108,15 @@ impl Layer for Concatenate {
 impl Built for Concatenate {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let given = inputs.positional();
-        let y = Var::concatenate(given, self.axis)?;
+        let y = Var::concatenate(&promoted(given)?, self.axis)?;
         if given.iter().any(|input| call.mask(input).is_some()) {
             let mut masks = Vec::new();
             for input in given {
                 let all = input.full_like(1.0)?.greater(0.0)?;
                 masks.push(match call.mask(input) {
                     None => all,
+                    // A mask of all elements is one already, for whatever they are.
+                    Some(mask) if mask.rank() >= input.rank() => mask.clone(),
                     Some(mask) => {
                         let mut mask = mask.clone();
                         while mask.rank() < input.rank() {

@@ -486,11 +486,15 @@ impl<const N: usize> Built for BuiltConvLSTMCell<N> {
             let (h, c) = (of_last(&states[0])?, of_last(&states[1])?);
             return Ok(vec![h.clone(), h, c]);
         }
+        // Some functions are along the last axis, which is that of the data's format.
+        let apply = |function: Activation, x: &Var| -> GraphResult<Var> {
+            config.data_format.to_last(&function.apply(&of_last(x)?)?)
+        };
         let parts = x.add(&by_h)?.split(GATES, -1)?;
-        let (i, f) = (gate.apply(&parts[0])?, gate.apply(&parts[1])?);
-        let (g, o) = (activation.apply(&parts[2])?, gate.apply(&parts[3])?);
+        let (i, f) = (apply(gate, &parts[0])?, apply(gate, &parts[1])?);
+        let (g, o) = (apply(activation, &parts[2])?, apply(gate, &parts[3])?);
         let c = f.mul(&c)?.add(&i.mul(&g)?)?;
-        let h = of_last(&o.mul(&activation.apply(&c)?)?)?;
+        let h = of_last(&o.mul(&apply(activation, &c)?)?)?;
         Ok(vec![h.clone(), h, of_last(&c)?])
     }
 }

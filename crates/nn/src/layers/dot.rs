@@ -4,7 +4,7 @@ use deckle_autograd::{Axis, Result as GraphResult, Var};
 use deckle_tensor::{Dim, Shape, keep, resolve_axis};
 use serde::{Deserialize, Serialize};
 
-use super::setters::setters;
+use super::{merging::promoted, setters::setters};
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result};
 
 /// The axes of [`Dot`]: one number for both inputs, or one for each.
@@ -159,7 +159,9 @@ impl Built for Dot {
                 .got(inputs.positional().len()));
         };
         let [first, second] = self.axes([a.rank(), b.rank()])?;
-        let (mut a, mut b) = (a.clone(), b.clone());
+        let mut both = promoted(&[a.clone(), b.clone()])?.into_iter();
+        let (mut a, mut b) =
+            (both.next().expect("the first"), both.next().expect("the second"));
         if self.normalize {
             (a, b) = (unit(&a, first)?, unit(&b, second)?);
         }

@@ -39,10 +39,16 @@ pub(super) fn check_epsilon(epsilon: f64) -> Result<()> {
     Err(Error::invalid("`epsilon` makes no sense", "a number from 0").got(epsilon))
 }
 
-/// The lengths of these axes, which have to be known.
+/// The lengths of these axes, which have to be known, in the order of weights in files: that of
+/// the axes as they are written, negative ones first.
+///
+/// So with axes of both signs, weights are not in the order of the input's axes; as in Keras,
+/// their elements are taken in that of the input nevertheless.
 pub(super) fn lens(input: &Shape, axes: &AxisList) -> Result<Vec<usize>> {
-    let axes = axes.of(input.rank())?;
-    axes.iter().map(|&axis| expect::known(input, axis.cast_signed())).collect()
+    axes.of(input.rank())?;
+    let mut axes = axes.0.clone();
+    axes.sort_unstable();
+    axes.into_iter().map(|axis| expect::known(input, axis)).collect()
 }
 
 /// The element type to compute in: at least `F32`.

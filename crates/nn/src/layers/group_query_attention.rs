@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    heads::{Projection, Projections, Reach, Shares, flag, given, scores_mask, three},
+    heads::{
+        Projection, Projections, QueryMask, Reach, Shares, flag, given, scores_mask,
+        three,
+    },
     setters::setters,
 };
 use crate::{
@@ -272,7 +275,7 @@ impl Built for BuiltGroupQueryAttention {
         let activity = config.activity_regularizer.as_ref();
         let window = config.sliding_window;
         let reach = Reach { causal: flag(inputs, "use_causal_mask"), window };
-        let mut mask = scores_mask(inputs, reach, call)?;
+        let mut mask = scores_mask(inputs, reach, QueryMask::GivenOrOwn, call)?;
         if let Some(mask) = &mut mask {
             while mask.rank() < 4 {
                 *mask = mask.expand_dims(-3)?;

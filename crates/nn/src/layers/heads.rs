@@ -145,11 +145,23 @@ pub(super) fn given(inputs: &Inputs) -> Result<[&Var; 3]> {
     }
 }
 
+/// What masks queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum QueryMask {
+    /// The mask that belongs to the tensor.
+    Own,
+    /// The one that is given as `query_mask`, or else that one.
+    GivenOrOwn,
+}
+
 /// The mask of all scores (batch, queries, keys): what is masked of inputs, what is given as
 /// `attention_mask`, and what is out of reach.
+///
+/// Of value and key, a mask that is given goes before that of the tensor.
 pub(super) fn scores_mask(
     inputs: &Inputs,
     reach: Reach,
+    query_mask: QueryMask,
     call: &Call<'_>,
 ) -> Result<Option<Var>> {
     let [query, _, key] = given(inputs)?;
@@ -158,9 +170,9 @@ pub(super) fn scores_mask(
     for (at, (name, axis)) in
         [("query_mask", -1), ("value_mask", -2), ("key_mask", -2)].into_iter().enumerate()
     {
-        let own = inputs.named(name).next();
-        let known = || given.get(at).and_then(|input| call.mask(input));
-        let mask = if at == 0 { known().or(own) } else { own.or_else(known) };
+        let named = inputs.named(name).next();
+        let named = named.filter(|_| at > 0 || query_mask == QueryMask::GivenOrOwn);
+        let mask = named.or_else(|| call.mask(given.get(at)?));
         if let Some(mask) = mask {
             parts.push(mask.cast(DType::Bool)?.expand_dims(axis)?);
         }

@@ -1,7 +1,7 @@
 //! The layer that makes a mask of steps that say nothing.
 
 use deckle_autograd::Var;
-use deckle_tensor::{Shape, keep};
+use deckle_tensor::{DType, Shape, keep};
 use serde::{Deserialize, Serialize};
 
 use super::setters::setters;
@@ -76,8 +76,16 @@ impl Layer for Masking {
 impl Built for Masking {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let x = inputs.only()?;
-        let says = x.not_equal(self.mask_value)?.any(keep(-1))?;
-        let y = says.select(x, 0.0)?;
+        let (floats, dtype) = (x.dtype().is_float(), call.dtype());
+        // Whole numbers may be compared with any value.
+        let compared = if floats { x } else { &x.cast(dtype)? };
+        let says = compared.not_equal(self.mask_value)?.any(keep(-1))?;
+        let y = if floats || x.dtype() == DType::Bool {
+            let x = if floats { x } else { &x.cast(dtype)? };
+            says.select(x, 0.0)?
+        } else {
+            says.select(x, &x.zeros_like()?)?
+        };
         call.set_mask(&y, &says.squeeze(-1)?);
         Ok(vec![y])
     }

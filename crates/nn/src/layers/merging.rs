@@ -1,7 +1,7 @@
 //! The layers that join tensors element by element: `Add`, `Multiply`, `Maximum` and kin.
 
 use deckle_autograd::{Result as GraphResult, Var};
-use deckle_tensor::{Dim, Shape};
+use deckle_tensor::{DType, Dim, Shape};
 use serde::{Deserialize, Serialize};
 
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result};
@@ -17,7 +17,8 @@ macro_rules! merging {
         /// # Shapes
         ///
         /// Any that broadcast; an input with fewer axes gets new ones after the batch. If all
-        /// inputs have a mask, the output keeps what any of them keeps.
+        /// inputs have a mask, the output keeps what any of them keeps. Whole numbers become
+        /// floating point beside such ones.
         ///
         /// # Errors
         ///
@@ -110,6 +111,30 @@ fn fold(inputs: &[Var], join: fn(&Var, &Var) -> GraphResult<Var>) -> GraphResult
     inputs[1..].iter().try_fold(inputs[0].clone(), |joined, input| join(&joined, input))
 }
 
+/// The tensors in one element type, as arithmetic of different ones promotes them: whole numbers to
+/// floating point, `Bool` to whole numbers.
+pub(super) fn promoted(inputs: &[Var]) -> GraphResult<Vec<Var>> {
+    let of = |dtype: DType| match dtype {
+        DType::Bool => 0,
+        DType::U8 => 1,
+        DType::I32 => 2,
+        DType::U32 => 3,
+        DType::I64 => 4,
+        DType::F16 => 5,
+        DType::BF16 => 6,
+        DType::F32 => 7,
+        _ => 8,
+    };
+    let all = || inputs.iter().map(Var::dtype);
+    let Some(mut dtype) = all().max_by_key(|&dtype| of(dtype)) else {
+        return Ok(Vec::new());
+    };
+    if dtype == DType::BF16 && all().any(|other| other == DType::F16) {
+        dtype = DType::F32;
+    }
+    inputs.iter().map(|input| input.cast(dtype)).collect()
+}
+
 /// The shape with new axes of length 1 after the batch.
 fn widened(shape: &Shape, rank: usize) -> Shape {
     let dims = shape.dims();
@@ -198,7 +223,7 @@ impl Built for BuiltMerge {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let given = inputs.positional();
         let rank = given.iter().map(Var::rank).max().unwrap_or(0);
-        let mut widened = given.to_vec();
+        let mut widened = promoted(given)?;
         for input in &mut widened {
             while input.rank() < rank {
                 *input = input.expand_dims(1)?;

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    heads::{Projection, Projections, Reach, Shares, flag, given, scores_mask, three},
+    heads::{
+        Projection, Projections, QueryMask, Reach, Shares, flag, given, scores_mask,
+        three,
+    },
     setters::setters,
 };
 use crate::{
@@ -332,7 +335,9 @@ impl BuiltMultiHeadAttention {
     fn mask(&self, inputs: &Inputs, rank: usize, call: &Call<'_>) -> Result<Option<Var>> {
         let window = self.config.sliding_window;
         let reach = Reach { causal: flag(inputs, "use_causal_mask"), window };
-        let Some(mut mask) = scores_mask(inputs, reach, call)? else { return Ok(None) };
+        let Some(mut mask) = scores_mask(inputs, reach, QueryMask::Own, call)? else {
+            return Ok(None);
+        };
         let count = self.axes.len();
         let expected = rank - 1 + count;
         if mask.rank() > expected || (count > 1 && mask.rank() + 1 < expected) {
@@ -362,8 +367,7 @@ impl Built for BuiltMultiHeadAttention {
         let activity = config.activity_regularizer.as_ref();
         let [x, value, key] = given(inputs)?;
         let mask = self.mask(inputs, x.rank() + 1, call)?;
-        let query_mask =
-            call.mask(x).or_else(|| inputs.named("query_mask").next()).cloned();
+        let query_mask = call.mask(x).cloned();
         for given in [x, value, key] {
             call.remove_mask(given);
         }

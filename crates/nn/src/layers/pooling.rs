@@ -137,12 +137,12 @@ impl<const N: usize, const AVERAGE: bool> Layer for Pooling<N, AVERAGE> {
 }
 
 impl<const N: usize, const AVERAGE: bool> Built for Pooling<N, AVERAGE> {
-    fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let (window, strides) = (&self.pool_size.0, &self.steps().0);
         let x = self.data_format.to_last(inputs.only()?)?;
         let edges = self.padding.edges();
         let y = if AVERAGE {
-            x.average_pool(window, strides, &edges)?
+            call.floats(&x)?.average_pool(window, strides, &edges)?
         } else {
             x.max_pool(window, strides, &edges)?
         };

@@ -94,8 +94,8 @@ impl Layer for LeakyReLU {
 }
 
 impl Built for LeakyReLU {
-    fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
-        Ok(vec![inputs.only()?.leaky_relu(self.negative_slope)?])
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
+        Ok(vec![call.floats(inputs.only()?)?.leaky_relu(self.negative_slope)?])
     }
 }
 
@@ -174,8 +174,8 @@ impl Layer for ELU {
 }
 
 impl Built for ELU {
-    fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
-        Ok(vec![inputs.only()?.elu(self.alpha)?])
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
+        Ok(vec![call.floats(inputs.only()?)?.elu(self.alpha)?])
     }
 }
 

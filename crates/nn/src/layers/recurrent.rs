@@ -6,7 +6,10 @@ use deckle_autograd::{Result as GraphResult, Scanned, Var, Variable, scan};
 use deckle_tensor::{Dim, Shape};
 use serde::{Deserialize, Serialize};
 
-use super::{dropout::dropout, rnn::begun};
+use super::{
+    dropout::dropout,
+    rnn::{begun, steps_left},
+};
 use crate::{
     Activation, Call, Constraint, Error, Init, Initializer, Inputs, Regularizer, Result,
     expect, keras::yes,
@@ -409,18 +412,15 @@ impl Recurrent {
             inputs.named("mask").next().or_else(|| call.mask(given)).cloned();
         let mut x = given.cast(call.dtype())?;
         // With states given, Keras passes the input's own mask on, but does not use it.
-        let has_states =
-            !initial.is_empty() || inputs.named("initial_state").next().is_some();
-        let mut mask = match inputs.named("mask").next() {
-            None if has_states => None,
-            _ => given_mask.clone(),
-        };
+        let mut initial: Vec<Var> =
+            initial.iter().chain(inputs.named("initial_state")).cloned().collect();
+        let is_used = inputs.named("mask").next().is_some() || initial.is_empty();
+        let used = given_mask.clone().filter(|_| is_used);
+        let mut mask = used.map(steps_left).transpose()?;
         if self.go_backwards {
             x = x.flip(1)?;
             mask = mask.map(|mask| mask.flip(1)).transpose()?;
         }
-        let mut initial: Vec<Var> =
-            initial.iter().chain(inputs.named("initial_state")).cloned().collect();
         if initial.is_empty() {
             initial = cell.memories.iter().map(|memory| call.read(memory)).collect();
         }

@@ -250,6 +250,12 @@ pub(super) trait OverSteps: Layer {
     ) -> Result<Box<dyn Built>>;
 }
 
+/// Which steps (batch, time) a mask leaves: with further axes, those of which it leaves anything.
+pub(super) fn steps_left(mask: Var) -> Result<Var> {
+    let axes: Vec<isize> = (2..mask.rank().cast_signed()).collect();
+    Ok(if axes.is_empty() { mask } else { mask.any(axes)? })
+}
+
 /// At which steps, the first axis, a mask has left something so far.
 pub(super) fn begun(mask: &Var) -> Result<Var> {
     Ok(mask.cast(DType::F32)?.cumsum(0, false, false)?.greater(0.0)?)
@@ -427,7 +433,7 @@ impl Built for BuiltRNN {
             initial.iter().chain(inputs.named("initial_state")).cloned().collect();
         let mask = named.clone().or_else(|| own.clone().filter(|_| states.is_empty()));
         let mut x = given.cast(call.dtype())?;
-        let mut steps_mask = mask;
+        let mut steps_mask = mask.map(steps_left).transpose()?;
         if config.go_backwards {
             x = x.flip(1)?;
             steps_mask = steps_mask.map(|mask| mask.flip(1)).transpose()?;

@@ -124,6 +124,10 @@ impl Layer for SpectralNormalization {
     fn has_constants(&self) -> bool {
         true
     }
+
+    fn passes_mask(&self) -> bool {
+        self.layer.layer().passes_mask()
+    }
 }
 
 #[derive(Debug)]

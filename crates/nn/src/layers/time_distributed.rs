@@ -12,8 +12,9 @@ use crate::{
 
 /// Applies a layer, with the same weights, at each step of a sequence.
 ///
-/// All steps of all examples are one batch for the layer; so statistics of a batch are those of
-/// all steps together. Masks pass through.
+/// The layer gets its part of the input's mask, which passes through. In training, a layer that
+/// keeps statistics of batches, or a model with such a one, is applied to one step after the
+/// other, if the number of steps is known; else all steps of all examples are one batch.
 ///
 /// # Shapes
 ///
@@ -37,8 +38,8 @@ use crate::{
 ///
 /// # Keras
 ///
-/// `keras.layers.TimeDistributed`; there, each step is a call of its own, with its part of the
-/// mask.
+/// `keras.layers.TimeDistributed`. As there, an `activity_regularizer` of the layer itself counts
+/// for nothing, but those of a model's layers do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimeDistributed {
     layer: Wrapped,
@@ -91,7 +92,12 @@ impl Layer for TimeDistributed {
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        let layer = self.layer.build("layer", &[step(&inputs[0])], init)?;
+        // Keras applies what the layer computes, not the layer as a whole.
+        let layer = match self.layer.handle().model() {
+            Some(_) => self.layer.clone(),
+            None => self.layer.with_settings(&[("activity_regularizer", Value::Null)])?,
+        };
+        let layer = layer.build("layer", &[step(&inputs[0])], init)?;
         Ok(Box::new(BuiltTimeDistributed(layer)))
     }
 
@@ -103,11 +109,61 @@ impl Layer for TimeDistributed {
 #[derive(Debug)]
 struct BuiltTimeDistributed(BuiltWrapped);
 
+impl BuiltTimeDistributed {
+    /// The outputs for some steps of all examples, which are one batch of the layer.
+    fn at_once(
+        &self,
+        steps: &Var,
+        mask: Option<Var>,
+        call: &mut Call<'_>,
+    ) -> Result<Vec<Var>> {
+        if let Some(mask) = &mask {
+            call.set_mask(steps, mask);
+        }
+        self.0.call(&Inputs::new([steps.clone()]), call)
+    }
+
+    /// The outputs of the steps one after the other.
+    fn one_by_one(
+        &self,
+        x: &Var,
+        mask: Option<&Var>,
+        time: usize,
+        call: &mut Call<'_>,
+    ) -> Result<Vec<Var>> {
+        let masks = mask.map(|mask| mask.split(time, 1)).transpose()?;
+        let mut outputs: Vec<Vec<Var>> = Vec::new();
+        for (at, step) in x.split(time, 1)?.iter().enumerate() {
+            let mask = masks.as_ref().map(|masks| masks[at].squeeze(1)).transpose()?;
+            let made = self.at_once(&step.squeeze(1)?, mask, call)?;
+            outputs.resize_with(made.len(), Vec::new);
+            for (all, made) in outputs.iter_mut().zip(made) {
+                all.push(made);
+            }
+        }
+        let stacked = outputs.iter().map(|steps| Ok(Var::stack(steps, 1)?));
+        stacked.collect()
+    }
+}
+
 impl Built for BuiltTimeDistributed {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let x = inputs.only()?;
-        let steps = x.merge_axes(0, 2)?;
-        let mut outputs = self.0.call(&Inputs::new([steps]), call)?;
+        let mask = inputs.named("mask").next().or_else(|| call.mask(x)).cloned();
+        let time = x.shape().dims()[1].known();
+        if let Some(time @ 1..) = time
+            && self.0.has_state()
+            && call.updates_state()
+        {
+            return self.one_by_one(x, mask.as_ref(), time, call);
+        }
+        let losses = call.losses().len();
+        let mask = mask.map(|mask| mask.merge_axes(0, 2)).transpose()?;
+        let mut outputs = self.at_once(&x.merge_axes(0, 2)?, mask, call)?;
+        if let Some(time) = time {
+            // Each step has its own, by the examples of a step.
+            call.scale_losses(losses, time as f64)?;
+        }
         for output in &mut outputs {
             let rest = output.shape().dims()[1..].iter().map(|dim| match dim {
                 Dim::Unknown => Axis::Rest,

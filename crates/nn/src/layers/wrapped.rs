@@ -189,6 +189,7 @@ impl Wrapped {
     ) -> Result<BuiltWrapped> {
         if let Some(model) = self.handle.model() {
             let is_taken = self.is_taken.swap(true, Ordering::Relaxed);
+            let has_state = model.has_state();
             let model = match is_taken {
                 true => model.with_new_weights(init.seed_of(scope))?,
                 false => model.clone(),
@@ -198,17 +199,23 @@ impl Wrapped {
                 init.adopt(&model);
                 handle.layer().build(inputs, init)
             })?;
-            return Ok(BuiltWrapped { handle, built, scope: scope.to_owned() });
+            return Ok(BuiltWrapped {
+                handle,
+                built,
+                scope: scope.to_owned(),
+                has_state,
+            });
         }
         let handle = self.handle.clone();
         let made = init.weights_made();
         let built = init
             .scoped(scope, |init| handle.layer().build(inputs, init))
             .map_err(|error| self.locate(error))?;
+        let has_state = handle.is_trainable() && init.has_state_from(made);
         if !handle.is_trainable() {
             init.freeze_from(made);
         }
-        Ok(BuiltWrapped { handle, built, scope: scope.to_owned() })
+        Ok(BuiltWrapped { handle, built, scope: scope.to_owned(), has_state })
     }
 
     /// The shapes of the layer's outputs.
@@ -277,9 +284,17 @@ pub(super) struct BuiltWrapped {
     handle: LayerHandle,
     built: Box<dyn Built>,
     scope: String,
+    /// Whether training changes what is no weight, as the statistics of a normalization.
+    has_state: bool,
 }
 
 impl BuiltWrapped {
+    /// Whether training changes something that is no weight, as the statistics of a
+    /// normalization.
+    pub(super) const fn has_state(&self) -> bool {
+        self.has_state
+    }
+
     /// Calls the layer as a part of the one that is being called, in whose type it computes.
     pub(super) fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let (handle, dtype) = (&self.handle, call.dtype());

@@ -1,0 +1,141 @@
+"""Golden cases of what random comparisons with Keras found: masks, statistics and penalties within layers of layers, element types."""
+
+import numpy as np
+from keras import Input, Model, Sequential, layers as L, losses, ops, optimizers, regularizers as R
+
+from models import FIT, model, numbers, whole
+
+
+def masked(*shape, seed=0):
+    """Numbers whose last steps, along the second axis, are zeros in some examples."""
+    x = numbers(*shape, seed=seed)
+    left = np.random.default_rng(seed + 1).integers(1, shape[1] + 1, shape[0])
+    return x * (np.arange(shape[1]) < left[:, None]).reshape(shape[:2] + (1,) * (len(shape) - 2)).astype("float32")
+
+
+def trained(inputs, outputs, x, targets, **settings):
+    settings = dict(optimizer=optimizers.SGD(0.1), loss="mse") | settings
+    return {"model": Model(inputs, outputs), "inputs": x, "targets": targets, "compile": settings, "fit": FIT}
+
+
+@model
+def fit_statistics_in_time():
+    """Statistics of each step by itself, of a layer and of a model; frozen ones, and masked ones."""
+    x = Input((4, 3))
+    y = L.TimeDistributed(L.BatchNormalization(momentum=0.8))(L.Masking()(x))
+    y = L.TimeDistributed(Sequential([L.Dense(4), L.BatchNormalization(momentum=0.7), L.Activation("tanh")]))(y)
+    y = L.TimeDistributed(L.BatchNormalization(trainable=False))(y)
+    return trained(x, L.TimeDistributed(L.Dense(2))(y), masked(21, 4, 3), numbers(21, 4, 2, seed=3))
+
+
+@model
+def fit_statistics_in_unknown_time():
+    x = Input((None, 3))
+    y = L.TimeDistributed(L.LayerNormalization())(x)
+    return trained(x, L.TimeDistributed(L.Dense(2))(y), numbers(18, 4, 3), numbers(18, 4, 2, seed=3))
+
+
+@model
+def fit_masks_in_time():
+    """Each step has its part of a mask along two axes."""
+    x = Input((3, 4, 2))
+    kept = L.Masking()(x)
+    y = L.Concatenate()([L.TimeDistributed(L.LSTM(3))(kept), L.TimeDistributed(L.GlobalAveragePooling1D())(kept)])
+    steps = masked(20 * 3, 4, 2).reshape(20, 3, 4, 2)
+    return trained(x, L.Dense(2)(L.Flatten()(y)), steps, numbers(20, 2, seed=3))
+
+
+@model
+def fit_penalties_in_time():
+    """A layer's own penalty on its output counts for nothing there; those of a model's layers do."""
+    x = Input((4, 3))
+    y = L.TimeDistributed(L.Dense(3, activity_regularizer=R.L2(0.1)))(x)
+    y = L.TimeDistributed(Sequential([L.Dense(3, activity_regularizer=R.L2(0.05)), L.ActivityRegularization(l1=0.02)]))(y)
+    return trained(x, L.TimeDistributed(L.Dense(2))(y), numbers(21, 4, 3), numbers(21, 4, 2, seed=3))
+
+
+@model
+def query_masks_given():
+    x, mask = Input((4, 6)), Input((4,), dtype="bool")
+    own = L.Masking()(x)
+    many, grouped = L.MultiHeadAttention(2, 3), L.GroupQueryAttention(3, 4, 2)
+    outputs = [many(x, x, query_mask=mask), many(own, x, query_mask=mask), grouped(x, x, query_mask=mask), grouped(own, x, query_mask=mask)]
+    outputs += [L.GlobalAveragePooling1D()(y) for y in outputs[:2]]
+    given = np.random.default_rng(5).integers(0, 2, (6, 4)).astype(bool)
+    given[:, 0] = True
+    return {"model": Model([x, mask], outputs), "inputs": [masked(6, 4, 6), given]}
+
+
+@model
+def spectral_normalization_masked():
+    x = Input((4, 3))
+    y = L.SpectralNormalization(L.Dense(3))(L.Masking()(x))
+    return {"model": Model(x, [L.GlobalAveragePooling1D()(y), L.LSTM(2)(y)]), "inputs": masked(7, 4, 3)}
+
+
+@model
+def fit_outputs_of_one_layer():
+    """Losses of outputs that have one name: the last one is reported."""
+    x = Input((5,))
+    dense = L.Dense(2, name="shared")
+    outputs = [dense(x), dense(L.Activation("tanh")(x)), L.Dense(1, name="other")(x)]
+    return trained(x, outputs, numbers(20, 5), [numbers(20, 2, seed=1), numbers(20, 2, seed=2), numbers(20, 1, seed=3)], loss=["mse", "mae", "mse"])
+
+
+@model
+def layer_normalization_axes_of_both_signs():
+    x = Input((3, 4, 2))
+    return {"model": Model(x, [L.LayerNormalization(axis=[-1, 1])(x), L.LayerNormalization(axis=[1, 2, -1])(x), L.LayerNormalization(axis=[2, -3])(x)]), "inputs": numbers(5, 3, 4, 2)}
+
+
+@model
+def element_types_mixed():
+    a, b = Input((4,), dtype="int32"), Input((4,))
+    joined = [layer([a, b]) for layer in (L.Add(), L.Subtract(), L.Multiply(), L.Average(), L.Maximum(), L.Minimum(), L.Concatenate(), L.Dot(1))]
+    return {"model": Model([a, b], joined), "inputs": [whole(5, 4, high=7) - 3, numbers(5, 4)]}
+
+
+@model
+def whole_numbers_in():
+    x = Input((4, 3), dtype="int32")
+    made = [layer(x) for layer in (L.Masking(), L.Masking(1), L.AveragePooling1D(2), L.Softmax(), L.ELU(), L.LeakyReLU(), L.Activation("tanh"), L.Activation("gelu"), L.ReLU(), L.Activation("relu"))]
+    made.append(L.GRU(2)(L.Masking(2)(x)))
+    return {"model": Model(x, made), "inputs": whole(5, 4, 3, high=5) - 2}
+
+
+@model
+def convolutional_lstm_along_an_axis():
+    x = Input((3, 2, 4, 5))
+    layer = L.ConvLSTM2D(3, 2, data_format="channels_first", activation="softmax", recurrent_activation="sigmoid", return_sequences=True)
+    other = L.ConvLSTM2D(2, 2, data_format="channels_first", recurrent_activation="softmax")
+    return {"model": Model(x, [layer(x), other(x)]), "inputs": numbers(4, 3, 2, 4, 5)}
+
+
+@model
+def recurrent_masks_of_features():
+    """A step is left out if all of its features are."""
+    x, mask = Input((4, 3)), Input((4, 3), dtype="bool")
+    outputs = [L.LSTM(2)(x, mask=mask), L.GRU(2, go_backwards=True)(x, mask=mask), L.RNN(L.SimpleRNNCell(2))(x, mask=mask), L.Bidirectional(L.GRU(2))(x, mask=mask)]
+    given = np.random.default_rng(5).integers(0, 3, (6, 4, 3)) > 1
+    return {"model": Model([x, mask], outputs), "inputs": [numbers(6, 4, 3), given]}
+
+
+@model
+def fit_focal_weights_of_classes():
+    x = Input((5,))
+    y = L.Dense(3, activation="softmax")(x)
+    focal = losses.CategoricalFocalCrossentropy(alpha=[0.1, 0.3, 0.6], label_smoothing=0.1)
+    return trained(x, y, numbers(20, 5), np.eye(3, dtype="float32")[whole(20, high=3)], loss=focal)
+
+
+@model
+def fit_sample_weights_of_whole_numbers():
+    x = Input((5,))
+    return trained(x, L.Dense(2)(x), numbers(20, 5), numbers(20, 2, seed=1)) | {"sample_weight": whole(20, high=3, seed=2)}
+
+
+@model
+def infinite_settings():
+    x = Input((4,))
+    left = ops.where(x > 0.2, x, -np.inf)
+    return {"model": Model(x, [L.Softmax()(left), L.ReLU(max_value=np.inf, negative_slope=0.1)(x)]), "inputs": numbers(5, 4)}
