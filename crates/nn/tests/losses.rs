@@ -167,7 +167,14 @@ fn every_wrong_setting_is_an_error_with_the_losss_name() {
                 }
                 "ignore_class" => json!(["first", 0.5]),
                 "alpha" if class == "CategoricalFocalCrossentropy" => {
-                    json!([-1.0, "many", [], [0.5, -0.5], ["much"], [1, 1, 1, 1, 1, 1, 1]])
+                    json!([
+                        -1.0,
+                        "many",
+                        [],
+                        [0.5, -0.5],
+                        ["much"],
+                        [1, 1, 1, 1, 1, 1, 1]
+                    ])
                 }
                 _ => json!([-1.0, "many", [1.0]]),
             };

@@ -24,9 +24,10 @@ use crate::{
 /// `softmax(q · kᵀ / √key_dim) · v`; those of all heads are projected to the output. The inputs
 /// are query, value and key, positional or by these names; the key is the value by default.
 ///
-/// What masks leave out is not looked at: the masks of the inputs, or those given by name as
-/// `query_mask`, `value_mask`, `key_mask`; `attention_mask` (batch, queries, keys); and with the
-/// constant `use_causal_mask` what comes later. A query that may look at nothing gets the mean
+/// What masks leave out is not looked at: the masks of the inputs, for value and key those given by
+/// name as `value_mask` and `key_mask` before them (as in Keras, a `query_mask` is not used);
+/// `attention_mask` (batch, queries, keys); and with the constant `use_causal_mask` what comes
+/// later. A query that may look at nothing gets the mean
 /// of all values. The output has the query's mask. With the constant `return_attention_scores`
 /// the shares `(batch, heads, queries, keys)` are a second output; then, and with dropout, a
 /// query that may look at nothing gets nothing.

@@ -181,15 +181,68 @@ impl Built for BuiltTimeDistributed {
 mod tests {
     use super::*;
     use crate::{
-        check_layer,
-        layers::{Conv1D, Dense, Dropout, LSTM},
+        Model, Randomness, Regularizer, Sequential, check_layer,
+        layers::{BatchNormalization, Conv1D, Dense, Dropout, LSTM},
     };
+    use deckle_tensor::Tensor;
+
+    /// Training's output of a model for these steps, the number of updates, and its penalties.
+    fn trained(
+        model: &Model,
+        x: &[f32],
+        shape: [usize; 3],
+    ) -> (Vec<f32>, usize, Vec<f32>) {
+        let x = Var::constant(&Tensor::new(x.to_vec(), shape).unwrap());
+        let number = Var::constant(&Tensor::scalar(1i64));
+        let mut call = Call::training(Randomness { seed: &number, step: &number });
+        let y = model.call(&[x], &mut call).unwrap()[0].eval().unwrap();
+        let losses = call.losses().iter();
+        let losses = losses.map(|loss| loss.eval().unwrap().item::<f32>().unwrap());
+        (y.to_vec().unwrap(), call.updates().len(), losses.collect())
+    }
+
+    #[test]
+    fn each_step_has_statistics_of_its_own() -> Result<()> {
+        // Two examples, two steps: in each step the values differ by 2 from their mean.
+        let x = [0.0, 100.0, 4.0, 104.0];
+        let layer = BatchNormalization::new().epsilon(1e-9);
+        let model = Sequential::new([2, 1]).add(TimeDistributed::new(layer)).build()?;
+        let (y, updates, _) = trained(&model, &x, [2, 2, 1]);
+        assert_eq!((y, updates), (vec![-1.0, -1.0, 1.0, 1.0], 2));
+        // A frozen one has none.
+        let frozen = BatchNormalization::new().epsilon(1e-9);
+        let frozen = Wrapped::from(frozen).with(|layer| layer.clone().trainable(false));
+        let model = Sequential::new([2, 1]).add(TimeDistributed::new(frozen)).build()?;
+        let (y, updates, _) = trained(&model, &x, [2, 2, 1]);
+        assert_eq!((y, updates), (x.to_vec(), 0));
+        Ok(())
+    }
+
+    #[test]
+    fn penalties_of_a_model_count_by_steps_and_those_of_the_layer_do_not() -> Result<()> {
+        let dense = || {
+            let ones = crate::Initializer::Ones;
+            let dense = Dense::new(1).kernel_initializer(ones);
+            dense.activity_regularizer(Regularizer::l1(1.0))
+        };
+        let x = [1.0, 2.0, 3.0, 4.0];
+        let alone = TimeDistributed::new(dense());
+        let model = Sequential::new([2, 1]).add(alone).build()?;
+        assert_eq!(trained(&model, &x, [2, 2, 1]).2, Vec::<f32>::new());
+        let part = Sequential::new([1]).add(dense()).build()?;
+        let model = Sequential::new([2, 1]).add(TimeDistributed::new(&part)).build()?;
+        // (1 + 3) / 2 and (2 + 4) / 2.
+        let losses = trained(&model, &x, [2, 2, 1]).2;
+        assert_eq!(losses.iter().sum::<f32>(), 5.0);
+        Ok(())
+    }
 
     #[test]
     fn keeps_the_promises_of_a_layer() -> Result<()> {
         check_layer(&TimeDistributed::new(Dense::new(2)), [[2, 3, 2]])?;
         check_layer(&TimeDistributed::new(Conv1D::new(2, 2)), [[2, 2, 3, 2]])?;
         check_layer(&TimeDistributed::new(Dropout::new(0.4)), [[2, 3, 2]])?;
+        check_layer(&TimeDistributed::new(BatchNormalization::new()), [[3, 2, 2]])?;
         check_layer(&TimeDistributed::new(LSTM::new(2)), [[1, 2, 2, 2]])
     }
 
