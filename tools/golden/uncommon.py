@@ -51,6 +51,8 @@ def fit_penalties_in_time():
     x = Input((4, 3))
     y = L.TimeDistributed(L.Dense(3, activity_regularizer=R.L2(0.1)))(x)
     y = L.TimeDistributed(Sequential([L.Dense(3, activity_regularizer=R.L2(0.05)), L.ActivityRegularization(l1=0.02)]))(y)
+    y = L.TimeDistributed(Sequential([L.Dense(3, activity_regularizer=R.OrthogonalRegularizer(0.1))]))(y)
+    y = L.TimeDistributed(L.ActivityRegularization(l1=0.3))(y)
     return trained(x, L.TimeDistributed(L.Dense(2))(y), numbers(21, 4, 3), numbers(21, 4, 2, seed=3))
 
 
@@ -100,6 +102,8 @@ def whole_numbers_in():
     x = Input((4, 3), dtype="int32")
     made = [layer(x) for layer in (L.Masking(), L.Masking(1), L.AveragePooling1D(2), L.Softmax(), L.ELU(), L.LeakyReLU(), L.Activation("tanh"), L.Activation("gelu"), L.ReLU(), L.Activation("relu"))]
     made.append(L.GRU(2)(L.Masking(2)(x)))
+    mean, zeros = L.Average()([x, made[-2]]), L.Masking(2)(x)
+    made += [mean, L.Multiply()([zeros, L.Masking(1)(x)]), L.Concatenate(axis=1)([zeros, x]), L.Add()([x, x])]
     return {"model": Model(x, made), "inputs": whole(5, 4, 3, high=5) - 2}
 
 

@@ -58,8 +58,8 @@
 //!
 //! # Promises
 //!
-//! - Results are the same bits on any number of threads. Work is cut by shape alone; a sum has
-//!   one order. Between instruction sets ([`Simd`]) the last bits may differ.
+//! - Results are the same bits on any number of threads. Work is cut by shape alone; for the same
+//!   shapes, a sum has one order. Between instruction sets ([`Simd`]) the last bits may differ.
 //! - All reads of variables see the values from before the run. A run that returns an error,
 //!   as for an index out of range, has changed no variable.
 //! - A buffer that a run writes is used by nobody else meanwhile: whoever tries gets an error.

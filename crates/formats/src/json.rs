@@ -44,7 +44,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
 ///
 /// # Errors
 ///
-/// As [`parse`]; and if a number is `NaN`, which no setting can be.
+/// As [`parse`]; and if a number is `NaN`.
 ///
 /// # Examples
 ///

@@ -183,12 +183,9 @@ impl<'a> Call<'a> {
         self.losses.push(loss);
     }
 
-    /// Multiplies the numbers that were added to the loss after so many of them.
-    pub(crate) fn scale_losses(&mut self, after: usize, factor: f64) -> Result<()> {
-        for loss in &mut self.losses[after..] {
-            *loss = loss.mul(factor)?;
-        }
-        Ok(())
+    /// Forgets the numbers that were added to the loss after so many of them.
+    pub(crate) fn forget_losses(&mut self, after: usize) {
+        self.losses.truncate(after);
     }
 
     /// The mask that belongs to a tensor: `Bool`, true where a step counts.

@@ -313,8 +313,8 @@ impl<T> Kernels<T> {
         unsafe { self.strips[strip.rows - 1][vectors - 1](strip) };
     }
 
-    /// Sets each element to the sum of so many that follow each other, or adds that to it; the
-    /// last ones may be fewer.
+    /// Sets each element to the sum of so many that follow each other, or adds that to it; with
+    /// more than four, the last ones may be fewer.
     pub(crate) fn fold(&self, to: &mut [T], from: &[T], count: usize, set: bool) {
         // SAFETY: the table's instruction set is there.
         unsafe { (self.fold)(to, from, count, set) };

@@ -65,11 +65,13 @@ impl Built for Activation {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         use crate::Activation::{HardTanh, Linear, Relu};
 
-        let mut x = inputs.only()?.clone();
-        if !matches!(self.activation, HardTanh | Linear | Relu) {
-            x = call.floats(&x)?;
-        }
-        Ok(vec![self.activation.apply(&x)?])
+        let x = inputs.only()?;
+        let y = match self.activation {
+            Linear | Relu => self.activation.apply(x)?,
+            HardTanh => self.activation.apply(&call.floats(x)?)?.cast(x.dtype())?,
+            _ => self.activation.apply(&call.floats(x)?)?,
+        };
+        Ok(vec![y])
     }
 }
 

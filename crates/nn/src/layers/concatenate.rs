@@ -1,7 +1,7 @@
 //! The layer that joins tensors along an axis.
 
 use deckle_autograd::Var;
-use deckle_tensor::{Dim, Shape};
+use deckle_tensor::{DType, Dim, Shape};
 use serde::{Deserialize, Serialize};
 
 use super::merging::promoted;
@@ -112,7 +112,8 @@ impl Built for Concatenate {
         if given.iter().any(|input| call.mask(input).is_some()) {
             let mut masks = Vec::new();
             for input in given {
-                let all = input.full_like(1.0)?.greater(0.0)?;
+                let ones = input.cast(DType::F32)?.ones_like()?;
+                let all = ones.greater(0.0)?;
                 masks.push(match call.mask(input) {
                     None => all,
                     // A mask of all elements is one already, for whatever they are.

@@ -75,17 +75,14 @@ impl Layer for Masking {
 
 impl Built for Masking {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let x = inputs.only()?;
-        let (floats, dtype) = (x.dtype().is_float(), call.dtype());
+        let mut x = inputs.only()?.clone();
+        if x.dtype() == DType::Bool {
+            x = x.cast(DType::I32)?;
+        }
         // Whole numbers may be compared with any value.
-        let compared = if floats { x } else { &x.cast(dtype)? };
+        let compared = if x.dtype().is_float() { &x } else { &x.cast(DType::F32)? };
         let says = compared.not_equal(self.mask_value)?.any(keep(-1))?;
-        let y = if floats || x.dtype() == DType::Bool {
-            let x = if floats { x } else { &x.cast(dtype)? };
-            says.select(x, 0.0)?
-        } else {
-            says.select(x, &x.zeros_like()?)?
-        };
+        let y = says.select(&x, &x.zeros_like()?)?;
         call.set_mask(&y, &says.squeeze(-1)?);
         Ok(vec![y])
     }

@@ -70,7 +70,8 @@ macro_rules! merging {
                     "Maximum" | "Minimum" => Masked::Other,
                     _ => Masked::Itself,
                 };
-                Ok(Box::new(BuiltMerge { join: $join, masked }))
+                let is_mean = stringify!($class) == "Average";
+                Ok(Box::new(BuiltMerge { join: $join, masked, is_mean }))
             }
 
             fn list_from(&self) -> Option<usize> {
@@ -112,13 +113,13 @@ fn fold(inputs: &[Var], join: fn(&Var, &Var) -> GraphResult<Var>) -> GraphResult
 }
 
 /// The tensors in one element type, as arithmetic of different ones promotes them: whole numbers to
-/// floating point, `Bool` to whole numbers.
+/// floating point, `Bool` to whole numbers, `I32` beside `U32` to `I64`.
 pub(super) fn promoted(inputs: &[Var]) -> GraphResult<Vec<Var>> {
     let of = |dtype: DType| match dtype {
         DType::Bool => 0,
         DType::U8 => 1,
-        DType::I32 => 2,
-        DType::U32 => 3,
+        DType::U32 => 2,
+        DType::I32 => 3,
         DType::I64 => 4,
         DType::F16 => 5,
         DType::BF16 => 6,
@@ -129,8 +130,11 @@ pub(super) fn promoted(inputs: &[Var]) -> GraphResult<Vec<Var>> {
     let Some(mut dtype) = all().max_by_key(|&dtype| of(dtype)) else {
         return Ok(Vec::new());
     };
-    if dtype == DType::BF16 && all().any(|other| other == DType::F16) {
-        dtype = DType::F32;
+    let mixes = |with: DType| all().any(|other| other == with);
+    match dtype {
+        DType::BF16 if mixes(DType::F16) => dtype = DType::F32,
+        DType::I32 if mixes(DType::U32) => dtype = DType::I64,
+        _ => {}
     }
     inputs.iter().map(|input| input.cast(dtype)).collect()
 }
@@ -172,6 +176,8 @@ fn merged_shape(inputs: &[Shape], number: Option<usize>) -> Result<Vec<Shape>> {
 struct BuiltMerge {
     join: fn(&[Var]) -> GraphResult<Var>,
     masked: Masked,
+    /// Whether whole numbers become floating point.
+    is_mean: bool,
 }
 
 /// What a step of an input counts as that its mask leaves out.
@@ -224,6 +230,9 @@ impl Built for BuiltMerge {
         let given = inputs.positional();
         let rank = given.iter().map(Var::rank).max().unwrap_or(0);
         let mut widened = promoted(given)?;
+        if self.is_mean {
+            widened = widened.iter().map(|x| call.floats(x)).collect::<Result<_>>()?;
+        }
         for input in &mut widened {
             while input.rank() < rank {
                 *input = input.expand_dims(1)?;
@@ -234,7 +243,8 @@ impl Built for BuiltMerge {
         if self.masked == Masked::One {
             for (input, mask) in widened.iter_mut().zip(&masks) {
                 if let Some(mask) = mask {
-                    *input = mask_like(mask, input)?.select(&*input, 1.0)?;
+                    *input =
+                        mask_like(mask, input)?.select(&*input, &input.ones_like()?)?;
                 }
             }
         }
@@ -244,13 +254,13 @@ impl Built for BuiltMerge {
         };
         if given.len() == 1 {
             // A tensor of its own, to which the mask belongs.
-            y = y.mul(1.0)?;
+            y = y.mul(&y.ones_like()?)?;
         }
         let masks: Option<Vec<Var>> = masks.into_iter().collect();
         if let Some(masks) = masks {
             let mask = fold(&masks, |a, b| a.or(b))?;
             if self.masked == Masked::One {
-                y = mask_like(&mask, &y)?.select(&y, 0.0)?;
+                y = mask_like(&mask, &y)?.select(&y, &y.zeros_like()?)?;
             }
             call.set_mask(&y, &mask);
         }

@@ -13,8 +13,8 @@ use crate::{
 /// Applies a layer, with the same weights, at each step of a sequence.
 ///
 /// The layer gets its part of the input's mask, which passes through. In training, a layer that
-/// keeps statistics of batches, or a model with such a one, is applied to one step after the
-/// other, if the number of steps is known; else all steps of all examples are one batch.
+/// keeps statistics of batches or has penalties, or a model with such a one, is applied to one step
+/// after the other, if the number of steps is known; else all steps of all examples are one batch.
 ///
 /// # Shapes
 ///
@@ -60,6 +60,25 @@ impl FromConfig for TimeDistributed {
     }
 }
 
+impl TimeDistributed {
+    /// The layer without a penalty of its own: Keras applies what it computes, not the layer as a
+    /// whole.
+    fn without_penalty(&self) -> Result<Wrapped> {
+        if self.layer.handle().model().is_some() {
+            return Ok(self.layer.clone());
+        }
+        let config = self.layer.layer().config()?;
+        let has = |name: &str| config.get(name).is_some_and(|value| !value.is_null());
+        if self.layer.layer().class_name() == "ActivityRegularization" {
+            self.layer.with_settings(&[("l1", 0.0.into()), ("l2", 0.0.into())])
+        } else if has("activity_regularizer") {
+            self.layer.with_settings(&[("activity_regularizer", Value::Null)])
+        } else {
+            Ok(self.layer.clone())
+        }
+    }
+}
+
 /// The shape of one step.
 fn step(input: &Shape) -> Shape {
     input.dims()[..1].iter().chain(&input.dims()[2..]).cloned().collect()
@@ -92,12 +111,7 @@ impl Layer for TimeDistributed {
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        // Keras applies what the layer computes, not the layer as a whole.
-        let layer = match self.layer.handle().model() {
-            Some(_) => self.layer.clone(),
-            None => self.layer.with_settings(&[("activity_regularizer", Value::Null)])?,
-        };
-        let layer = layer.build("layer", &[step(&inputs[0])], init)?;
+        let layer = self.without_penalty()?.build("layer", &[step(&inputs[0])], init)?;
         Ok(Box::new(BuiltTimeDistributed(layer)))
     }
 
@@ -158,11 +172,14 @@ impl Built for BuiltTimeDistributed {
             return self.one_by_one(x, mask.as_ref(), time, call);
         }
         let losses = call.losses().len();
-        let mask = mask.map(|mask| mask.merge_axes(0, 2)).transpose()?;
-        let mut outputs = self.at_once(&x.merge_axes(0, 2)?, mask, call)?;
-        if let Some(time) = time {
-            // Each step has its own, by the examples of a step.
-            call.scale_losses(losses, time as f64)?;
+        let masks = mask.as_ref().map(|mask| mask.merge_axes(0, 2)).transpose()?;
+        let mut outputs = self.at_once(&x.merge_axes(0, 2)?, masks, call)?;
+        if let Some(time @ 1..) = time
+            && call.losses().len() > losses
+        {
+            // Penalties are of each step by itself.
+            call.forget_losses(losses);
+            return self.one_by_one(x, mask.as_ref(), time, call);
         }
         for output in &mut outputs {
             let rest = output.shape().dims()[1..].iter().map(|dim| match dim {

@@ -34,7 +34,9 @@ fn json_attribute(file: &Group, name: &str) -> Result<Option<Value>> {
     };
     let wrong = || Error::invalid(format_args!("attribute {name}"), "a text in JSON");
     let text = attribute.text().ok_or_else(|| wrong().got("no text"))?;
-    serde_json::from_str(text).map(Some).map_err(|error| wrong().got(error))
+    deckle_formats::json::parse_python(text.as_bytes())
+        .map(Some)
+        .map_err(|error| wrong().got(error))
 }
 
 /// A list of texts, which may be split into `name0`, `name1` and so on.
