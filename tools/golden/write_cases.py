@@ -122,6 +122,7 @@ def write(name, case, folder):
 
 
 def main(folder, names):
+    import compiled  # noqa: F401
     import corners  # noqa: F401
     import graphs  # noqa: F401
     import layers  # noqa: F401

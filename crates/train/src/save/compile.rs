@@ -42,20 +42,62 @@ pub(super) fn parse_compile(
         let metrics = config.get(key).unwrap_or(&Value::Null);
         compile = add_metrics(compile, metrics, &outputs, is_weighted)?;
     }
-    match config.get("loss_weights") {
-        Some(Value::Array(weights)) => {
-            for (output, weight) in outputs.iter().zip(weights) {
-                compile = compile.loss_weight(output, weight.as_f64().unwrap_or(1.0));
-            }
-        }
-        Some(Value::Object(weights)) => {
-            for (output, weight) in weights {
-                compile = compile.loss_weight(output, weight.as_f64().unwrap_or(1.0));
-            }
-        }
-        _ => {}
+    for (output, weight) in loss_weights(config, &outputs)? {
+        compile = compile.loss_weight(output, weight);
     }
     Ok(compile)
+}
+
+/// The weights of the outputs' losses: a number for the only loss, or one for each loss.
+fn loss_weights(
+    config: &Map<String, Value>,
+    outputs: &[String],
+) -> Result<Vec<(String, f64)>> {
+    let problem = "the file's compile state: `loss_weights` makes no sense";
+    let one = |weight: &Value| match weight {
+        Value::Null => Ok(1.0),
+        weight => weight.as_f64().ok_or_else(|| {
+            Error::invalid(problem, "a number or null for each loss").got(weight)
+        }),
+    };
+    // A loss that is no list is that of every output.
+    let losses = match config.get("loss") {
+        Some(Value::Array(losses)) => losses.len(),
+        Some(Value::Object(losses)) if !losses.contains_key("class_name") => losses.len(),
+        _ => 1,
+    };
+    let of_all = |weight: &Value| {
+        let weight = one(weight)?;
+        Ok(outputs.iter().map(|output| (output.clone(), weight)).collect())
+    };
+    match config.get("loss_weights") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(weight @ Value::Number(_)) if losses == 1 => of_all(weight),
+        Some(Value::Array(weights)) => match weights.as_slice() {
+            [weight] if losses == 1 => of_all(weight),
+            weights if weights.len() == outputs.len() => {
+                let named = outputs.iter().zip(weights);
+                named.map(|(output, w)| Ok((output.clone(), one(w)?))).collect()
+            }
+            weights => {
+                Err(Error::invalid(problem, format_args!("{} weights", outputs.len()))
+                    .got(weights.len())
+                    .help("give a weight for each output's loss"))
+            }
+        },
+        Some(Value::Object(weights)) => {
+            weights.iter().map(|(name, w)| Ok((name.clone(), one(w)?))).collect()
+        }
+        Some(other) => {
+            let allowed = match losses {
+                1 => "a number, a list, an object of numbers by output, or null",
+                _ => "a list, an object of numbers by output, or null",
+            };
+            Err(Error::invalid(problem, allowed)
+                .got(other)
+                .help("give a weight for each output's loss"))
+        }
+    }
 }
 
 /// Adds the metrics that stand in one of Keras's lists.
@@ -107,15 +149,25 @@ fn add_metrics(
 pub(super) fn compile_config(trainer: &Trainer) -> Result<Value> {
     let compile = trainer.compiled();
     let plans: &[OutputPlan] = trainer.plans();
-    let loss = match &compile.losses {
-        Losses::Every(loss) => loss.to_keras()?,
-        // Keras wants every output in it, with null for one without a loss.
-        Losses::Named(_) => {
-            let named = plans.iter().map(|plan| {
+    let is_weighted = !compile.loss_weights.is_empty();
+    let first = plans.first().map(|plan| plan.weight);
+    let same = plans.iter().all(|plan| Some(plan.weight) == first);
+    // By output, Keras wants every one in it, with null for one without a loss.
+    let by_output = |of: &dyn Fn(&OutputPlan) -> Result<Value>| -> Result<Value> {
+        let named = plans.iter().map(|plan| Ok((plan.output.clone(), of(plan)?)));
+        Ok(Value::Object(named.collect::<Result<_>>()?))
+    };
+    let weights = || by_output(&|plan| Ok(json!(plan.weight)));
+    let (loss, loss_weights) = match &compile.losses {
+        Losses::Every(loss) if !is_weighted => (loss.to_keras()?, Value::Null),
+        // Keras wants as many weights as losses.
+        Losses::Every(loss) if same => (loss.to_keras()?, json!(first)),
+        _ => {
+            let loss = by_output(&|plan| {
                 let loss = plan.loss.as_ref().map(AnyLoss::to_keras).transpose()?;
-                Ok((plan.output.clone(), loss.unwrap_or(Value::Null)))
-            });
-            Value::Object(named.collect::<Result<_>>()?)
+                Ok(loss.unwrap_or(Value::Null))
+            })?;
+            (loss, if is_weighted { weights()? } else { Value::Null })
         }
     };
     let metrics = |weighted: bool| -> Value {
@@ -133,16 +185,105 @@ pub(super) fn compile_config(trainer: &Trainer) -> Result<Value> {
     };
     let has_weighted =
         plans.iter().flat_map(|plan| &plan.metrics).any(AnyMetric::is_weighted);
-    let loss_weights: Map<_, _> =
-        compile.loss_weights.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
     Ok(json!({
         "optimizer": trainer.optimizer().to_keras()?,
         "loss": loss,
-        "loss_weights": if loss_weights.is_empty() { Value::Null } else { loss_weights.into() },
+        "loss_weights": loss_weights,
         "metrics": metrics(false),
         "weighted_metrics": if has_weighted { metrics(true) } else { Value::Null },
         "run_eagerly": false,
         "steps_per_execution": 1,
         "jit_compile": false,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use deckle_nn::{
+        LayerExt, Sequential, Symbol,
+        layers::Dense,
+        losses::{MeanAbsoluteError, MeanSquaredError},
+    };
+    use deckle_optim::Sgd;
+
+    use super::*;
+    use crate::Trainable;
+
+    fn of_one_output() -> Model {
+        Sequential::new([2]).add(Dense::new(1).named("a")).build().unwrap()
+    }
+
+    fn of_two_outputs() -> Model {
+        let x = Symbol::input("x", [2]);
+        let [a, b] = ["a", "b"].map(|name| Dense::new(1).named(name).apply(&x).unwrap());
+        Model::new([&x], [&a, &b]).unwrap()
+    }
+
+    fn read(model: &Model, loss: &Value, weights: &Value) -> Result<Vec<(String, f64)>> {
+        let config = json!({ "optimizer": "sgd", "loss": loss, "loss_weights": weights });
+        let compile = parse_compile(config.as_object().unwrap(), model)?;
+        Ok(compile.loss_weights)
+    }
+
+    #[test]
+    fn weights_of_losses_are_read_as_keras_does() {
+        let (one, two) = (of_one_output(), of_two_outputs());
+        let named = |weights: &[(&str, f64)]| -> Vec<(String, f64)> {
+            weights.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect()
+        };
+        for weights in [json!(0.5), json!([0.5]), json!({ "a": 0.5 })] {
+            let got = read(&one, &json!("mse"), &weights).unwrap();
+            assert_eq!(got, named(&[("a", 0.5)]));
+        }
+        assert_eq!(read(&one, &json!(["mse"]), &json!(2)).unwrap(), named(&[("a", 2.0)]));
+        let got = read(&two, &json!("mse"), &json!(0.5)).unwrap();
+        assert_eq!(got, named(&[("a", 0.5), ("b", 0.5)]));
+        let got = read(&two, &json!(["mse", "mae"]), &json!([0.5, null])).unwrap();
+        assert_eq!(got, named(&[("a", 0.5), ("b", 1.0)]));
+        assert!(read(&one, &json!("mse"), &Value::Null).unwrap().is_empty());
+    }
+
+    #[test]
+    fn weights_that_make_no_sense_are_refused() {
+        let (one, two) = (of_one_output(), of_two_outputs());
+        let error = read(&one, &json!("mse"), &json!(["0.5"])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the file's compile state: `loss_weights` makes no sense\n  expected: a number or \
+             null for each loss\n       got: \"0.5\""
+        );
+        let error = read(&two, &json!(["mse", "mae"]), &json!(0.5)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the file's compile state: `loss_weights` makes no sense\n  expected: a list, an \
+             object of numbers by output, or null\n       got: 0.5\n      help: give a weight \
+             for each output's loss"
+        );
+        let error = read(&two, &json!("mse"), &json!([1.0, 2.0, 3.0])).unwrap_err();
+        assert!(error.to_string().contains("expected: 2 weights\n       got: 3"));
+        for wrong in [json!("0.5"), json!(true), json!({ "a": [] })] {
+            assert!(read(&one, &json!("mse"), &wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn weights_of_losses_are_saved_as_keras_takes_them() {
+        let saved = |model: &Model, compile: Compile| {
+            let config = compile_config(&model.compile(compile).unwrap()).unwrap();
+            (config["loss"].clone(), config["loss_weights"].clone())
+        };
+        let compile = || Compile::new(Sgd::new(), MeanSquaredError::new());
+        let (one, two) = (of_one_output(), of_two_outputs());
+        let (_, weights) = saved(&one, compile().loss_weight("a", 0.5));
+        assert_eq!(weights, json!(0.5));
+        // Keras takes as many weights as losses, or fails.
+        let (loss, weights) = saved(&two, compile().loss_weight("a", 0.5));
+        assert_eq!(weights, json!({ "a": 0.5, "b": 1.0 }));
+        assert_eq!(loss["b"]["class_name"], "MeanSquaredError");
+        let losses = [("b", MeanAbsoluteError::new().into())];
+        let compile = Compile::outputs(Sgd::new(), losses).loss_weight("b", 3.0);
+        let (loss, weights) = saved(&two, compile);
+        assert_eq!(loss["a"], Value::Null);
+        assert_eq!(weights, json!({ "a": 1.0, "b": 3.0 }));
+    }
 }
