@@ -141,8 +141,7 @@ pub fn reduce(
 ) -> Result<Var> {
     let dtype = values.dtype();
     let is_mean = matches!(reduction, Reduction::SumOverBatchSize | Reduction::Mean);
-    // Keras takes one sample without an axis for reduced already.
-    let is_one = values.rank() == 0;
+    let was_one = values.rank() == 0;
     let mut values = values.clone();
     let mut factors: Option<Var> =
         weights.map(|weights| weights.cast(dtype)).transpose()?;
@@ -170,13 +169,20 @@ pub fn reduce(
         }
         None => values,
     };
+    // Keras takes one number without an axis for reduced already.
+    let is_one = weighted.rank() == 0;
     let total = weighted.count_of(.., dtype)?.maximum(1.0)?;
     let sum = weighted.sum(..)?;
     Ok(match (reduction, factors) {
         (Reduction::Sum, _) => sum,
         (Reduction::MeanWithSampleWeight, Some(_)) if is_one => sum,
         (Reduction::MeanWithSampleWeight, Some(factors)) => {
-            let weight = factors.sum(..)?;
+            let mut weight = factors.sum(..)?;
+            if was_one && factors.rank() == 1 {
+                // It takes the axis away from a single weight, but not from several.
+                let is_single = factors.count_of(.., dtype)?.equal(1.0)?;
+                weight = is_single.select(1.0, &weight)?;
+            }
             let share = sum.div(&weight.equal(0.0)?.select(1.0, &weight)?)?;
             weight.equal(0.0)?.select(0.0, &share)?
         }
@@ -348,3 +354,28 @@ pub(crate) fn as_float(y_true: &Var, y_pred: &Var) -> Result<Var> {
 
 /// Keras's `epsilon()`: how close to 0 and 1 probabilities come.
 pub(crate) const EPSILON: f64 = 1e-7;
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::Tensor;
+
+    use super::*;
+
+    #[test]
+    fn one_number_is_divided_by_the_weights() {
+        let reduced = |values: Tensor, weights: Tensor| {
+            let (values, weights) = (Var::constant(&values), Var::constant(&weights));
+            let reduction = Reduction::MeanWithSampleWeight;
+            let reduced = reduce(reduction, &values, Some(&weights), None).unwrap();
+            reduced.eval().unwrap().item::<f32>().unwrap()
+        };
+        // It gets the shape of the weights, and is their mean then.
+        let got = reduced(Tensor::scalar(0.5f32), Tensor::from([1.0f32, 3.0]));
+        assert!((got - 0.5).abs() < 1e-6, "{got}");
+        // As it is for Keras with one weight, with or without an axis.
+        for weight in [Tensor::scalar(3.0f32), Tensor::from([3.0f32])] {
+            let got = reduced(Tensor::scalar(0.5f32), weight);
+            assert!((got - 1.5).abs() < 1e-6, "{got}");
+        }
+    }
+}
