@@ -29,3 +29,31 @@ def fit_one_number_by_sample_weights():
     """Losses that are one number whatever the batch, with sample weights."""
     return regression(dict(loss=losses.Dice(reduction="mean_with_sample_weight")), [L.Dense(2, activation="sigmoid")],
                       sample_weight=numbers(40, seed=9, low=0, high=2))
+
+
+def at(place, x):
+    """Numbers that are `place` whatever the weights are, with gradients for these."""
+    y = L.Dense(2)(x)
+    return y - ops.stop_gradient(y) + place
+
+
+@model
+def fit_clip_at_its_bounds():
+    x = Input((4,))
+    return {"model": Model(x, ops.concatenate([at(1.0, x), at(0.5, x)], axis=-1)), "inputs": numbers(20, 4), "targets": numbers(20, 4, seed=1, low=0.1, high=0.9),
+            "compile": dict(optimizer="sgd", loss="kl_divergence"), "fit": ONE}
+
+
+@model
+def fit_at_kinks():
+    """Activations where their slope changes, as functions, as layers and as operations."""
+    x = Input((4,))
+    kinks = {"relu6": [0, 6], "hard_sigmoid": [-3, 3], "hard_silu": [-3, 3], "hard_tanh": [-1, 1], "sparse_sigmoid": [-1, 1], "relu": [0]}
+    ys = []
+    for name, places in kinks.items():
+        for place in places:
+            ys += [L.Activation(name)(at(place, x)), getattr(ops, name)(at(place, x))]
+    ys += [ops.clip(at(place, x), -1.0, 2.0) for place in (-1, 2)]
+    ys += [L.ReLU(max_value=top)(at(place, x)) for top in (2.0, 6.0) for place in (0, top)]
+    y = L.Concatenate()(ys)
+    return {"model": Model(x, y), "inputs": numbers(20, 4), "targets": numbers(20, y.shape[-1], seed=1), "compile": dict(optimizer="sgd", loss="mse"), "fit": ONE}

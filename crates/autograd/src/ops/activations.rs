@@ -34,9 +34,12 @@ unary! {
     hard_silu, 3.0 => 3.0 on [-4.0..-3.1, -2.9..2.9, 3.1..4.0],
     |x| x.mul(&x.hard_sigmoid()?);
 
-    /// `min(max(x, -1), 1)`, element by element. The gradient at -1 and 1 is 0.
+    /// `min(max(x, -1), 1)`, element by element. The gradient at -1 and 1 is 1.
     hard_tanh, -2.0 => -1.0 on [-2.0..-1.1, -0.9..0.9, 1.1..2.0],
-    |x| x.between(-1.0, 1.0);
+    |x| {
+        let capped = x.greater(1.0)?.select(1.0, x)?;
+        x.less(-1.0)?.select(-1.0, &capped)
+    };
 
     /// `x - tanh(x)`, element by element.
     tanh_shrink, 1.0 => 0.23840584404423515 on [-3.0..-0.4, 0.4..3.0],
@@ -55,9 +58,9 @@ unary! {
         x.less_equal(-1.0)?.select(0.0, &x.greater_equal(1.0)?.select(x, &curve)?)
     };
 
-    /// `min(max((x + 1) / 2, 0), 1)`, element by element. The gradient at -1 and 1 is 0.
+    /// `min(max((x + 1) / 2, 0), 1)`, element by element. The gradient at -1 and 1 is 1/4.
     sparse_sigmoid, 0.0 => 0.5 on [-2.0..-1.1, -0.9..0.9, 1.1..2.0],
-    |x| x.between(-1.0, 1.0)?.add(1.0)?.mul(0.5);
+    |x| x.clip(-1.0, 1.0)?.add(1.0)?.mul(0.5);
 }
 
 impl Var {
@@ -91,7 +94,8 @@ impl Var {
     /// `max(x, 0)` with a slope below, a bound above, and another threshold.
     ///
     /// `max_value` from there on, `x` above `threshold`, `negative_slope · (x - threshold)` up to
-    /// it. The gradient at `max_value` is 0, at `threshold` it is `negative_slope`.
+    /// it. The gradient at `max_value` is 1/2, but 0 if that is 6 and `threshold` 0, as in Keras;
+    /// at `threshold` it is `negative_slope`.
     ///
     /// # Errors
     ///
@@ -124,7 +128,9 @@ impl Var {
         };
         let y = self.less_equal(threshold)?.select(&below, self)?;
         match max_value {
-            Some(max) => y.greater_equal(max)?.select(max, &y),
+            // Keras takes its `relu6` here.
+            Some(6.0) if threshold == 0.0 => y.greater_equal(6.0)?.select(6.0, &y),
+            Some(max) => y.minimum(max),
             None => Ok(y),
         }
     }
@@ -464,6 +470,15 @@ mod tests {
         assert_eq!(gradient(|x| x.leaky_relu(0.2), &at), Tensor::from([0.2]));
         assert_eq!(gradient(|x| x.elu(0.7), &at), Tensor::from([0.7]));
         assert_eq!(gradient(Var::relu6, &Tensor::from([6.0])), Tensor::from([0.0]));
+        let at_ends = |function: fn(&Var) -> crate::Result<Var>, end: f64| {
+            gradient(function, &Tensor::from([-end, end])).to_vec::<f64>().unwrap()
+        };
+        assert_eq!(at_ends(Var::hard_sigmoid, 3.0), [0.0, 0.0]);
+        assert_eq!(at_ends(Var::hard_silu, 3.0), [0.0, 1.0]);
+        assert_eq!(at_ends(Var::hard_tanh, 1.0), [1.0, 1.0]);
+        assert_eq!(at_ends(Var::sparse_sigmoid, 1.0), [0.25, 0.25]);
+        assert_eq!(at_ends(|x| x.relu_with(0.0, Some(2.0), 0.0), 2.0), [0.0, 0.5]);
+        assert_eq!(at_ends(|x| x.relu_with(0.0, Some(6.0), 0.0), 6.0), [0.0, 0.0]);
         assert_eq!(gradient(|x| x.relu_with(0.0, None, 0.0), &at), Tensor::from([0.0]));
     }
 
