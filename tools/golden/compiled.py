@@ -25,6 +25,17 @@ def fit_one_loss_weight_of_two_outputs():
 
 
 @model
+def fit_penalties_alone():
+    """Without a loss: penalties on weights and on outputs, and metrics."""
+    return regression(dict(loss=None, metrics=["mae"]), [L.Dense(3, kernel_regularizer="l2"), L.ActivityRegularization(0.02, 0.01), L.Dense(2, bias_regularizer="l1")])
+
+
+@model
+def fit_activity_penalty_alone():
+    return regression(dict(loss=None), [L.Dense(3), L.ActivityRegularization(l2=0.05), L.Dense(2)])
+
+
+@model
 def fit_one_number_by_sample_weights():
     """Losses that are one number whatever the batch, with sample weights."""
     return regression(dict(loss=losses.Dice(reduction="mean_with_sample_weight")), [L.Dense(2, activation="sigmoid")],

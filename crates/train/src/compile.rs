@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use deckle_autograd::Device;
-use deckle_nn::{AnyLoss, Model};
+use deckle_autograd::{Device, Var};
+use deckle_nn::{AnyLoss, Call, Model, Randomness};
 use deckle_optim::AnyOptimizer;
-use deckle_tensor::Tensor;
+use deckle_tensor::{DType, Tensor};
 
 use crate::{AnyMetric, Error, Predictor, Result, Trainer, save};
 
@@ -59,6 +59,31 @@ impl Compile {
     ) -> Self {
         let losses = losses.into_iter().map(|(name, loss)| (name.into(), loss));
         Self::with(optimizer.into(), Losses::Named(losses.collect()))
+    }
+
+    /// No loss but the model's penalties: regularizers, and losses that layers add.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{Regularizer, Sequential, layers::Dense};
+    /// use deckle_optim::Sgd;
+    /// use deckle_train::{Compile, Trainable};
+    ///
+    /// let layer = Dense::new(1).kernel_regularizer(Regularizer::l2(0.1));
+    /// let model = Sequential::new([2]).add(layer).build()?;
+    /// assert!(model.compile(Compile::of_penalties(Sgd::new())).is_ok());
+    /// let model = Sequential::new([2]).add(Dense::new(1)).build()?;
+    /// assert!(model.compile(Compile::of_penalties(Sgd::new())).is_err());
+    /// # Ok::<(), deckle_train::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `compile` with `loss=None`; of a model without penalties an error here, which Keras on
+    /// JAX trains towards nothing.
+    pub fn of_penalties(optimizer: impl Into<AnyOptimizer>) -> Self {
+        Self::with(optimizer.into(), Losses::Named(Vec::new()))
     }
 
     /// Optimizer and loss by name, as Keras knows them.
@@ -121,7 +146,7 @@ impl Compile {
         self
     }
 
-    /// Adds a metric for every output that has a loss.
+    /// Adds a metric for every output that has a loss; if none has, for every output.
     #[must_use]
     pub fn metric(mut self, metric: impl Into<AnyMetric>) -> Self {
         self.metrics.push((None, metric.into()));
@@ -245,6 +270,10 @@ impl Compile {
             return Err(Error::invalid("loss_weight", "a finite number")
                 .got(format_args!("{weight} for output `{name}`")));
         }
+        let has_loss = match &self.losses {
+            Losses::Every(_) => true,
+            Losses::Named(losses) => !losses.is_empty(),
+        };
         let plans = outputs.iter().enumerate().map(|(at, output)| {
             // Outputs of one layer share a name; what is given for it several times is theirs in
             // turn.
@@ -256,7 +285,7 @@ impl Compile {
             let weight = own(&self.loss_weights, output, before);
             let metrics = self.metrics.iter().filter(|(only, _)| match only {
                 Some(only) => only == output,
-                None => loss.is_some(),
+                None => loss.is_some() || !has_loss,
             });
             let mut metrics: Vec<_> = metrics.map(|(_, metric)| metric.clone()).collect();
             // Keras's order, which names that come twice depend on.
@@ -268,15 +297,7 @@ impl Compile {
                 loss,
             }
         });
-        let plans: Vec<_> = plans.collect();
-        if plans.iter().all(|plan| plan.loss.is_none()) {
-            return Err(Error::invalid(
-                "nothing to train",
-                "a loss for one output or more",
-            )
-            .got("none"));
-        }
-        Ok(plans)
+        Ok(plans.collect())
     }
 }
 
@@ -301,6 +322,25 @@ impl OutputPlan {
     pub(crate) fn needs_target(&self) -> bool {
         self.loss.is_some() || !self.metrics.is_empty()
     }
+}
+
+/// Fails if there is neither a loss nor a penalty to train the model by.
+pub(crate) fn check_losses(model: &Model, plans: &[OutputPlan]) -> Result<()> {
+    if plans.iter().any(|plan| plan.loss.is_some()) || model.regularization()?.is_some() {
+        return Ok(());
+    }
+    // What layers add is known once they are called.
+    let inputs = model.inputs();
+    let inputs: Vec<_> =
+        inputs.map(|(name, shape, dtype)| Var::input(name, shape, dtype)).collect();
+    let (seed, step) = (Var::scalar(DType::I64, 0.0), Var::scalar(DType::I64, 0.0));
+    let mut call = Call::training(Randomness { seed: &seed, step: &step });
+    model.call(&inputs, &mut call)?;
+    if !call.losses().is_empty() {
+        return Ok(());
+    }
+    let expected = "a loss for one output or more, or layers with penalties";
+    Err(Error::invalid("nothing to train", expected).got("none"))
 }
 
 /// What a model can do once this crate is there.

@@ -12,7 +12,7 @@ use crate::{
     Compile, Error, Logs, Predictor, Result, Source,
     callbacks::Better,
     checkpoint,
-    compile::{OutputPlan, settle},
+    compile::{OutputPlan, check_losses, settle},
     debug::Inspector,
     feed::Feed,
     predictor::check_batch,
@@ -46,6 +46,7 @@ impl Trainer {
         compile.optimizer.check_settings()?;
         let outputs: Vec<_> = model.outputs().map(|(name, _)| name.to_owned()).collect();
         let plans = compile.plan(&outputs)?;
+        check_losses(model, &plans)?;
         settle(model, compile.device.as_ref())?;
         let weights: Vec<_> =
             model.trainable_weights().map(|weight| weight.variable().clone()).collect();

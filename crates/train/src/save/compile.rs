@@ -34,9 +34,7 @@ pub(super) fn parse_compile(
         Some(loss) if !loss.is_null() => {
             Compile::new(optimizer, AnyLoss::from_keras(loss)?)
         }
-        _ => {
-            return Err(Error::invalid("the file's compile state", "a loss").got("none"));
-        }
+        _ => Compile::of_penalties(optimizer),
     };
     for (key, is_weighted) in [("metrics", false), ("weighted_metrics", true)] {
         let metrics = config.get(key).unwrap_or(&Value::Null);
@@ -162,6 +160,7 @@ pub(super) fn compile_config(trainer: &Trainer) -> Result<Value> {
         Losses::Every(loss) if !is_weighted => (loss.to_keras()?, Value::Null),
         // Keras wants as many weights as losses.
         Losses::Every(loss) if same => (loss.to_keras()?, json!(first)),
+        _ if plans.iter().all(|plan| plan.loss.is_none()) => (Value::Null, Value::Null),
         _ => {
             let loss = by_output(&|plan| {
                 let loss = plan.loss.as_ref().map(AnyLoss::to_keras).transpose()?;
@@ -200,7 +199,7 @@ pub(super) fn compile_config(trainer: &Trainer) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use deckle_nn::{
-        LayerExt, Sequential, Symbol,
+        LayerExt, Regularizer, Sequential, Symbol,
         layers::Dense,
         losses::{MeanAbsoluteError, MeanSquaredError},
     };
@@ -285,5 +284,22 @@ mod tests {
         let (loss, weights) = saved(&two, compile);
         assert_eq!(loss["a"], Value::Null);
         assert_eq!(weights, json!({ "a": 1.0, "b": 3.0 }));
+    }
+
+    #[test]
+    fn penalties_alone_are_a_loss() {
+        let config = json!({ "optimizer": "sgd", "loss": null });
+        let model = of_one_output();
+        let compile = parse_compile(config.as_object().unwrap(), &model).unwrap();
+        let error = model.compile(compile.clone()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "nothing to train\n  expected: a loss for one output or more, or layers with \
+             penalties\n       got: none"
+        );
+        let layer = Dense::new(1).kernel_regularizer(Regularizer::l2(0.1));
+        let model = Sequential::new([2]).add(layer).build().unwrap();
+        let trainer = model.compile(compile).unwrap();
+        assert_eq!(compile_config(&trainer).unwrap()["loss"], Value::Null);
     }
 }
