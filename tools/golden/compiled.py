@@ -68,3 +68,11 @@ def fit_at_kinks():
     ys += [L.ReLU(max_value=top)(at(place, x)) for top in (2.0, 6.0) for place in (0, top)]
     y = L.Concatenate()(ys)
     return {"model": Model(x, y), "inputs": numbers(20, 4), "targets": numbers(20, y.shape[-1], seed=1), "compile": dict(optimizer="sgd", loss="mse"), "fit": ONE}
+
+
+@model
+def fit_functions_as_metrics():
+    """Functions of losses, by themselves and wrapped, of which metrics of the same names may have the other sign."""
+    wrapped = [metrics.MeanMetricWrapper(losses.cosine_similarity, name="wrapped"), metrics.MeanMetricWrapper(losses.huber, name="huber", delta=0.5)]
+    return regression(dict(loss="mse", metrics=[losses.cosine_similarity, losses.log_cosh, "mae", *wrapped], weighted_metrics=[losses.mean_squared_error]),
+                      sample_weight=numbers(40, seed=9, low=0, high=2), fit=FIT | dict(validation_split=0.25))

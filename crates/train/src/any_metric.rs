@@ -136,8 +136,17 @@ impl AnyMetric {
     ///
     /// If there is no such metric, or a setting is unknown or makes no sense.
     pub fn from_keras(value: &Value) -> Result<Self> {
-        if let Some(name) = value.as_str().or_else(|| function(value)) {
+        if let Some(name) = value.as_str() {
             return Self::by_name(name);
+        }
+        if let Some(name) = function(value) {
+            return match name {
+                "accuracy" | "acc" => Self::by_name(name),
+                _ => {
+                    let choice = Choice::Given(of_function(name, Map::new())?);
+                    Ok(Self::of(name.to_owned(), choice))
+                }
+            };
         }
         let (class, mut config) = parse_keras_object(value).ok_or_else(|| {
             Error::invalid("a metric cannot be read", "a name or an object").got(value)
@@ -157,7 +166,7 @@ impl AnyMetric {
                 let problem = "metric MeanMetricWrapper: `fn` cannot be read";
                 Error::invalid(problem, "the name of a function of Keras").got(&of)
             })?;
-            let metric = named(of, config)?;
+            let metric = of_function(of, config)?;
             let name = name.unwrap_or_else(|| metric.name());
             return Ok(Self { dtype, ..Self::of(name, Choice::Given(metric)) });
         }
@@ -292,6 +301,17 @@ fn named(name: &str, settings: Map<String, Value>) -> Result<Arc<dyn Metric>> {
     settings.finish()?;
     metric.check()?;
     Ok(metric)
+}
+
+/// The metric of one of Keras's functions with these settings: the loss of that name before the
+/// metric, whose sign may be the other.
+fn of_function(name: &str, settings: Map<String, Value>) -> Result<Arc<dyn Metric>> {
+    let loss = json!({ "class_name": name, "config": settings });
+    match AnyLoss::from_keras(&loss) {
+        Ok(loss) => Ok(Arc::new(MeanMetricWrapper::of_loss(loss))),
+        Err(deckle_nn::Error::Unknown { .. }) => named(name, settings),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn unknown(name: &str) -> Error {

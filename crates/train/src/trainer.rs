@@ -9,7 +9,7 @@ use deckle_optim::OptimizerState;
 use deckle_tensor::Tensor;
 
 use crate::{
-    Compile, Error, Logs, Predictor, Result, Source,
+    Compile, Direction, Error, Logs, Predictor, Result, Source,
     callbacks::Better,
     checkpoint,
     compile::{OutputPlan, check_losses, settle},
@@ -326,7 +326,13 @@ impl Trainer {
         let tracker = self.trackers.all.iter().find(|tracker| tracker.name == name)?;
         match tracker.metric() {
             None => Some(Better::Smaller),
-            Some(metric) => Better::of_class(metric.class_name()),
+            Some(metric) => {
+                let direction = metric.direction().map(|direction| match direction {
+                    Direction::Up => Better::Larger,
+                    Direction::Down => Better::Smaller,
+                });
+                Better::of_class(metric.class_name()).or(direction)
+            }
         }
     }
 

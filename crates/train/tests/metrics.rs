@@ -318,6 +318,31 @@ fn losses_are_metrics_too() {
 }
 
 #[test]
+fn functions_of_losses_keep_the_sign_of_the_loss() {
+    let function = json!({ "class_name": "function", "config": "cosine_similarity" });
+    let wrapper = json!({
+        "class_name": "MeanMetricWrapper",
+        "config": { "name": "angle", "fn": function },
+    });
+    let (t, p) = (Tensor::from([[1.0f32, 0.0]]), Tensor::from([[2.0f32, 0.0]]));
+    for (keras, expected) in
+        [(function, -1.0f64), (wrapper, -1.0), (json!("cosine_similarity"), 1.0)]
+    {
+        let metric = AnyMetric::from_keras(&keras).unwrap();
+        let again = AnyMetric::from_keras(&metric.to_keras().unwrap()).unwrap();
+        for metric in [metric, again] {
+            let mut state = MetricState::new(metric);
+            state.update_state(&t, &p, None).unwrap();
+            assert_eq!(state.result().unwrap(), Tensor::scalar(expected), "{keras}");
+        }
+    }
+    // What is no loss is a metric.
+    let function = json!({ "class_name": "function", "config": "binary_accuracy" });
+    let metric = AnyMetric::from_keras(&function).unwrap();
+    assert_eq!(metric.direction(), Some(Direction::Up));
+}
+
+#[test]
 fn nothing_seen_has_a_result_where_there_is_one() {
     for (class, config) in [
         ("AUC", json!({})),
