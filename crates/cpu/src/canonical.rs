@@ -383,9 +383,12 @@ impl Simplifier {
     /// Positions along an axis are a table, repeated.
     fn iota(&mut self, shape: &[usize], axis: usize, dtype: DType) -> Result<Value> {
         let len = shape[axis];
-        let table = with_element!(dtype, T => {
-            let values = (0..len).map(|i| T::from_i64(i as i64));
-            Tensor::new(values.collect::<Vec<T>>(), [len])?
+        // An error if there is not enough memory.
+        let mut table = Tensor::try_zeros(dtype, [len])?;
+        with_element!(dtype, T => {
+            for (i, place) in table.make_mut::<T>().iter_mut().enumerate() {
+                *place = T::from_i64(i as i64);
+            }
         });
         let table = self.push(Primitive::Constant(table), &[])?;
         let mut unit = vec![1; shape.len()];

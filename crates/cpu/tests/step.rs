@@ -142,3 +142,17 @@ fn few_non_zeros_compute_what_all_elements_compute() {
         }
     }
 }
+
+#[test]
+fn positions_for_which_there_is_no_memory_are_an_error() {
+    let mut b = Builder::new();
+    let shape = vec![1 << 50];
+    let all = b.push(Primitive::Iota { shape, axis: 0, dtype: DType::I64 }, &[]).unwrap();
+    let axes = vec![0];
+    let sum = Primitive::Reduce { reduction: deckle_tensor::Reduction::Sum, axes };
+    let sum = b.push(sum, &[all]).unwrap();
+    let program = b.finish([sum], []).unwrap();
+    let made = Cpu::with_threads(1).compile(&program).map(drop);
+    let error = made.unwrap_err().to_string();
+    assert!(error.contains("a value that fits into memory"), "{error}");
+}

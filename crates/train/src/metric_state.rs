@@ -107,6 +107,7 @@ impl MetricState {
         match &self.state {
             Some(state) => self.metric.result(state),
             None => {
+                self.metric.check()?;
                 let nothing = self.metric.initial(&Shape::from([0usize]));
                 self.metric.result(&nothing.map_err(|_| {
                     Error::invalid(

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use deckle_tensor::{DType, Tensor};
-use deckle_train::{AnyMetric, Direction, MetricState};
+use deckle_train::{AnyMetric, Direction, MetricState, metrics::AUC};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -163,7 +163,8 @@ fn settings_without_sense_are_refused() {
     );
     assert_eq!(
         error("AUC", json!({ "num_thresholds": 1 })),
-        "metric AUC: `num_thresholds` makes no sense\n  expected: 2 or more\n       got: 1"
+        "metric AUC: `num_thresholds` makes no sense\n  expected: a whole number from 2 to \
+         1048576\n       got: 1"
     );
     assert_eq!(
         error("MeanSquaredError", json!({ "axis": 1 })),
@@ -358,6 +359,41 @@ fn nothing_seen_has_a_result_where_there_is_one() {
     }
     let state = MetricState::new(AnyMetric::by_name("f1_score").unwrap());
     assert!(state.result().unwrap_err().to_string().contains("has no result"));
+}
+
+#[test]
+fn sizes_that_fit_into_no_memory_are_refused() {
+    let check = |class: &str, setting: &str, config: Value| {
+        let keras = json!({ "class_name": class, "config": config });
+        let error = AnyMetric::from_keras(&keras).unwrap_err().to_string();
+        let most = if setting == "num_classes" { 4096 } else { 1_048_576 };
+        let start = format!("metric {class}: `{setting}` makes no sense\n  expected: ");
+        assert!(error.starts_with(&start), "{error}");
+        let end = format!("to {most}\n       got: {}", config[setting]);
+        assert!(error.ends_with(&end), "{error}");
+    };
+    for size in [1_048_577, 1_000_000_000_000, u64::MAX] {
+        check("AUC", "num_thresholds", json!({ "num_thresholds": size }));
+        check("AUC", "num_labels", json!({ "num_labels": size, "multi_label": true }));
+        for (class, bound) in [
+            ("SensitivityAtSpecificity", "specificity"),
+            ("SpecificityAtSensitivity", "sensitivity"),
+            ("PrecisionAtRecall", "recall"),
+            ("RecallAtPrecision", "precision"),
+        ] {
+            let config = json!({ "num_thresholds": size, bound: 0.5 });
+            check(class, "num_thresholds", config);
+        }
+        for class in ["IoU", "OneHotIoU"] {
+            let config = json!({ "num_classes": size, "target_class_ids": [0] });
+            check(class, "num_classes", config);
+        }
+        for class in ["MeanIoU", "OneHotMeanIoU"] {
+            check(class, "num_classes", json!({ "num_classes": size }));
+        }
+    }
+    let huge = AUC::new().num_thresholds(usize::MAX);
+    assert!(MetricState::new(huge).result().is_err());
 }
 
 /// On JAX; Keras's other backends differ.

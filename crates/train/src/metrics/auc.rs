@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    setting::{json, metric, no_sense, wrong_shapes},
-    thresholds::{Confusion, are_even, even, ratio},
+    setting::{check_size, json, metric, no_sense, wrong_shapes},
+    thresholds::{Confusion, MOST_THRESHOLDS, are_even, even, ratio},
 };
 use crate::{Direction, Metric, Result, metric_state::numbers};
 
@@ -95,6 +95,9 @@ metric! {
         label_weights: Vec<f64> = impl Into<Vec<f64>>;
     }
 }
+
+/// The most labels that have a curve of their own.
+const MOST_LABELS: usize = 1 << 20;
 
 /// How far beyond 0 and 1 the first and the last threshold are.
 const BEYOND: f64 = 1e-7;
@@ -190,10 +193,12 @@ impl Metric for AUC {
     }
 
     fn check(&self) -> Result<()> {
-        if self.thresholds.is_none() && self.num_thresholds < 2 {
-            return Err(
-                no_sense("AUC", "num_thresholds", "2 or more").got(self.num_thresholds)
-            );
+        if self.thresholds.is_none() {
+            let range = [2, MOST_THRESHOLDS];
+            check_size("AUC", "num_thresholds", self.num_thresholds, range)?;
+        }
+        if let Some(labels) = self.num_labels {
+            check_size("AUC", "num_labels", labels, [1, MOST_LABELS])?;
         }
         if let Some(thresholds) = &self.thresholds
             && !thresholds.iter().all(|t| t.is_finite())
@@ -239,7 +244,7 @@ impl Metric for AUC {
             }
             shape.push(labels);
         }
-        Ok(vec![Tensor::zeros(DType::F64, shape); 4])
+        Ok(vec![Tensor::try_zeros(DType::F64, shape)?; 4])
     }
 
     fn update(

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 
 use super::{
-    setting::{metric, metric_basics, no_sense, wrong_shapes},
+    setting::{check_size, metric, metric_basics, no_sense, wrong_shapes},
     thresholds::spread,
 };
 use crate::{Direction, Metric, Result, any_metric::dtype_name, metric_state::numbers};
@@ -50,11 +50,16 @@ struct Pairs<'a> {
     dtype: Option<MatrixType>,
 }
 
+/// The most classes that there is a matrix of.
+const MOST_CLASSES: usize = 1 << 12;
+
 impl Pairs<'_> {
+    fn check_classes(&self) -> Result<()> {
+        check_size(self.class, "num_classes", self.num_classes, [1, MOST_CLASSES])
+    }
+
     fn check(&self, target_class_ids: &[usize]) -> Result<()> {
-        if self.num_classes == 0 {
-            return Err(no_sense(self.class, "num_classes", "1 or more").got(0));
-        }
+        self.check_classes()?;
         if target_class_ids.is_empty()
             || target_class_ids.iter().any(|id| *id >= self.num_classes)
         {
@@ -147,6 +152,8 @@ macro_rules! unions {
 
             fn check(&self) -> Result<()> {
                 let $own = self;
+                // The targets may be all classes.
+                $pairs.check_classes()?;
                 $pairs.check(&$targets)
             }
 

@@ -4,8 +4,8 @@ use deckle_autograd::Var;
 use deckle_tensor::{DType, Shape, Tensor};
 
 use super::{
-    setting::{check_share, metric, metric_basics, no_sense},
-    thresholds::{Confusion, even, ratios, sums},
+    setting::{check_share, check_size, metric, metric_basics},
+    thresholds::{Confusion, MOST_THRESHOLDS, even, ratios, sums},
 };
 use crate::{Direction, Metric, Result, metric_state::numbers};
 
@@ -60,10 +60,8 @@ macro_rules! points {
             fn check(&self) -> Result<()> {
                 let class = stringify!($name);
                 check_share(class, stringify!($bound), self.$bound)?;
-                if self.num_thresholds == 0 {
-                    return Err(no_sense(class, "num_thresholds", "1 or more").got(0));
-                }
-                Ok(())
+                let range = [1, MOST_THRESHOLDS];
+                check_size(class, "num_thresholds", self.num_thresholds, range)
             }
 
             fn takes_mask(&self) -> bool {

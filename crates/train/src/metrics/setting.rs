@@ -209,6 +209,20 @@ pub(super) fn wrong_shapes(class: &str, expected: impl fmt::Display) -> Error {
     Error::invalid(format_args!("metric {class}: cannot take these shapes"), expected)
 }
 
+/// Whether a setting that says how much memory a metric takes is from `least` to `most`.
+pub(super) fn check_size(
+    class: &str,
+    setting: &str,
+    value: usize,
+    [least, most]: [usize; 2],
+) -> Result<()> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    let expected = format_args!("a whole number from {least} to {most}");
+    Err(no_sense(class, setting, expected).got(value))
+}
+
 /// Whether a number lies between 0 and 1, both included.
 pub(super) fn check_share(class: &str, setting: &str, value: f64) -> Result<()> {
     if (0.0..=1.0).contains(&value) {

@@ -78,6 +78,9 @@ impl<const N: usize> From<[f64; N]> for Thresholds {
     }
 }
 
+/// The most thresholds that counts are kept for.
+pub(super) const MOST_THRESHOLDS: usize = 1 << 20;
+
 /// That many thresholds from 0 to 1 in equal steps.
 pub(super) fn even(count: usize) -> Vec<f64> {
     match count {

@@ -92,13 +92,22 @@ fn part(value: &Value) -> Result<Part> {
 
 fn one_hot(given: &Given<'_>) -> Result<Var> {
     let x = given.x()?;
-    let classes = given.axis("num_classes")?.and_then(|n| usize::try_from(n).ok());
-    let classes = classes.ok_or_else(|| missing("num_classes", "a number of classes"))?;
+    let classes = classes(given)?;
     let dtype = given.dtype(usize::MAX)?.unwrap_or(DType::F32);
     let made = x.one_hot(classes, dtype)?;
     Ok(match given.axis("axis")? {
         None | Some(-1) => made,
         Some(axis) => made.move_axis(-1, axis)?,
+    })
+}
+
+/// The number of classes, each of which has a place in vectors.
+fn classes(given: &Given<'_>) -> Result<usize> {
+    let name = "num_classes";
+    let value = given.constant(usize::MAX, name)?.unwrap_or_default();
+    let classes = usize::try_from(whole(name, &value)?).ok();
+    classes.filter(|&classes| classes <= LONGEST).ok_or_else(|| {
+        missing(name, format_args!("a whole number from 0 to {LONGEST}")).got(value)
     })
 }
 
@@ -339,7 +348,7 @@ fn slice(given: &Given<'_>) -> Result<Var> {
 
 fn multi_hot(given: &Given<'_>) -> Result<Var> {
     let x = given.tensor(0, "inputs")?;
-    let classes = size(given, usize::MAX, "num_classes")?;
+    let classes = classes(given)?;
     let dtype = given.dtype(usize::MAX)?.unwrap_or(DType::F32);
     let hot = x.cast(DType::I32)?.one_hot(classes, dtype)?;
     let hot = match given.axis("axis")? {

@@ -62,4 +62,15 @@ fn what_an_operation_cannot_take_is_named() {
         "layer `mean` (Mean): cannot take `axis`\n  expected: a whole number\n       \
          got: \"one\""
     );
+    let x = Symbol::typed_input("x", [3], DType::I32);
+    for class in ["OneHot", "MultiHot"] {
+        let huge =
+            Operation::new(class).unwrap().set("num_classes", 1_000_000_000_000u64);
+        let error = huge.apply(&x).unwrap_err().to_string();
+        assert!(error.contains("cannot take `num_classes`"), "{error}");
+        assert!(
+            error.contains("from 0 to 16777216\n       got: 1000000000000"),
+            "{error}"
+        );
+    }
 }
