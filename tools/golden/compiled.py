@@ -76,3 +76,17 @@ def fit_functions_as_metrics():
     wrapped = [metrics.MeanMetricWrapper(losses.cosine_similarity, name="wrapped"), metrics.MeanMetricWrapper(losses.huber, name="huber", delta=0.5)]
     return regression(dict(loss="mse", metrics=[losses.cosine_similarity, losses.log_cosh, "mae", *wrapped], weighted_metrics=[losses.mean_squared_error]),
                       sample_weight=numbers(40, seed=9, low=0, high=2), fit=FIT | dict(validation_split=0.25))
+
+
+def scaled(optimizer, **more):
+    return regression(dict(optimizer=optimizers.LossScaleOptimizer(optimizer), loss="mse"), fit=ONE, **more)
+
+
+# A scale that follows the gradients: before the first step Keras writes neither the scale nor slots, and never all of these two.
+for name, case in {
+    "from_the_start": lambda: scaled(optimizers.SGD(0.1, momentum=0.9)),
+    "scheduled_from_the_start": lambda: scaled(optimizers.Adam(optimizers.schedules.ExponentialDecay(0.05, 2, 0.5))),
+    "nadam": lambda: scaled(optimizers.Nadam(0.02), before=ONE),
+    "adafactor": lambda: scaled(optimizers.Adafactor(0.02), before=ONE),
+}.items():
+    MODELS[f"fit_loss_scale_{name}"] = case

@@ -118,7 +118,7 @@ impl Optimizer for Adafactor {
             }
             // Keras keeps a number in their place.
             _ => {
-                let place = Slot::zeros("").shape([]).dtype(DType::I32);
+                let place = Slot::zeros("").shape([]).dtype(DType::I32).untracked();
                 (place.clone(), place)
             }
         };

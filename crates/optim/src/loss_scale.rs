@@ -38,7 +38,8 @@ pub struct LossScale {
 /// # Keras
 ///
 /// `keras.optimizers.LossScaleOptimizer`; a fixed scale of the inner optimizer does not count.
-/// A step whose loss is not finite leaves the scale as it is, too.
+/// A step whose loss is not finite leaves the scale as it is, too. As on JAX, and as in files,
+/// the product that `Nadam` keeps is forgotten after each step; TensorFlow keeps it.
 ///
 /// # References
 ///
@@ -117,7 +118,16 @@ impl Optimizer for LossScaleOptimizer {
     }
 
     fn update_shared(&self, step: &Step, slots: &[Var]) -> Result<Vec<Var>> {
-        self.inner.update_shared(step, slots)
+        let slots =
+            self.inner.shared_slots().into_iter().zip(slots).map(|(slot, var)| {
+                let is_forgotten = slot.is_untracked;
+                if is_forgotten {
+                    Ok(var.full_like(slot.initial)?)
+                } else {
+                    Ok(var.clone())
+                }
+            });
+        self.inner.update_shared(step, &slots.collect::<Result<Vec<_>>>()?)
     }
 
     fn weight_decay(&self, path: &str, shape: &[usize]) -> Option<f64> {

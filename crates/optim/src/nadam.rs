@@ -70,7 +70,7 @@ impl Optimizer for Nadam {
     }
 
     fn shared_slots(&self) -> Vec<Slot> {
-        vec![Slot::filled("variable", 1.0)]
+        vec![Slot::filled("variable", 1.0).untracked()]
     }
 
     fn update_shared(&self, step: &Step, slots: &[Var]) -> Result<Vec<Var>> {

@@ -59,6 +59,8 @@ pub struct OptimizerState {
     saved_slots: Vec<Variable>,
     /// What all weights share, in the order of `Optimizer::shared_slots`.
     pub(crate) shared: Vec<Variable>,
+    /// What Keras does not write of an optimizer in a `LossScaleOptimizer`.
+    untracked: Vec<Variable>,
     /// The loss's scale, if it follows the gradients.
     pub(crate) scale: Option<Scale>,
 }
@@ -111,13 +113,14 @@ impl OptimizerState {
             "gradient_accumulator",
         )?;
         let mut slots = vec![Vec::new(); weights.len()];
-        let mut saved_slots = Vec::new();
+        let (mut saved_slots, mut untracked) = (Vec::new(), Vec::new());
         let wanted = weights.iter().map(|w| optimizer.slots(w.name(), w.shape()));
         let wanted: Vec<_> = wanted.collect();
         for kept_together in 0..wanted.iter().map(Vec::len).max().unwrap_or(0) {
             for ((weight, wanted), slots) in weights.iter().zip(&wanted).zip(&mut slots) {
-                for slot in wanted.get(kept_together).into_iter().flatten() {
-                    let slot = beside(group, weight, slot)?;
+                for wanted in wanted.get(kept_together).into_iter().flatten() {
+                    let slot = beside(group, weight, wanted)?;
+                    untracked.extend(wanted.is_untracked.then(|| slot.clone()));
                     saved_slots.push(slot.clone());
                     slots.push(slot);
                 }
@@ -127,7 +130,10 @@ impl OptimizerState {
         let shared = optimizer.shared_slots().into_iter().map(|slot| {
             let shape = slot.shape.unwrap_or_default();
             let value = Tensor::full(&shape[..], slot.initial);
-            Ok(group.variable(slot.name, &value.cast(slot.dtype.unwrap_or(dtype)))?)
+            let value = value.cast(slot.dtype.unwrap_or(dtype));
+            let variable = group.variable(slot.name, &value)?;
+            untracked.extend(slot.is_untracked.then(|| variable.clone()));
+            Ok(variable)
         });
         let shared = shared.collect::<Result<_>>()?;
         let scale = optimizer.loss_scale().map(|scale| Scale::new(scale, group));
@@ -143,6 +149,7 @@ impl OptimizerState {
             slots,
             saved_slots,
             shared,
+            untracked,
             scale: scale.transpose()?,
         })
     }
@@ -184,6 +191,65 @@ impl OptimizerState {
             .chain(&self.shared)
             .cloned()
             .collect()
+    }
+
+    /// Those of [`OptimizerState::variables`] that Keras writes.
+    ///
+    /// All, but of an optimizer in a `LossScaleOptimizer` neither the product of `Nadam` nor what
+    /// stands for the rows and columns that `Adafactor` does not have.
+    #[must_use]
+    pub fn tracked_variables(&self) -> Vec<Variable> {
+        let mut all = self.variables();
+        if self.scale.is_some() {
+            all.retain(|one| !self.untracked.iter().any(|other| other.is_same(one)));
+        }
+        all
+    }
+
+    /// The variables that a file of Keras with that many values has them of, in its order; none
+    /// if the file is of another optimizer.
+    ///
+    /// A file has all [`OptimizerState::variables`] or the
+    /// [tracked ones](Self::tracked_variables); before the first step only a count of steps and
+    /// a learning rate, in a `LossScaleOptimizer` twice.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::{Device, Group};
+    /// use deckle_optim::{Adam, LossScaleOptimizer, OptimizerState};
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let group = Group::new(&Device::reference());
+    /// let w = group.variable("w", &Tensor::scalar(1.0f32))?;
+    /// let optimizer = LossScaleOptimizer::new(Adam::new());
+    /// let state = OptimizerState::new(optimizer, &[w], &group)?;
+    /// let names = |count| -> Vec<_> {
+    ///     let found = state.saved_variables(count).unwrap_or_default();
+    ///     found.iter().map(|variable| variable.name().to_owned()).collect()
+    /// };
+    /// assert_eq!(names(8)[3], "dynamic_scale");
+    /// assert_eq!(names(4), ["iteration", "learning_rate", "iteration", "learning_rate"]);
+    /// assert!(state.saved_variables(5).is_none());
+    /// # Ok::<(), deckle_optim::Error>(())
+    /// ```
+    #[must_use]
+    pub fn saved_variables(&self, count: usize) -> Option<Vec<Variable>> {
+        let all = self.variables();
+        if count == all.len() {
+            return Some(all);
+        }
+        if self.scale.is_some() {
+            let tracked = self.tracked_variables();
+            if count == tracked.len() {
+                return Some(tracked);
+            }
+            let own = 1 + usize::from(self.learning_rate.is_some());
+            if count == 2 + own {
+                return Some([&all[..2], &all[4..4 + own]].concat());
+            }
+        }
+        (count <= 2 && count < all.len()).then(|| all[..count].to_vec())
     }
 
     /// Replaces all that is remembered by values in the order of

@@ -17,6 +17,9 @@ pub struct Slot {
     pub shape: Option<Vec<usize>>,
     /// Its element type, if not the weight's.
     pub dtype: Option<DType>,
+    /// Whether Keras leaves it out of files when the optimizer is in a
+    /// [`LossScaleOptimizer`](crate::LossScaleOptimizer).
+    pub is_untracked: bool,
 }
 
 impl Slot {
@@ -29,7 +32,14 @@ impl Slot {
     /// A slot filled with a number.
     #[must_use]
     pub fn filled(name: &'static str, initial: f64) -> Self {
-        Self { name, initial, is_copy: false, shape: None, dtype: None }
+        Self {
+            name,
+            initial,
+            is_copy: false,
+            shape: None,
+            dtype: None,
+            is_untracked: false,
+        }
     }
 
     /// A slot that starts as the weight.
@@ -42,6 +52,13 @@ impl Slot {
     #[must_use]
     pub fn shape(mut self, shape: impl Into<Vec<usize>>) -> Self {
         self.shape = Some(shape.into());
+        self
+    }
+
+    /// Sets that Keras leaves it out of files when the optimizer is in another one.
+    #[must_use]
+    pub fn untracked(mut self) -> Self {
+        self.is_untracked = true;
         self
     }
 

@@ -105,17 +105,16 @@ fn optimizer_values(state: &OptimizerState, saved: &Slots) -> Values {
             }
         },
     };
-    let variables = state.variables();
-    // Before its first step, Keras's optimizer has no slots: a count and a learning rate.
-    let fresh = saved.len() <= 2 && variables.len() > saved.len();
-    if saved.len() != variables.len() && !fresh {
+    let variables = state.saved_variables(saved.len()).unwrap_or_else(|| {
+        let variables = state.variables();
         values.problem(format!(
             "{} variables of the optimizer, but the file has {}; compile the model anew to \
              begin without them",
             variables.len(),
             saved.len()
         ));
-    }
+        variables
+    });
     for (number, (variable, tensor)) in variables.iter().zip(saved).enumerate() {
         let place = format!("variable {number} of the file's optimizer");
         values.take(variable.name(), variable, &place, tensor);
@@ -412,7 +411,9 @@ pub(crate) fn save_trainer_weights(trainer: &Trainer, path: &Path) -> Result<()>
         Format::Hdf5 => save(trainer, path),
         Format::Safetensors => {
             let mut file = weights::write_named(trainer.model())?;
-            for (number, variable) in trainer.optimizer().variables().iter().enumerate() {
+            for (number, variable) in
+                trainer.optimizer().tracked_variables().iter().enumerate()
+            {
                 file.tensors.insert(format!("optimizer/{number}"), variable.value()?);
             }
             Ok(file.write(path)?)
@@ -436,12 +437,12 @@ fn trainer_groups(trainer: &Trainer) -> Result<Group> {
     let state = trainer.optimizer();
     let config = state.optimizer().config();
     let own = config["name"].as_str().unwrap_or_default();
-    write_variables(&mut file, "optimizer", own, &state.variables())?;
+    write_variables(&mut file, "optimizer", own, &state.tracked_variables())?;
     // Keras writes an optimizer in an optimizer twice: in its own place, too.
     if state.optimizer().loss_scale().is_some() {
         let (place, own) =
             ("optimizer/inner_optimizer", &state.optimizer().common().name);
-        write_variables(&mut file, place, own, &state.variables()[4..])?;
+        write_variables(&mut file, place, own, &state.tracked_variables()[4..])?;
     }
     Ok(file)
 }

@@ -345,3 +345,33 @@ fn weighted_metrics_are_saved_as_such() {
     assert_eq!(logs.get("mae"), Some(1.5));
     assert_eq!(logs.get("weighted_mae"), Some(1.75));
 }
+
+#[test]
+fn states_in_a_loss_scale_are_read_and_written_as_keras_does() {
+    let scratch = TempDir::new().unwrap();
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/golden/cases");
+    for (name, steps, fresh, trained) in [
+        ("fit_loss_scale_from_the_start", 0, 4, 10),
+        ("fit_loss_scale_scheduled_from_the_start", 0, 3, 13),
+        ("fit_loss_scale_nadam", 3, 14, 14),
+        ("fit_loss_scale_adafactor", 3, 14, 14),
+    ] {
+        let count = |path: &Path| {
+            let weights = KerasArchive::read(path).unwrap().weights;
+            weights.group("optimizer/vars").unwrap().numbered().count()
+        };
+        let path = cases.join(name).join("model.keras");
+        assert_eq!(count(&path), fresh, "{name}");
+        let trainer = load(&path).unwrap().into_trainer().unwrap();
+        assert_eq!(trainer.optimizer().iterations().unwrap(), steps, "{name}");
+        let written = scratch.path().join("model.keras");
+        trainer.save(&written).unwrap();
+        assert_eq!(count(&written), trained, "{name}");
+        let again = load(&written).unwrap().into_trainer().unwrap();
+        let values = |trainer: &Trainer| -> Vec<Tensor> {
+            let variables = trainer.optimizer().variables();
+            variables.iter().map(|variable| variable.value().unwrap()).collect()
+        };
+        assert_eq!(values(&again), values(&trainer), "{name}");
+    }
+}

@@ -225,7 +225,7 @@ pub(super) fn write(
         file.attributes.insert("training_config".to_owned(), config.to_string().into());
         let group = file.create_group(OPTIMIZER)?;
         let mut names = Vec::new();
-        for variable in state.variables() {
+        for variable in state.tracked_variables() {
             let mut name =
                 format!("{}/{}", state.optimizer().common().name, variable.name());
             // Adafactor keeps several tensors under a weight's own name.
