@@ -113,6 +113,7 @@ mod model;
 mod regularizer;
 mod summary;
 mod symbol;
+mod words;
 
 pub use activation::Activation;
 pub use call::{Call, Inputs, Randomness, stream};
@@ -131,3 +132,4 @@ pub use model::{
 pub use regularizer::{Regularizer, Vectors};
 pub use summary::{Summary, keras_shape};
 pub use symbol::{InputLayer, Symbol};
+pub use words::allowed;

@@ -11,6 +11,7 @@ use crate::{
     Error, Result,
     keras::{keras_object, names_class, parse_keras_object},
     losses,
+    words::allowed,
 };
 
 /// A measure of how far predictions are from the truth: plain data that builds graph.
@@ -233,7 +234,7 @@ impl<L: Loss> From<L> for AnyLoss {
 }
 
 /// Class, Keras's other names, and how one is made of its settings.
-type Entry = (&'static str, &'static [&'static str], fn(Value) -> Result<AnyLoss>);
+type Entry = (&'static str, &'static [&'static str], fn(&Value) -> Result<AnyLoss>);
 
 const LOSSES: &[Entry] = &[
     ("MeanSquaredError", &["mse", "MSE"], parse::<losses::MeanSquaredError>),
@@ -276,11 +277,31 @@ const LOSSES: &[Entry] = &[
     ("Tversky", &[], parse::<losses::Tversky>),
 ];
 
-fn parse<L: Loss + for<'de> Deserialize<'de>>(config: Value) -> Result<AnyLoss> {
-    let loss: L = serde_json::from_value(config).map_err(|error| {
-        Error::invalid("a loss cannot be read", "the settings of a loss").got(error)
-    })?;
-    Ok(loss.into())
+fn parse<L: Loss + for<'de> Deserialize<'de>>(config: &Value) -> Result<AnyLoss> {
+    let attempt = |config: &Value| L::deserialize(config);
+    let error = match attempt(config) {
+        Ok(loss) => return Ok(loss.into()),
+        Err(error) => error,
+    };
+    let text = error.to_string();
+    // Parsing stops at the first setting that it cannot take: without it, the error is another.
+    let is_culprit = |key: &&String| {
+        let mut rest = config.clone();
+        rest.as_object_mut().map(|rest| rest.shift_remove(*key));
+        attempt(&rest).map_or_else(|other| other.to_string() != text, |_| true)
+    };
+    let culprit =
+        config.as_object().and_then(|settings| settings.keys().find(is_culprit));
+    let Some(culprit) = culprit else {
+        let problem = "its settings cannot be read";
+        return Err(Error::invalid(problem, allowed(&error)).got(config));
+    };
+    let problem = if text.starts_with("unknown field") {
+        format!("unknown setting `{culprit}`")
+    } else {
+        format!("`{culprit}` makes no sense")
+    };
+    Err(Error::invalid(problem, allowed(&error)).got(&config[culprit]))
 }
 
 impl AnyLoss {
@@ -319,7 +340,7 @@ impl AnyLoss {
         for key in ["name", "dtype"] {
             config.remove(key);
         }
-        make(Value::Object(config)).map_err(|error| error.in_loss(class))
+        make(&Value::Object(config)).map_err(|error| error.in_loss(class))
     }
 
     /// Keras's JSON.
@@ -358,6 +379,7 @@ pub(crate) const EPSILON: f64 = 1e-7;
 #[cfg(test)]
 mod tests {
     use deckle_tensor::Tensor;
+    use serde_json::json;
 
     use super::*;
 
@@ -377,5 +399,38 @@ mod tests {
             let got = reduced(Tensor::scalar(0.5f32), weight);
             assert!((got - 1.5).abs() < 1e-6, "{got}");
         }
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        let error = |class: &str, config: Value| {
+            let keras = json!({ "class_name": class, "config": config });
+            AnyLoss::from_keras(&keras).unwrap_err().to_string()
+        };
+        assert_eq!(
+            error("Huber", json!({ "reduction": "sum", "delta": "wide" })),
+            "loss Huber: `delta` makes no sense\n  expected: a number\n       got: \"wide\""
+        );
+        assert_eq!(
+            error("Huber", json!({ "reduction": "half" })),
+            "loss Huber: `reduction` makes no sense\n  expected: one of \
+             `sum_over_batch_size`, `sum`, `mean`, `mean_with_sample_weight`\n       got: \
+             \"half\""
+        );
+        assert_eq!(
+            error("Huber", json!({ "delta": 2.0, "with": 1 })),
+            "loss Huber: unknown setting `with`\n  expected: `reduction` or `delta`\n       \
+             got: 1"
+        );
+        assert_eq!(
+            error("CosineSimilarity", json!({ "axis": 0.5 })),
+            "loss CosineSimilarity: `axis` makes no sense\n  expected: a whole number\n       \
+             got: 0.5"
+        );
+        let text = error("BinaryCrossentropy", json!({ "from_logits": 3 }));
+        assert!(
+            text.contains("`from_logits`") && text.contains("true or false"),
+            "{text}"
+        );
     }
 }

@@ -35,14 +35,18 @@ impl Fields {
         self.read(name, value)
     }
 
-    /// A setting that has a default when it is missing or null.
+    /// A setting that has a default when it is missing. Null is no value of it, but false where
+    /// that is one, as in Python, and the default of a name.
     pub(crate) fn or<T: DeserializeOwned>(
         &mut self,
         name: &'static str,
         default: T,
     ) -> Result<T> {
         match self.given.remove(name) {
-            None | Some(Value::Null) => Ok(default),
+            None => Ok(default),
+            Some(Value::Null) if name == "name" => Ok(default),
+            Some(Value::Null) => serde_json::from_value(Value::Bool(false))
+                .or_else(|_| self.read(name, Value::Null)),
             Some(value) => self.read(name, value),
         }
     }

@@ -158,6 +158,14 @@ impl Common {
             count("ema_overwrite_frequency", self.ema_overwrite_frequency)?;
         let gradient_accumulation_steps =
             count("gradient_accumulation_steps", self.gradient_accumulation_steps)?;
+        let use_ema = fields.or("use_ema", self.use_ema)?;
+        let ema_momentum = if use_ema {
+            fields.or("ema_momentum", self.ema_momentum)?
+        } else {
+            // Keras takes none where it is not used.
+            let given = fields.optional("ema_momentum", Some(self.ema_momentum))?;
+            given.unwrap_or(self.ema_momentum)
+        };
         Ok(Self {
             name: fields.or("name", self.name)?,
             learning_rate: fields.or("learning_rate", self.learning_rate)?,
@@ -165,8 +173,8 @@ impl Common {
             clipnorm: fields.optional("clipnorm", self.clipnorm)?,
             global_clipnorm: fields.optional("global_clipnorm", self.global_clipnorm)?,
             clipvalue: fields.optional("clipvalue", self.clipvalue)?,
-            use_ema: fields.or("use_ema", self.use_ema)?,
-            ema_momentum: fields.or("ema_momentum", self.ema_momentum)?,
+            use_ema,
+            ema_momentum,
             ema_overwrite_frequency,
             loss_scale_factor: fields
                 .optional("loss_scale_factor", self.loss_scale_factor)?,

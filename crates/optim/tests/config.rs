@@ -430,3 +430,37 @@ fn every_wrong_setting_is_an_error_with_the_classs_name() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(checked > 2000, "{checked}");
 }
+
+#[test]
+fn null_is_no_number() {
+    for (class, settings) in [
+        ("SGD", &["momentum", "learning_rate"][..]),
+        ("RMSprop", &["rho", "momentum", "epsilon"]),
+        ("Adam", &["beta_1", "beta_2", "epsilon"]),
+        ("Lion", &["beta_1", "beta_2"]),
+        ("Adagrad", &["initial_accumulator_value"]),
+        (
+            "Ftrl",
+            &[
+                "learning_rate_power",
+                "initial_accumulator_value",
+                "l1_regularization_strength",
+                "l2_regularization_strength",
+                "l2_shrinkage_regularization_strength",
+                "beta",
+            ],
+        ),
+    ] {
+        for setting in settings {
+            let error =
+                AnyOptimizer::from_keras(&keras(class, &json!({ *setting: null })));
+            let text = error.unwrap_err().to_string();
+            assert!(text.contains(class) && text.contains(setting), "{text}");
+        }
+    }
+    let read = |config: Value| AnyOptimizer::from_keras(&keras("SGD", &config));
+    assert!(read(json!({ "use_ema": true, "ema_momentum": null })).is_err());
+    // As in Python, where it is false or not used.
+    let given = json!({ "use_ema": null, "ema_momentum": null, "nesterov": null });
+    assert_eq!(read(given).unwrap(), Sgd::new().into());
+}

@@ -175,6 +175,21 @@ fn settings_without_sense_are_refused() {
         error("IoU", json!({ "num_classes": 3 })),
         "metric IoU: `target_class_ids` is missing\n  expected: a value for it"
     );
+    assert_eq!(
+        error("AUC", json!({ "num_thresholds": "many" })),
+        "metric AUC: `num_thresholds` makes no sense\n  expected: a whole number from 0\n       \
+         got: \"many\""
+    );
+    assert_eq!(
+        error("AUC", json!({ "curve": "POC" })),
+        "metric AUC: `curve` makes no sense\n  expected: one of `ROC`, `roc`, `PR`, `pr`, \
+         `PRGAIN`, `prgain`\n       got: \"POC\""
+    );
+    assert_eq!(
+        error("Recall", json!({ "thresholds": "low" })),
+        "metric Recall: `thresholds` makes no sense\n  expected: one number from 0 to 1, or \
+         more\n       got: \"low\""
+    );
     for (class, config, what) in [
         ("AUC", json!({ "curve": "POC" }), "`curve`"),
         ("AUC", json!({ "num_labels": 3 }), "num_labels"),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use deckle_nn::allowed;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -176,7 +177,7 @@ impl Settings {
 
     fn parse<T: DeserializeOwned>(&self, name: &str, value: Value) -> Result<T> {
         serde_json::from_value(value.clone())
-            .map_err(|error| no_sense(self.class, name, error).got(value))
+            .map_err(|error| no_sense(self.class, name, allowed(&error)).got(value))
     }
 
     /// Complains about all settings that nobody took.

@@ -19,7 +19,7 @@ use crate::{Result, metric::last};
 /// assert_eq!(Thresholds::from(0.5).values(), [0.5]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "one number from 0 to 1, or more")]
 pub enum Thresholds {
     /// One.
     One(f64),

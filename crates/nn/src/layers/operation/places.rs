@@ -230,11 +230,22 @@ fn roll(given: &Given<'_>) -> Result<Var> {
     Ok(y)
 }
 
+/// How new places are filled.
+const MODES: [&str; 5] = ["constant", "reflect", "symmetric", "edge", "wrap"];
+
 fn pad(given: &Given<'_>) -> Result<Var> {
     let name = "pad_width";
     let x = given.x()?;
     let mode = given.constant(usize::MAX, "mode")?;
-    let mode = mode.as_ref().and_then(Value::as_str).unwrap_or("constant");
+    let mode = match &mode {
+        None => "constant",
+        Some(Value::String(mode)) if MODES.contains(&mode.as_str()) => mode.as_str(),
+        Some(other) => {
+            return Err(
+                missing("mode", format_args!("one of {}", MODES.join(", "))).got(other)
+            );
+        }
+    };
     let value = given.constant(1, name)?.unwrap_or_default();
     let number = |n: &Value| usize::try_from(n.as_u64()?).ok();
     let pair = |pair: &Value| match pair.as_array()?.as_slice() {
@@ -275,25 +286,18 @@ fn beyond(mode: &str, len: usize, low: usize, high: usize) -> Result<Vec<usize>>
     let total = total.ok_or_else(|| missing("pad_width", "smaller numbers"))?;
     let (n, low) = (len.cast_signed(), low.cast_signed());
     let place = |at: isize| match mode {
-        "edge" => Some(at.clamp(0, n - 1)),
-        "wrap" => Some(at.rem_euclid(n)),
+        "wrap" => at.rem_euclid(n),
         "symmetric" => {
             let at = at.rem_euclid(2 * n);
-            Some(at.min(2 * n - 1 - at))
+            at.min(2 * n - 1 - at)
         }
-        "reflect" if n == 1 => Some(0),
-        "reflect" => {
+        "reflect" if n > 1 => {
             let at = at.rem_euclid(2 * n - 2);
-            Some(at.min(2 * n - 2 - at))
+            at.min(2 * n - 2 - at)
         }
-        _ => None,
+        _ => at.clamp(0, n - 1),
     };
-    let places =
-        (0..total.cast_signed()).map(|at| place(at - low).map(isize::cast_unsigned));
-    let places: Option<Vec<_>> = places.collect();
-    places.ok_or_else(|| {
-        missing("mode", "constant, reflect, symmetric, edge or wrap").got(mode)
-    })
+    Ok((0..total.cast_signed()).map(|at| place(at - low).cast_unsigned()).collect())
 }
 
 fn triangle(given: &Given<'_>, is_lower: bool) -> Result<Var> {

@@ -62,6 +62,19 @@ fn what_an_operation_cannot_take_is_named() {
         "layer `mean` (Mean): cannot take `axis`\n  expected: a whole number\n       \
          got: \"one\""
     );
+    let error = |operation: Operation| operation.apply(&x).unwrap_err().to_string();
+    let pad = |mode: Value| {
+        let pad =
+            Operation::new("Pad").unwrap().set("pad_width", json!([[0, 0], [0, 0]]));
+        pad.set("mode", mode)
+    };
+    assert_eq!(
+        error(pad(json!(-1))),
+        "layer `pad` (Pad): cannot take `mode`\n  expected: one of constant, reflect, \
+         symmetric, edge, wrap\n       got: -1"
+    );
+    assert!(error(pad(json!("mirror"))).ends_with("got: \"mirror\""));
+    assert!(pad(json!("edge")).apply(&x).is_ok());
     let x = Symbol::typed_input("x", [3], DType::I32);
     for class in ["OneHot", "MultiHot"] {
         let huge =
