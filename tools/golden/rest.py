@@ -113,3 +113,21 @@ def fit_average_without_overwriting():
     return network(numbers(40, 5), numbers(40, 2, seed=1), [L.Dense(4, activation="tanh"), L.Dense(2)],
                    dict(optimizer=optimizers.Nadam(0.02, use_ema=True, ema_momentum=0.8, clipvalue=0.1, loss_scale_factor=16.0), loss="mse", run_eagerly=True),
                    before=dict(batch_size=8, epochs=1), fit=dict(batch_size=8, epochs=2, validation_split=0.2))
+
+
+@model
+def fit_activity_penalties():
+    x = Input((6, 3))
+    some = R.L2(0.02)
+    h = L.Masking(activity_regularizer=R.L1(0.01))(x)
+    h = L.TimeDistributed(L.Dense(4), activity_regularizer=some)(h)
+    h = L.ReLU(negative_slope=0.1, activity_regularizer=R.L1L2(0.01, 0.03))(h)
+    h = L.Add(activity_regularizer="l1")([h, L.LayerNormalization(activity_regularizer=some)(h)])
+    h = L.Cropping1D(1, activity_regularizer=some)(L.BatchNormalization(activity_regularizer="l2")(h))
+    outputs, state = L.RNN(L.GRUCell(3), return_sequences=True, return_state=True, activity_regularizer=some)(h)
+    inner = L.RNN(L.SimpleRNNCell(2), activity_regularizer=R.L1(0.03))
+    h = L.Bidirectional(inner, activity_regularizer=R.L2(0.04))(L.MaxPooling1D(2, activity_regularizer=some)(outputs))
+    h = L.Concatenate(activity_regularizer=some)([L.Activation("tanh", activity_regularizer=some)(h), state])
+    y = L.Dense(1)(L.Flatten(activity_regularizer=some)(L.Dropout(0.0, activity_regularizer=some)(h)))
+    return {"model": Model(x, y), "inputs": numbers(24, 6, 3), "targets": numbers(24, 1, seed=1),
+            "compile": dict(optimizer="sgd", loss="mse"), "fit": dict(batch_size=8, epochs=2)}

@@ -3,6 +3,11 @@
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
+use crate::{Error, Regularizer, Result};
+
+/// The setting of every layer that is the penalty on its outputs.
+pub(crate) const ACTIVITY: &str = "activity_regularizer";
+
 /// An object as Keras writes it.
 #[must_use]
 pub fn keras_object(module: &str, class_name: &str, config: Value) -> Value {
@@ -51,6 +56,29 @@ pub(crate) fn unknown_settings<'a>(
 ) -> impl Iterator<Item = (&'a String, &'a Value)> {
     let unknown = given.iter().filter(|(key, _)| known.get(key).is_none());
     unknown.filter(|(key, value)| !is_harmless(key, value))
+}
+
+/// Writes the penalty on a layer's outputs that is not a setting of its class.
+pub(crate) fn write_activity(
+    settings: &mut Map<String, Value>,
+    regularizer: Option<&Regularizer>,
+) -> Result<()> {
+    let Some(regularizer) = regularizer else { return Ok(()) };
+    let written = serde_json::to_value(regularizer).map_err(|error| {
+        Error::invalid("cannot write the regularizer", "plain data").got(error)
+    })?;
+    settings.insert(ACTIVITY.to_owned(), written);
+    Ok(())
+}
+
+/// Takes the penalty on outputs out of a layer's settings, if its class does not know it.
+pub(crate) fn take_activity(
+    settings: &mut Map<String, Value>,
+    known: &Value,
+) -> serde_json::Result<Option<Regularizer>> {
+    let is_own = known.get(ACTIVITY).is_some();
+    let given = (!is_own).then(|| settings.shift_remove(ACTIVITY)).flatten();
+    given.map_or(Ok(None), serde_json::from_value)
 }
 
 /// Whether an argument that a layer does not know changes nothing.

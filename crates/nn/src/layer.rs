@@ -1,5 +1,7 @@
 //! What a layer is: [`Layer`] (its configuration), [`Built`] (with weights), [`LayerHandle`].
 
+pub mod expect;
+
 use std::{
     any::Any,
     fmt,
@@ -15,15 +17,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    Arguments, Call, Error, Init, InputLayer, Inputs, Model, Nest, Result, Symbol,
-    Weight, model::Nested, snake_case,
+    Arguments, Call, Error, Init, InputLayer, Inputs, Model, Nest, Regularizer, Result,
+    Symbol, Weight, config::is_operation, keras::ACTIVITY, model::Nested, snake_case,
 };
 
 /// The configuration of a layer: plain data, from which [`Layer::build`] makes weights.
 ///
 /// Field names and defaults are Keras's, so that the serialized form is the `config` of a
 /// layer in a `.keras` file. Implement this for a struct that is `Clone`, `PartialEq`, `Debug`
-/// and `Serialize`; name, trainability and element type live in its [`LayerHandle`].
+/// and `Serialize`; name, trainability, element type and the penalty on outputs live in its
+/// [`LayerHandle`].
 pub trait Layer: fmt::Debug + Send + Sync {
     /// Keras's name of the class, as `Dense`.
     fn class_name(&self) -> &'static str;
@@ -150,7 +153,7 @@ pub trait Built: fmt::Debug + Send + Sync {
 
 /// A [`Layer`] as an object: adds what every plain-data struct has.
 pub trait AnyLayer: Layer + Any {
-    /// The configuration as Keras's JSON, without name, trainability and element type.
+    /// The configuration as Keras's JSON, without what its [`LayerHandle`] has.
     ///
     /// # Errors
     ///
@@ -173,7 +176,8 @@ impl<L: Layer + PartialEq + Serialize + Any> AnyLayer for L {
     }
 }
 
-/// One layer of a model: a configuration with name, trainability and element type.
+/// One layer of a model: a configuration with name, trainability, element type and, if it has
+/// one, the penalty on its outputs.
 ///
 /// Clones are the same layer: applying one twice shares its weights.
 ///
@@ -197,6 +201,7 @@ struct Placed {
     name: Option<String>,
     trainable: bool,
     dtype: DType,
+    activity_regularizer: Option<Regularizer>,
     /// How often it was called; the numbers of its calls in files.
     calls: Arc<AtomicUsize>,
     /// What all models share that it is a layer of; without it, each makes weights of its own.
@@ -209,9 +214,15 @@ pub(crate) type Made = Arc<OnceLock<(Arc<dyn Built>, Vec<Weight>, Vec<Variable>)
 impl LayerHandle {
     /// The layer with that configuration.
     pub fn new(layer: Arc<dyn AnyLayer>) -> Self {
-        let (name, trainable, dtype) = (None, true, DType::F32);
-        let (calls, made) = (Arc::default(), None);
-        Self(Arc::new(Placed { layer, name, trainable, dtype, calls, made }))
+        Self(Arc::new(Placed {
+            layer,
+            name: None,
+            trainable: true,
+            dtype: DType::F32,
+            activity_regularizer: None,
+            calls: Arc::default(),
+            made: None,
+        }))
     }
 
     fn with(&self, change: impl FnOnce(&mut Placed)) -> Self {
@@ -260,6 +271,40 @@ impl LayerHandle {
         self.with(|placed| placed.dtype = dtype)
     }
 
+    /// A layer of the same configuration that adds the penalty of each output of each of its
+    /// calls, divided by the batch size, to the loss; none by default.
+    ///
+    /// A layer that has this setting itself, as `Dense`, can have it here instead. Building a
+    /// model fails if it is set in both places, or on a model, an input, an operation, or the
+    /// cell of a recurrent layer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::Var;
+    /// use deckle_nn::{Call, LayerExt, Regularizer, Sequential, layers::Flatten};
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let flatten = Flatten::new().activity_regularizer(Regularizer::l2(0.5));
+    /// let model = Sequential::new([2]).add(flatten).build()?;
+    /// let x = Var::constant(&Tensor::new(vec![1.0f32, 3.0, 2.0, 0.0], [2, 2])?);
+    /// let mut call = Call::inference();
+    /// model.call(&[x], &mut call)?;
+    /// assert_eq!(call.losses()[0].eval()?.item::<f32>()?, 3.5);
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `activity_regularizer` of every layer.
+    #[must_use]
+    pub fn activity_regularizer(
+        &self,
+        regularizer: impl Into<Option<Regularizer>>,
+    ) -> Self {
+        self.with(|placed| placed.activity_regularizer = regularizer.into())
+    }
+
     /// The configuration.
     #[must_use]
     pub fn layer(&self) -> &dyn AnyLayer {
@@ -282,6 +327,43 @@ impl LayerHandle {
     #[must_use]
     pub fn element_type(&self) -> DType {
         self.0.dtype
+    }
+
+    /// The penalty on its outputs, unless it is a setting of the configuration.
+    #[must_use]
+    pub fn activity(&self) -> Option<&Regularizer> {
+        self.0.activity_regularizer.as_ref()
+    }
+
+    /// Adds the penalty of these outputs to the loss.
+    pub(crate) fn penalize(&self, outputs: &[Var], call: &mut Call<'_>) -> Result<()> {
+        let penalties = self.activity().into_iter();
+        let mut of_outputs =
+            penalties.flat_map(|penalty| outputs.iter().map(move |y| (penalty, y)));
+        of_outputs.try_for_each(|(penalty, output)| penalty.add_activity(output, call))
+    }
+
+    /// Checks that it is a layer with one penalty on its outputs, if it has any.
+    pub(crate) fn check_activity(&self) -> Result<()> {
+        let Some(penalty) = self.activity() else { return Ok(()) };
+        let layer = self.layer();
+        let is_part = self.model().is_some() || self.as_input().is_some();
+        if is_part || is_operation(layer.module()) || !layer.takes_trainable() {
+            let problem = "takes no `activity_regularizer`";
+            return Err(Error::invalid(problem, "a layer that takes one")
+                .got(layer.class_name())
+                .help("add a layer ActivityRegularization after it"));
+        }
+        let config = layer.config()?;
+        match config.get(ACTIVITY) {
+            Some(own) if !own.is_null() => {
+                let problem = "has `activity_regularizer` twice";
+                Err(Error::invalid(problem, "one, of the layer or of its handle")
+                    .got(format_args!("{own} and {penalty:?}"))
+                    .help("set one that does what both do, as Regularizer::l1_l2"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether both are the same layer, with the same weights.
@@ -438,6 +520,7 @@ impl From<&Model> for LayerHandle {
             name,
             trainable: model.is_trainable(),
             dtype: DType::F32,
+            activity_regularizer: None,
             calls: model.call_counter(),
             made: None,
         }))
@@ -470,6 +553,14 @@ pub trait LayerExt: AnyLayer + Sized {
         LayerHandle::from(self).trainable(trainable)
     }
 
+    /// The layer, which adds the penalty of each output of each of its calls to the loss.
+    ///
+    /// See [`LayerHandle::activity_regularizer`].
+    #[must_use]
+    fn activity_regularizer(self, regularizer: Regularizer) -> LayerHandle {
+        LayerHandle::from(self).activity_regularizer(regularizer)
+    }
+
     /// The layer, to be applied several times with the same weights.
     #[must_use]
     fn shared(self) -> LayerHandle {
@@ -496,104 +587,3 @@ pub trait LayerExt: AnyLayer + Sized {
 }
 
 impl<L: AnyLayer + Sized> LayerExt for L {}
-
-/// Checks of shapes for [`Layer::output_shape`].
-pub mod expect {
-    use super::{Error, Result, Shape, fmt::Display};
-
-    /// The only input.
-    ///
-    /// # Errors
-    ///
-    /// If there is not exactly one.
-    pub fn one_input(inputs: &[Shape]) -> Result<&Shape> {
-        match inputs {
-            [input] => Ok(input),
-            _ => Err(Error::invalid("cannot take these inputs", "one input")
-                .got(format_args!("{} inputs", inputs.len()))),
-        }
-    }
-
-    /// An input with at least that many axes, the batch included.
-    ///
-    /// # Errors
-    ///
-    /// If it has fewer; `help` says what to do.
-    pub fn at_least<'a>(
-        input: &'a Shape,
-        rank: usize,
-        expected: &str,
-        help: &str,
-    ) -> Result<&'a Shape> {
-        if input.rank() >= rank {
-            return Ok(input);
-        }
-        Err(Error::invalid("cannot take this input", expected).got(input).help(help))
-    }
-
-    /// An input with exactly that many axes, the batch included.
-    ///
-    /// # Errors
-    ///
-    /// If it has another number; `help` says what to do.
-    pub fn exactly<'a>(
-        input: &'a Shape,
-        rank: usize,
-        expected: &str,
-        help: &str,
-    ) -> Result<&'a Shape> {
-        if input.rank() == rank {
-            return Ok(input);
-        }
-        Err(Error::invalid("cannot take this input", expected).got(input).help(help))
-    }
-
-    /// The length of an axis that has to be known.
-    ///
-    /// # Errors
-    ///
-    /// If it is not.
-    pub fn known(input: &Shape, axis: isize) -> Result<usize> {
-        input.dim(axis)?.known().ok_or_else(|| {
-            Error::invalid(
-                "cannot take this input",
-                format_args!("a known length of axis {axis}"),
-            )
-            .got(input)
-            .help("give the model's input that length")
-        })
-    }
-
-    /// A setting that has to be positive.
-    ///
-    /// # Errors
-    ///
-    /// If it is 0.
-    pub fn positive(name: &str, value: usize) -> Result<()> {
-        sense(name, value, "a positive number", value > 0)
-    }
-
-    /// A setting that may not be below 0.
-    ///
-    /// # Errors
-    ///
-    /// If it is, or it is infinite or NaN.
-    pub fn not_negative(name: &str, value: f64) -> Result<()> {
-        let fits = (0.0..f64::INFINITY).contains(&value);
-        sense(name, value, "a finite number of at least 0", fits)
-    }
-
-    /// A setting that has to be a share of 1.
-    ///
-    /// # Errors
-    ///
-    /// If it is negative, above 1, or NaN.
-    pub fn rate(name: &str, value: f64) -> Result<()> {
-        sense(name, value, "a number from 0 to 1", (0.0..=1.0).contains(&value))
-    }
-
-    fn sense(name: &str, value: impl Display, expected: &str, fits: bool) -> Result<()> {
-        let error = || Error::invalid(format_args!("`{name}` makes no sense"), expected);
-        fits.then_some(()).ok_or_else(|| error().got(value))
-    }
-}

@@ -152,14 +152,21 @@ impl Regularizer {
         Ok(total)
     }
 
-    /// Adds the penalty of an output, divided by the batch size, to the loss.
+    /// Adds the penalty of an output, divided by the batch size if it has axes, to the loss; whole
+    /// numbers count as `F32`.
     ///
     /// # Errors
     ///
-    /// If the output is not floating point.
+    /// As [`Regularizer::penalty`].
     pub fn add_activity(&self, output: &Var, call: &mut Call<'_>) -> Result<()> {
-        let batch = output.count_of([0], DType::F32)?.cast(output.dtype())?;
-        call.add_loss(self.penalty(output)?.div(&batch)?);
+        let dtype = output.dtype();
+        let dtype = if dtype.is_float() { dtype } else { DType::F32 };
+        let penalty = self.penalty(&output.cast(dtype)?)?;
+        let loss = match output.rank() {
+            0 => penalty,
+            _ => penalty.div(&output.count_of([0], DType::F32)?.cast(dtype)?)?,
+        };
+        call.add_loss(loss);
         Ok(())
     }
 }

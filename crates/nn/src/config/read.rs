@@ -1,8 +1,9 @@
 //! From Keras's JSON to models.
 
 mod graph;
+mod layer;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use deckle_autograd::Device;
 use deckle_tensor::DType;
@@ -10,12 +11,12 @@ use serde_json::{Map, Value};
 
 use super::{Registry, is_operation, shared::Found};
 use crate::{
-    AnyLayer, Arguments, Error, Functional, InputLayer, LayerHandle, Model, Nest, Result,
+    Arguments, Error, Functional, InputLayer, LayerHandle, Model, Nest, Result,
     Sequential,
     init::Blank,
-    keras::{is_harmless, is_nothing, unknown_settings},
+    keras::{is_harmless, is_nothing},
     layer::Made,
-    layers::{KerasShape, Operation, Wrapped},
+    layers::{KerasShape, Operation},
     stream,
 };
 use graph::{End, Node, argument, connect, endpoints, find};
@@ -450,107 +451,6 @@ impl<'a> Reader<'a> {
             (_, made) => made,
         })
     }
-
-    /// A layer that was not read before.
-    fn new_layer(&mut self, layer: &Value) -> Result<Option<LayerHandle>> {
-        let class = text(layer, "class_name")?;
-        if is_model(class) {
-            return self.nested(layer);
-        }
-        let mut config = object(layer, "config")?.clone();
-        let name = take_name(&mut config);
-        let place = match &name {
-            Some(name) => format!("layer `{}{name}` ({class})", self.path),
-            None => format!("layer {}{class}", self.path),
-        };
-        let Some(make) = self.registry.maker(class) else {
-            self.missing.push(place);
-            return Ok(None);
-        };
-        let trainable = config.shift_remove("trainable") != Some(Value::Bool(false));
-        let dtype = self.dtype(&place, config.shift_remove("dtype").as_ref());
-        let made = self.make(&place, &*make, config)?;
-        Ok(made.zip(dtype).map(|(made, dtype)| {
-            with_name(LayerHandle::new(made).trainable(trainable).dtype(dtype), name)
-        }))
-    }
-
-    /// A layer of its configuration; arguments that it does not know have to be harmless.
-    fn make(
-        &mut self,
-        place: &str,
-        make: &dyn Fn(Value) -> serde_json::Result<Arc<dyn AnyLayer>>,
-        mut config: Map<String, Value>,
-    ) -> Result<Option<Arc<dyn AnyLayer>>> {
-        let attempt = |config: &Map<String, Value>| make(Value::Object(config.clone()));
-        let before = self.missing.len();
-        // Parsing stops at the first argument that it cannot take: without it, the error is
-        // another one.
-        let made = loop {
-            let error = match attempt(&config) {
-                Ok(made) => break made,
-                Err(error) => error.to_string(),
-            };
-            let culprit = config.keys().find(|key| {
-                let mut rest = config.clone();
-                rest.shift_remove(*key);
-                attempt(&rest).map_or_else(|other| other.to_string() != error, |_| true)
-            });
-            let Some(culprit) = culprit.cloned() else {
-                self.missing.push(format!("{place}: {error}"));
-                return Ok(None);
-            };
-            let value = config.shift_remove(&culprit).unwrap_or_default();
-            if Wrapped::is_in(&value) {
-                // The layer in it is what is wrong, which the error names.
-                self.missing.push(format!("{place}: {error}"));
-                return Ok(None);
-            }
-            let (value, why) = (brief(&value), in_words(&error));
-            self.missing.push(format!("{place}: {culprit} = {value}: {why}"));
-        };
-        let known = made.config()?;
-        for (key, value) in unknown_settings(&config, &known) {
-            self.missing.push(format!("{place}: {key} = {}", brief(value)));
-        }
-        Ok((self.missing.len() == before).then_some(made))
-    }
-
-    /// The element type that a policy stands for; none if it is missing here.
-    fn dtype(&mut self, place: &str, policy: Option<&Value>) -> Option<DType> {
-        let name = match policy {
-            None | Some(Value::Null) => return Some(DType::F32),
-            Some(Value::String(name)) => name.as_str(),
-            Some(policy) => {
-                policy.pointer("/config/name").and_then(Value::as_str).unwrap_or("?")
-            }
-        };
-        let dtype = name.parse().ok();
-        if dtype.is_none() {
-            self.missing.push(format!("{place}: dtype {name}"));
-        }
-        dtype
-    }
-}
-
-/// What serde says of a value, without Rust's names of types.
-fn in_words(error: &str) -> String {
-    let mut text = error.replace('`', "");
-    for (ours, words) in [
-        ("expected usize", "expected a whole number from 0"),
-        ("expected u64", "expected a whole number from 0"),
-        ("expected isize", "expected a whole number"),
-        ("expected f64", "expected a number"),
-        ("expected a boolean", "expected true or false"),
-        ("expected a sequence", "expected a list"),
-        ("unknown variant", "unknown name"),
-        ("\n  expected:", ", expected"),
-        ("\n       got:", ", got"),
-        ("\n      help:", ", help:"),
-    ] {
-        text = text.replace(ours, words);
-    }
-    text.replace('\n', " ")
 }
 
 fn take_name(config: &mut Map<String, Value>) -> Option<String> {

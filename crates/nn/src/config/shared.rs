@@ -138,6 +138,7 @@ fn is_same(a: &ModelLayer, b: &ModelLayer) -> bool {
     a.name() == b.name()
         && left.is_trainable() == right.is_trainable()
         && left.element_type() == right.element_type()
+        && left.activity() == right.activity()
         && a.has_weights_of(b)
         && left.layer().is_equal(right.layer())
 }

@@ -1,20 +1,21 @@
 //! Round trips, and all that is missing named at once.
 
-use deckle_autograd::Device;
+use deckle_autograd::{Device, Var};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::*;
 use crate::{
-    Activation, Built, Error, Functional, Init, LayerExt, Regularizer, Result,
-    Sequential, Symbol,
+    Activation, Built, Call, Error, Functional, Init, LayerExt, LayerHandle, Regularizer,
+    Result, Sequential, Symbol,
     layers::{
         Add, BatchNormalization, Concatenate, Conv2D, Dense, Dropout, Embedding, Flatten,
-        GRU, LSTM, MaxPooling2D, Padding, Reshape, SimpleRNN,
+        GRU, GRUCell, LSTM, MaxPooling2D, Padding, RNN, ReLU, Reshape, SimpleRNN,
+        TimeDistributed, Wrapped,
     },
 };
-use deckle_tensor::{DType, Shape};
+use deckle_tensor::{DType, Shape, Tensor};
 
 fn read(config: &Value) -> Result<Model> {
     Model::from_config(config, &Registry::keras(), 0, &Device::reference())
@@ -33,11 +34,11 @@ fn convnet() -> Result<Model> {
 }
 
 trait DtypeF64 {
-    fn dtype_f64(self) -> crate::LayerHandle;
+    fn dtype_f64(self) -> LayerHandle;
 }
 
 impl<L: AnyLayer> DtypeF64 for L {
-    fn dtype_f64(self) -> crate::LayerHandle {
+    fn dtype_f64(self) -> LayerHandle {
         self.shared().dtype(DType::F64)
     }
 }
@@ -286,11 +287,7 @@ impl Layer for Twice {
 }
 
 impl Built for Twice {
-    fn call(
-        &self,
-        inputs: &crate::Inputs,
-        _: &mut crate::Call<'_>,
-    ) -> Result<Vec<deckle_autograd::Var>> {
+    fn call(&self, inputs: &crate::Inputs, _: &mut Call<'_>) -> Result<Vec<Var>> {
         Ok(vec![inputs.only()?.mul(2.0)?])
     }
 }
@@ -459,4 +456,69 @@ proptest! {
         }
         let _ = read(&config);
     }
+}
+
+fn penalties(model: &Model) -> Vec<f32> {
+    let x = Tensor::new(vec![1.0f32, 2.0, 0.5, 0.0], [1, 4]).unwrap();
+    let mut call = Call::inference();
+    model.call(&[Var::constant(&x)], &mut call).unwrap();
+    call.losses().iter().map(|loss| loss.eval().unwrap().item().unwrap()).collect()
+}
+
+#[test]
+fn every_layer_takes_a_penalty_on_each_output_of_each_call() -> Result<()> {
+    let x = Symbol::input("x", [4]);
+    let twice = ReLU::new().activity_regularizer(Regularizer::l1(2.0));
+    let y = twice.apply(&twice.apply(&x)?)?;
+    let steps = Reshape::new([2, 2]).apply(&y)?;
+    let inner = Wrapped::from(Flatten::new());
+    let inner = inner.with(|inner| inner.activity_regularizer(Regularizer::l2(1.0)));
+    let y = TimeDistributed::new(inner).apply(&steps)?;
+    let model = Model::new([&x], [&y])?;
+    assert_eq!(penalties(&model), [7.0, 7.0, 2.625]);
+    let config = model.config()?;
+    let written = config.pointer("/config/layers/1/config/activity_regularizer");
+    let expected = serde_json::to_value(Regularizer::l1(2.0)).unwrap();
+    assert_eq!(written, Some(&expected));
+    round_trip(&model);
+    assert_eq!(penalties(&read(&config)?), [7.0, 7.0, 2.625]);
+    Ok(())
+}
+
+#[test]
+fn a_penalty_on_outputs_has_one_place() -> Result<()> {
+    let (one, two) = (Regularizer::l2(1.0), Regularizer::l1(2.0));
+    let dense = Dense::new(1).shared().activity_regularizer(one.clone());
+    let model = Sequential::new([4]).add(dense).build()?;
+    assert_eq!(penalties(&model).len(), 1);
+    assert_eq!(penalties(&read(&model.config()?)?), penalties(&model));
+    let dense = Dense::new(1).activity_regularizer(one.clone()).named("d");
+    let dense = dense.activity_regularizer(two.clone());
+    let error = Sequential::new([4]).add(dense).build().unwrap_err().to_string();
+    let starts = "layer `d` (Dense): has `activity_regularizer` twice\n  expected: one,";
+    assert!(error.starts_with(starts), "{error}");
+    let part = LayerHandle::from(&model).activity_regularizer(one.clone());
+    let error = Sequential::new([4]).add(part).build().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "layer `sequential` (Sequential): takes no `activity_regularizer`\n  \
+         expected: a layer that takes one\n       got: Sequential\n      \
+         help: add a layer ActivityRegularization after it"
+    );
+    let cell = Wrapped::from(GRUCell::new(2));
+    let cell = cell.with(|cell| cell.activity_regularizer(one));
+    let error = Sequential::new([4, 2]).add(RNN::new(cell)).build().unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("cannot penalize the outputs of a cell"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_wrong_penalty_on_outputs_is_named() {
+    let wrong = json!({"class_name": "L2", "config": {"l2": "much"}});
+    let config = json!({"name": "f", "activity_regularizer": wrong});
+    let config = sequential(&[json!({"class_name": "Flatten", "config": config})]);
+    let error = read(&config).unwrap_err().to_string();
+    let line = "layer `f` (Flatten): activity_regularizer: l2 is a number";
+    assert!(error.contains(line), "{error}");
 }

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::{is_operation, shared::Numbers};
 use crate::{
     InputLayer, LayerCall, Model, ModelLayer, Nest, Result, TensorRef,
-    keras::keras_object, layers::Operation,
+    keras::{keras_object, write_activity},
+    layers::Operation,
 };
 
 impl Model {
@@ -187,6 +188,7 @@ fn layer_object(layer: &ModelLayer, numbers: &Numbers<'_>) -> Result<Value> {
         }
         settings.insert("dtype".to_owned(), policy(handle.element_type()));
         settings.extend(own);
+        write_activity(&mut settings, handle.activity())?;
     }
     let mut object = keras_object(config.module(), config.class_name(), settings.into());
     if is_operation {

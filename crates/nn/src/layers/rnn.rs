@@ -267,6 +267,12 @@ fn step(input: &Shape) -> Shape {
 }
 
 pub(super) fn states_of(cell: &Wrapped, step: &Shape) -> Result<Vec<Shape>> {
+    if let Some(penalty) = cell.handle().activity() {
+        let problem = "cannot penalize the outputs of a cell";
+        return Err(Error::invalid(problem, "a cell without `activity_regularizer`")
+            .got(format_args!("{penalty:?}"))
+            .help("give the layer that runs the cell the regularizer"));
+    }
     cell.layer().state_shapes(step).ok_or_else(|| {
         Error::invalid("cannot run this layer over steps", "a cell, as LSTMCell")
             .got(cell.layer().class_name())

@@ -21,7 +21,7 @@ use crate::{
     AnyLayer, Built, Call, Error, Init, Inputs, Layer, LayerHandle, Model, Registry,
     Result,
     config::{Make, is_model},
-    keras::{keras_object, unknown_settings},
+    keras::{ACTIVITY, keras_object, take_activity, unknown_settings, write_activity},
 };
 
 /// A layer as the setting of another one, which has the weights of both.
@@ -109,7 +109,8 @@ impl Wrapped {
         })?;
         let handle = LayerHandle::new(made)
             .trainable(self.handle.is_trainable())
-            .dtype(self.handle.element_type());
+            .dtype(self.handle.element_type())
+            .activity_regularizer(self.handle.activity().cloned());
         let name = self.handle.name();
         let handle = name.map_or_else(|| handle.clone(), |name| handle.named(name));
         Ok(Self::new(handle, Arc::clone(&self.make)))
@@ -158,10 +159,15 @@ impl Wrapped {
         };
         let layer = make(Value::Object(config.clone())).map_err(|error| wrong(&error))?;
         let known = layer.config().map_err(|error| wrong(&error))?;
+        let activity = take_activity(&mut config, &known)
+            .map_err(|error| wrong(&format_args!("{ACTIVITY}: {error}")))?;
         if let Some((key, value)) = unknown_settings(&config, &known).next() {
             return Err(wrong(&format_args!("{key} = {value}")));
         }
-        let mut handle = LayerHandle::new(layer).trainable(trainable).dtype(dtype);
+        let mut handle = LayerHandle::new(layer)
+            .trainable(trainable)
+            .dtype(dtype)
+            .activity_regularizer(activity);
         if let Some(name) = name {
             handle = handle.named(name);
         }
@@ -208,8 +214,8 @@ impl Wrapped {
         }
         let handle = self.handle.clone();
         let made = init.weights_made();
-        let built = init
-            .scoped(scope, |init| handle.layer().build(inputs, init))
+        let built = (handle.check_activity())
+            .and_then(|()| init.scoped(scope, |init| handle.layer().build(inputs, init)))
             .map_err(|error| self.locate(error))?;
         let has_state = handle.is_trainable() && init.has_state_from(made);
         if !handle.is_trainable() {
@@ -241,6 +247,7 @@ impl PartialEq for Wrapped {
             && a.name() == b.name()
             && a.is_trainable() == b.is_trainable()
             && a.element_type() == b.element_type()
+            && a.activity() == b.activity()
     }
 }
 
@@ -261,6 +268,8 @@ impl Serialize for Wrapped {
         let policy = json!({ "name": self.handle.element_type().name() });
         config.insert("dtype".to_owned(), keras_object("keras", "DTypePolicy", policy));
         config.extend(own.as_object().cloned().unwrap_or_default());
+        write_activity(&mut config, self.handle.activity())
+            .map_err(SerializeError::custom)?;
         let mut object = keras_object(layer.module(), layer.class_name(), config.into());
         if layer.module().is_empty() {
             object["module"] = Value::Null;
@@ -299,7 +308,11 @@ impl BuiltWrapped {
     pub(super) fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let (handle, dtype) = (&self.handle, call.dtype());
         let is_open = handle.model().is_some() || handle.is_trainable();
-        call.within(&self.scope, is_open, dtype, |call| self.built.call(inputs, call))
-            .map_err(|error| handle.locate(error))
+        let outputs = call.within(&self.scope, is_open, dtype, |call| {
+            let outputs = self.built.call(inputs, call)?;
+            handle.penalize(&outputs, call)?;
+            Ok(outputs)
+        });
+        outputs.map_err(|error| handle.locate(error))
     }
 }

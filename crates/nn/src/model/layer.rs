@@ -35,7 +35,7 @@ impl ModelLayer {
         self.handle.layer().class_name()
     }
 
-    /// Configuration, trainability and element type.
+    /// Configuration, trainability, element type and the penalty on outputs.
     #[must_use]
     pub const fn handle(&self) -> &LayerHandle {
         &self.handle
@@ -176,6 +176,7 @@ impl ModelLayer {
                 let mut init = init(&name, handle.element_type());
                 let locate =
                     |error: Error| error.in_layer(&name, handle.layer().class_name());
+                handle.check_activity().map_err(locate)?;
                 let built =
                     handle.layer().build(&input_shapes, &mut init).map_err(locate)?;
                 let (weights, memories) = match handle.model() {
@@ -212,7 +213,9 @@ impl ModelLayer {
         let mut path = String::new();
         let mut outputs = call.within(&self.name, self.is_open(), dtype, |call| {
             call.path().clone_into(&mut path);
-            self.built.call(&inputs, call)
+            let outputs = self.built.call(&inputs, call)?;
+            handle.penalize(&outputs, call)?;
+            Ok(outputs)
         })?;
         if self.model().is_some() {
             return Ok(outputs);

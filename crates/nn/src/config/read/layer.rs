@@ -1,0 +1,126 @@
+//! From Keras's JSON to one layer.
+
+use std::sync::Arc;
+
+use deckle_tensor::DType;
+use serde_json::{Map, Value};
+
+use super::{Reader, brief, is_model, object, take_name, text, with_name};
+use crate::{
+    AnyLayer, LayerHandle, Regularizer, Result,
+    keras::{ACTIVITY, take_activity, unknown_settings},
+    layers::Wrapped,
+};
+
+/// A layer with the penalty on its outputs, if that is no setting of its class.
+type Penalized = (Arc<dyn AnyLayer>, Option<Regularizer>);
+
+impl Reader<'_> {
+    /// A layer that was not read before.
+    pub(super) fn new_layer(&mut self, layer: &Value) -> Result<Option<LayerHandle>> {
+        let class = text(layer, "class_name")?;
+        if is_model(class) {
+            return self.nested(layer);
+        }
+        let mut config = object(layer, "config")?.clone();
+        let name = take_name(&mut config);
+        let place = match &name {
+            Some(name) => format!("layer `{}{name}` ({class})", self.path),
+            None => format!("layer {}{class}", self.path),
+        };
+        let Some(make) = self.registry.maker(class) else {
+            self.missing.push(place);
+            return Ok(None);
+        };
+        let trainable = config.shift_remove("trainable") != Some(Value::Bool(false));
+        let dtype = self.dtype(&place, config.shift_remove("dtype").as_ref());
+        let made = self.make(&place, &*make, config)?;
+        Ok(made.zip(dtype).map(|((made, activity), dtype)| {
+            let handle = LayerHandle::new(made).trainable(trainable).dtype(dtype);
+            with_name(handle.activity_regularizer(activity), name)
+        }))
+    }
+
+    /// A layer of its configuration, and the penalty on its outputs if its class does not know
+    /// it; other arguments that it does not know have to be harmless.
+    fn make(
+        &mut self,
+        place: &str,
+        make: &dyn Fn(Value) -> serde_json::Result<Arc<dyn AnyLayer>>,
+        mut config: Map<String, Value>,
+    ) -> Result<Option<Penalized>> {
+        let attempt = |config: &Map<String, Value>| make(Value::Object(config.clone()));
+        let before = self.missing.len();
+        // Parsing stops at the first argument that it cannot take: without it, the error is
+        // another one.
+        let made = loop {
+            let error = match attempt(&config) {
+                Ok(made) => break made,
+                Err(error) => error.to_string(),
+            };
+            let culprit = config.keys().find(|key| {
+                let mut rest = config.clone();
+                rest.shift_remove(*key);
+                attempt(&rest).map_or_else(|other| other.to_string() != error, |_| true)
+            });
+            let Some(culprit) = culprit.cloned() else {
+                self.missing.push(format!("{place}: {error}"));
+                return Ok(None);
+            };
+            let value = config.shift_remove(&culprit).unwrap_or_default();
+            if Wrapped::is_in(&value) {
+                // The layer in it is what is wrong, which the error names.
+                self.missing.push(format!("{place}: {error}"));
+                return Ok(None);
+            }
+            let (value, why) = (brief(&value), in_words(&error));
+            self.missing.push(format!("{place}: {culprit} = {value}: {why}"));
+        };
+        let known = made.config()?;
+        let activity = take_activity(&mut config, &known).unwrap_or_else(|error| {
+            let why = in_words(&error.to_string());
+            self.missing.push(format!("{place}: {ACTIVITY}: {why}"));
+            None
+        });
+        for (key, value) in unknown_settings(&config, &known) {
+            self.missing.push(format!("{place}: {key} = {}", brief(value)));
+        }
+        Ok((self.missing.len() == before).then_some((made, activity)))
+    }
+
+    /// The element type that a policy stands for; none if it is missing here.
+    pub(super) fn dtype(&mut self, place: &str, policy: Option<&Value>) -> Option<DType> {
+        let name = match policy {
+            None | Some(Value::Null) => return Some(DType::F32),
+            Some(Value::String(name)) => name.as_str(),
+            Some(policy) => {
+                policy.pointer("/config/name").and_then(Value::as_str).unwrap_or("?")
+            }
+        };
+        let dtype = name.parse().ok();
+        if dtype.is_none() {
+            self.missing.push(format!("{place}: dtype {name}"));
+        }
+        dtype
+    }
+}
+
+/// What serde says of a value, without Rust's names of types.
+fn in_words(error: &str) -> String {
+    let mut text = error.replace('`', "");
+    for (ours, words) in [
+        ("expected usize", "expected a whole number from 0"),
+        ("expected u64", "expected a whole number from 0"),
+        ("expected isize", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a sequence", "expected a list"),
+        ("unknown variant", "unknown name"),
+        ("\n  expected:", ", expected"),
+        ("\n       got:", ", got"),
+        ("\n      help:", ", help:"),
+    ] {
+        text = text.replace(ours, words);
+    }
+    text.replace('\n', " ")
+}
