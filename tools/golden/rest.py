@@ -131,3 +131,17 @@ def fit_activity_penalties():
     y = L.Dense(1)(L.Flatten(activity_regularizer=some)(L.Dropout(0.0, activity_regularizer=some)(h)))
     return {"model": Model(x, y), "inputs": numbers(24, 6, 3), "targets": numbers(24, 1, seed=1),
             "compile": dict(optimizer="sgd", loss="mse"), "fit": dict(batch_size=8, epochs=2)}
+
+
+@model
+def activations_that_are_layers():
+    x, first = Input((4, 3)), "channels_first"
+    slope, bound = lambda: L.LeakyReLU(negative_slope=0.1), lambda: L.ReLU(max_value=0.5, negative_slope=0.1, threshold=0.2)
+    ys = [L.Dense(3, activation=slope())(x), L.Dense(2, activation=bound())(x), L.Dense(3, activation=L.Softmax(axis=1))(x),
+          L.Conv1D(2, 2, activation=L.ELU(0.5))(x), L.Conv1D(2, 2, activation=L.Softmax(axis=1), data_format=first)(x),
+          L.SeparableConv1D(2, 2, activation=bound())(x), L.LSTM(3, activation=L.ELU(0.5), recurrent_activation=L.Softmax(axis=1))(x),
+          L.GRU(3, recurrent_activation=bound(), return_sequences=True)(x), L.RNN(L.SimpleRNNCell(2, activation=slope()))(x),
+          L.Bidirectional(L.GRU(2, activation=slope()))(x), L.TimeDistributed(L.Dense(2, activation=slope()))(x),
+          L.EinsumDense("abc,cd->abd", (None, 2), activation=L.Activation("tanh"))(x),
+          L.Activation(L.Activation(L.ELU(0.5)))(x), L.Activation(L.Softmax(axis=-2))(x)]
+    return {"model": Model(x, ys), "inputs": numbers(2, 4, 3)}

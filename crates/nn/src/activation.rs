@@ -1,5 +1,7 @@
 //! The functions after a layer's sum: [`Activation`].
 
+mod of_layer;
+
 use std::{fmt, str::FromStr};
 
 use deckle_autograd::Var;
@@ -8,11 +10,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 
 use crate::{Error, Result, keras::parse_keras_object};
+pub use of_layer::LayerFunction;
 
 /// A function of each element, or (softmax and its kin) of each last axis.
 ///
-/// Those with a parameter have Keras's default; layers such as [`ReLU`](crate::layers::ReLU)
-/// take others.
+/// Those with a parameter have Keras's default; [`Activation::of_layer`] takes others.
 ///
 /// # Examples
 ///
@@ -31,7 +33,7 @@ use crate::{Error, Result, keras::parse_keras_object};
 ///
 /// `keras.activations`, with the same names and defaults, but without `threshold`, whose two
 /// arguments have no defaults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub enum Activation {
     /// `x` above 0, `eˣ - 1` below.
     Celu,
@@ -92,6 +94,8 @@ pub enum Activation {
     Tanh,
     /// `x - tanh(x)`.
     TanhShrink,
+    /// What a layer with settings of its own does, see [`Activation::of_layer`].
+    Layer(LayerFunction),
 }
 
 /// Every function with Keras's name.
@@ -132,18 +136,21 @@ const ALIASES: [(&str, Activation); 2] =
     [("swish", Activation::Silu), ("hard_swish", Activation::HardSilu)];
 
 impl Activation {
-    /// Every function, by name.
+    /// Every function with a name of its own.
     pub fn all() -> impl Iterator<Item = Self> {
         NAMES.iter().map(|&(activation, _)| activation)
     }
 
-    /// Keras's name.
+    /// Keras's name; of a layer's function, that of the class.
     ///
     /// # Panics
     ///
     /// Never: every function has a name.
     #[must_use]
     pub fn name(self) -> &'static str {
+        if let Self::Layer(layer) = self {
+            return layer.class_name();
+        }
         let known = NAMES.iter().find(|(activation, _)| *activation == self);
         known.expect("every function has a name").1
     }
@@ -184,6 +191,7 @@ impl Activation {
             Self::Squareplus => x.squareplus(4.0)?,
             Self::Tanh => x.tanh()?,
             Self::TanhShrink => x.tanh_shrink()?,
+            Self::Layer(layer) => layer.apply(x)?,
         })
     }
 
@@ -191,10 +199,12 @@ impl Activation {
     ///
     /// # Errors
     ///
-    /// If the last axis cannot be halved.
+    /// If the last axis cannot be halved, or a layer's function has no such axis.
     pub fn output_shape(self, x: &Shape) -> Result<Shape> {
-        if self != Self::Glu {
-            return Ok(x.clone());
+        match self {
+            Self::Glu => {}
+            Self::Layer(layer) => return layer.output_shape(x),
+            _ => return Ok(x.clone()),
         }
         match x.dims().last() {
             Some(Dim::Known(len)) if len % 2 == 0 => Ok(x.with(-1, len / 2)?),
@@ -232,7 +242,10 @@ impl FromStr for Activation {
 
 impl Serialize for Activation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
+        match self {
+            Self::Layer(layer) => layer.serialize(serializer),
+            function => serializer.serialize_str(function.name()),
+        }
     }
 }
 
@@ -241,6 +254,9 @@ impl<'de> Deserialize<'de> for Activation {
         let value = Value::deserialize(deserializer)?;
         if value.is_null() {
             return Ok(Self::Linear);
+        }
+        if of_layer::is_layer(&value) {
+            return of_layer::read(&value).map_err(D::Error::custom);
         }
         let (name, _) = parse_keras_object(&value)
             .ok_or_else(|| D::Error::custom("an activation is a name"))?;

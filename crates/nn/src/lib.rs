@@ -115,7 +115,7 @@ mod summary;
 mod symbol;
 mod words;
 
-pub use activation::Activation;
+pub use activation::{Activation, LayerFunction};
 pub use call::{Call, Inputs, Randomness, stream};
 pub use check::{check_layer, check_layer_on};
 pub use config::{FromConfig, Registry};

@@ -41,6 +41,11 @@ impl Activation {
     pub fn new(activation: crate::Activation) -> Self {
         Self { activation }
     }
+
+    /// The function.
+    pub(crate) const fn function(&self) -> crate::Activation {
+        self.activation
+    }
 }
 
 impl Layer for Activation {
@@ -104,7 +109,7 @@ impl Built for Activation {
 /// # Keras
 ///
 /// `keras.layers.ReLU`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReLU {
     #[serde(default)]
     max_value: Option<f64>,
@@ -141,6 +146,13 @@ impl ReLU {
         self.threshold = threshold;
         self
     }
+
+    pub(crate) fn apply(&self, x: &Var) -> deckle_autograd::Result<Var> {
+        match *self == Self::default() {
+            true => x.relu(),
+            false => x.relu_with(self.negative_slope, self.max_value, self.threshold),
+        }
+    }
 }
 
 impl Layer for ReLU {
@@ -164,7 +176,7 @@ impl Layer for ReLU {
     }
 
     fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(*self))
     }
 
     fn passes_mask(&self) -> bool {
@@ -174,12 +186,7 @@ impl Layer for ReLU {
 
 impl Built for ReLU {
     fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let x = inputs.only()?;
-        Ok(vec![if *self == Self::default() {
-            x.relu()?
-        } else {
-            x.relu_with(self.negative_slope, self.max_value, self.threshold)?
-        }])
+        Ok(vec![self.apply(inputs.only()?)?])
     }
 }
 
@@ -241,6 +248,14 @@ impl Softmax {
     pub fn axis(mut self, axis: impl Into<AxisList>) -> Self {
         self.axis = axis.into();
         self
+    }
+
+    /// The axis, if it is one.
+    pub(crate) fn only_axis(&self) -> Option<isize> {
+        match self.axis.0[..] {
+            [axis] => Some(axis),
+            _ => None,
+        }
     }
 
     fn apply(&self, x: &Var) -> Result<Var> {

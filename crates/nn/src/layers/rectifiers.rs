@@ -45,7 +45,7 @@ fn from_zero(name: &str, value: f64) -> Result<()> {
 /// # Keras
 ///
 /// `keras.layers.LeakyReLU`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeakyReLU {
     #[serde(default = "default_slope", alias = "alpha")]
     negative_slope: f64,
@@ -72,6 +72,10 @@ impl LeakyReLU {
         /// Sets the slope below 0; 0.3 by default.
         negative_slope: f64;
     }
+
+    pub(crate) fn apply(&self, x: &Var) -> deckle_autograd::Result<Var> {
+        x.leaky_relu(self.negative_slope)
+    }
 }
 
 impl Layer for LeakyReLU {
@@ -85,7 +89,7 @@ impl Layer for LeakyReLU {
     }
 
     fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(*self))
     }
 
     fn passes_mask(&self) -> bool {
@@ -95,7 +99,7 @@ impl Layer for LeakyReLU {
 
 impl Built for LeakyReLU {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
-        Ok(vec![call.floats(inputs.only()?)?.leaky_relu(self.negative_slope)?])
+        Ok(vec![self.apply(&call.floats(inputs.only()?)?)?])
     }
 }
 
@@ -122,7 +126,7 @@ impl Built for LeakyReLU {
 /// # Keras
 ///
 /// `keras.layers.ELU`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ELU {
     #[serde(default = "default_alpha")]
     alpha: f64,
@@ -149,6 +153,10 @@ impl ELU {
         /// Sets the factor below 0; 1 by default.
         alpha: f64;
     }
+
+    pub(crate) fn apply(&self, x: &Var) -> deckle_autograd::Result<Var> {
+        x.elu(self.alpha)
+    }
 }
 
 impl Layer for ELU {
@@ -165,7 +173,7 @@ impl Layer for ELU {
     }
 
     fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(*self))
     }
 
     fn passes_mask(&self) -> bool {
@@ -175,7 +183,7 @@ impl Layer for ELU {
 
 impl Built for ELU {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
-        Ok(vec![call.floats(inputs.only()?)?.elu(self.alpha)?])
+        Ok(vec![self.apply(&call.floats(inputs.only()?)?)?])
     }
 }
 
