@@ -53,6 +53,7 @@ def fit_penalties_in_time():
     y = L.TimeDistributed(Sequential([L.Dense(3, activity_regularizer=R.L2(0.05)), L.ActivityRegularization(l1=0.02)]))(y)
     y = L.TimeDistributed(Sequential([L.Dense(3, activity_regularizer=R.OrthogonalRegularizer(0.1))]))(y)
     y = L.TimeDistributed(L.ActivityRegularization(l1=0.3))(y)
+    y = L.TimeDistributed(L.Flatten(activity_regularizer=R.L2(0.2)))(y)
     return trained(x, L.TimeDistributed(L.Dense(2))(y), numbers(21, 4, 3), numbers(21, 4, 2, seed=3))
 
 

@@ -126,8 +126,11 @@ impl<const N: usize, const AVERAGE: bool> Layer for AdaptivePooling<N, AVERAGE> 
 }
 
 impl<const N: usize, const AVERAGE: bool> Built for AdaptivePooling<N, AVERAGE> {
-    fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
+    fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let mut x = self.data_format.to_last(inputs.only()?)?;
+        if AVERAGE {
+            x = call.floats(&x)?;
+        }
         let mut window = [1; N];
         for (axis, &windows) in self.output_size.0.iter().enumerate() {
             let len = expect::known(x.shape(), axis.cast_signed() + 1)?;

@@ -69,13 +69,14 @@ impl TimeDistributed {
         }
         let config = self.layer.layer().config()?;
         let has = |name: &str| config.get(name).is_some_and(|value| !value.is_null());
-        if self.layer.layer().class_name() == "ActivityRegularization" {
-            self.layer.with_settings(&[("l1", 0.0.into()), ("l2", 0.0.into())])
+        let layer = if self.layer.layer().class_name() == "ActivityRegularization" {
+            self.layer.with_settings(&[("l1", 0.0.into()), ("l2", 0.0.into())])?
         } else if has("activity_regularizer") {
-            self.layer.with_settings(&[("activity_regularizer", Value::Null)])
+            self.layer.with_settings(&[("activity_regularizer", Value::Null)])?
         } else {
-            Ok(self.layer.clone())
-        }
+            self.layer.clone()
+        };
+        Ok(layer.with(|layer| layer.clone().activity_regularizer(None)))
     }
 }
 
