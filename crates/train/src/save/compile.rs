@@ -151,7 +151,15 @@ pub(super) fn compile_config(trainer: &Trainer) -> Result<Value> {
     let first = plans.first().map(|plan| plan.weight);
     let same = plans.iter().all(|plan| Some(plan.weight) == first);
     // By output, Keras wants every one in it, with null for one without a loss.
+    // Outputs of one layer share a name, which an object could hold only once.
+    let is_twice = |(at, plan): (usize, &OutputPlan)| {
+        plans[..at].iter().any(|before| before.output == plan.output)
+    };
+    let shares_names = plans.iter().enumerate().any(is_twice);
     let by_output = |of: &dyn Fn(&OutputPlan) -> Result<Value>| -> Result<Value> {
+        if shares_names {
+            return plans.iter().map(of).collect();
+        }
         let named = plans.iter().map(|plan| Ok((plan.output.clone(), of(plan)?)));
         Ok(Value::Object(named.collect::<Result<_>>()?))
     };
@@ -210,6 +218,27 @@ mod tests {
 
     fn of_one_output() -> Model {
         Sequential::new([2]).add(Dense::new(1).named("a")).build().unwrap()
+    }
+
+    #[test]
+    fn losses_of_outputs_of_one_layer_are_written_in_turn() -> Result<()> {
+        let x = Symbol::input("x", [2]);
+        let shared = LayerExt::named(Dense::new(2), "a");
+        let first = shared.apply(&x)?;
+        let model = Model::new([&x], [&first, &shared.apply(&first)?])?;
+        let losses: [(String, AnyLoss); 2] = [
+            ("a".to_owned(), MeanSquaredError::new().into()),
+            ("a".to_owned(), MeanAbsoluteError::new().into()),
+        ];
+        let compile = Compile::outputs(Sgd::new(), losses);
+        let trainer =
+            model.compile(compile.loss_weight("a", 0.5).loss_weight("a", 2.0))?;
+        let config = compile_config(&trainer)?;
+        let classes = ["/loss/0/class_name", "/loss/1/class_name"];
+        let classes = classes.map(|place| config.pointer(place).and_then(Value::as_str));
+        assert_eq!(classes, [Some("MeanSquaredError"), Some("MeanAbsoluteError")]);
+        assert_eq!(config["loss_weights"], json!([0.5, 2.0]));
+        Ok(())
     }
 
     fn of_two_outputs() -> Model {
