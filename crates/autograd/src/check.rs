@@ -39,8 +39,7 @@ pub fn check_gradients(
     function: impl Fn(&[Var]) -> Result<Vec<Var>>,
     inputs: &[Tensor],
 ) -> Result<()> {
-    let graph = Graph::new(function, inputs)?;
-    graph.check()
+    Graph::new(&function, inputs)?.check()
 }
 
 /// Checks that [`check_gradients`] would notice wrong rules in `function`: each operation's
@@ -70,21 +69,7 @@ pub fn check_rejections(
     function: impl Fn(&[Var]) -> Result<Vec<Var>>,
     inputs: &[Tensor],
 ) -> Result<()> {
-    let graph = Graph::new(function, inputs)?;
-    let mut noticed = BTreeMap::new();
-    graph.notice(&graph.value, &graph.results, 0, &mut noticed)?;
-    let gradients = graph.by_inputs(&graph.value)?;
-    if let Some(first) = graph.towards(&gradients, 0)? {
-        let gradients: Vec<_> = gradients.into_iter().flatten().collect();
-        graph.notice(&first, &gradients, 100, &mut noticed)?;
-    }
-    match noticed.into_iter().find(|(_, noticed)| !noticed) {
-        None => Ok(()),
-        Some(((op, fault), _)) => Err(Error::function(
-            format_args!("`{op}`: the wrong rule {fault:?} is not noticed"),
-            "choose inputs at which the gradient is not zero",
-        )),
-    }
+    Graph::new(&function, inputs)?.check_rejections()
 }
 
 /// A number as a function of inputs, and where it is examined.
@@ -105,8 +90,9 @@ fn noise(tensor: &Tensor, stream: u64) -> Tensor {
 }
 
 impl Graph {
+    /// What a function makes; not of a kind of function, of which tests have hundreds.
     fn new(
-        function: impl Fn(&[Var]) -> Result<Vec<Var>>,
+        function: &dyn Fn(&[Var]) -> Result<Vec<Var>>,
         inputs: &[Tensor],
     ) -> Result<Self> {
         let vars: Vec<_> =
@@ -142,6 +128,23 @@ impl Graph {
         let zero = || Var::scalar(DType::F64, 0.0);
         let second = self.along(&first, 100)?.unwrap_or_else(zero);
         self.compare("second", &first, &second, 100)
+    }
+
+    fn check_rejections(&self) -> Result<()> {
+        let mut noticed = BTreeMap::new();
+        self.notice(&self.value, &self.results, 0, &mut noticed)?;
+        let gradients = self.by_inputs(&self.value)?;
+        if let Some(first) = self.towards(&gradients, 0)? {
+            let gradients: Vec<_> = gradients.into_iter().flatten().collect();
+            self.notice(&first, &gradients, 100, &mut noticed)?;
+        }
+        match noticed.into_iter().find(|(_, noticed)| !noticed) {
+            None => Ok(()),
+            Some(((op, fault), _)) => Err(Error::function(
+                format_args!("`{op}`: the wrong rule {fault:?} is not noticed"),
+                "choose inputs at which the gradient is not zero",
+            )),
+        }
     }
 
     /// The gradients of `value` by the inputs that are floating point.
