@@ -144,3 +144,29 @@ def infinite_settings():
     x = Input((4,))
     left = ops.where(x > 0.2, x, -np.inf)
     return {"model": Model(x, [L.Softmax()(left), L.ReLU(max_value=np.inf, negative_slope=0.1)(x)]), "inputs": numbers(5, 4)}
+
+
+@model
+def images_of_unknown_size():
+    x = Input((None, None, 2))
+    made = [L.Resizing(3, 7, interpolation=how, antialias=antialias)(x) for how in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5") for antialias in (False, True)]
+    made += [L.Resizing(4, 3, crop_to_aspect_ratio=True)(x), L.Resizing(5, 9, pad_to_aspect_ratio=True, fill_value=0.5, interpolation="bicubic")(x)]
+    made += [L.UpSampling2D((2, 3), interpolation=how)(x) for how in ("bilinear", "bicubic", "lanczos3")]
+    return {"model": Model(x, made), "inputs": numbers(3, 5, 6, 2)}
+
+
+@model
+def windows_of_unknown_axes():
+    """The lengths are no multiples of the numbers of windows."""
+    x, steps = Input((None, 5, 2)), Input((None, 3))
+    made = [layer(x) for layer in (L.AdaptiveAveragePooling2D((3, 2)), L.AdaptiveMaxPooling2D((2, 3)))]
+    made += [layer(steps) for layer in (L.AdaptiveAveragePooling1D(4), L.AdaptiveMaxPooling1D(3))]
+    return {"model": Model([x, steps], made), "inputs": [numbers(3, 7, 5, 2), numbers(3, 7, 3)]}
+
+
+@model
+def fit_images_of_unknown_size():
+    x = Input((None, None, 3))
+    y = L.Conv2D(4, 3, activation="relu")(L.Resizing(6, 5, interpolation="bicubic")(L.Conv2D(3, 1)(x)))
+    y = L.UpSampling2D(2, interpolation="bilinear")(y)
+    return trained(x, L.Dense(2)(L.Flatten()(L.Resizing(2, 3)(y))), numbers(20, 7, 4, 3), numbers(20, 2, seed=3))

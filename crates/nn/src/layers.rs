@@ -38,6 +38,7 @@ mod margins;
 mod masking;
 mod merging;
 mod mix_up;
+mod mixture;
 mod multi_head_attention;
 mod noise;
 mod normalization;

@@ -1,10 +1,12 @@
 //! Pooling to a given length: `AdaptiveAveragePooling2D`, `AdaptiveMaxPooling1D` and kin.
 
+use std::ops::Range;
+
 use deckle_autograd::{Padding as Edges, Result as GraphResult, Var};
 use deckle_tensor::{Part, Shape, keep};
 use serde::{Deserialize, Serialize};
 
-use super::{DataFormat, PerAxis, setters::setters};
+use super::{DataFormat, PerAxis, mixture::Mixture, setters::setters};
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 
 /// Each window is a part of the graph.
@@ -34,8 +36,7 @@ pub type AdaptiveMaxPooling3D = AdaptivePooling<3, false>;
 ///
 /// # Errors
 ///
-/// Applying it fails if the input has another rank or an unknown or empty spatial axis, or
-/// `output_size` is 0.
+/// Applying it fails if the input has another rank or an empty spatial axis, or `output_size` is 0.
 ///
 /// # Examples
 ///
@@ -61,6 +62,11 @@ pub struct AdaptivePooling<const N: usize, const AVERAGE: bool> {
     data_format: DataFormat,
 }
 
+/// The cells of one of the windows of an axis.
+const fn window(i: usize, len: usize, windows: usize) -> Range<usize> {
+    i * len / windows..((i + 1) * len).div_ceil(windows)
+}
+
 impl<const N: usize, const AVERAGE: bool> AdaptivePooling<N, AVERAGE> {
     /// The layer with so many windows.
     #[must_use]
@@ -73,11 +79,27 @@ impl<const N: usize, const AVERAGE: bool> AdaptivePooling<N, AVERAGE> {
         data_format: DataFormat;
     }
 
+    /// The windows of an axis of unknown length.
+    fn along_any(x: &Var, axis: usize, windows: usize) -> Result<Var> {
+        let windows = Mixture::of_lengths(x, &[axis], windows, move |lens| {
+            let parts = |i| {
+                let cells = window(i, lens[0], windows);
+                let share = 1.0 / cells.len() as f64;
+                cells.map(|cell| (cell, share)).collect()
+            };
+            Ok((0..windows).map(parts).collect())
+        })?;
+        if AVERAGE {
+            return windows.mix(x, axis);
+        }
+        Ok(windows.parts(x, axis)?.max(axis.cast_signed() + 1)?)
+    }
+
     /// The windows of one axis, where they are not of one length.
     fn along(x: &Var, axis: usize, len: usize, windows: usize) -> GraphResult<Var> {
         let mut parts = Vec::with_capacity(windows);
         for i in 0..windows {
-            let (start, end) = (i * len / windows, ((i + 1) * len).div_ceil(windows));
+            let Range { start, end } = window(i, len, windows);
             let mut slice = vec![Part::from(..); axis];
             slice.push(Part::from(start.cast_signed()..end.cast_signed()));
             let cells = x.slice(slice)?;
@@ -114,7 +136,8 @@ impl<const N: usize, const AVERAGE: bool> Layer for AdaptivePooling<N, AVERAGE> 
                     Error::invalid("`output_size` makes no sense", expected).got(windows)
                 );
             }
-            expect::positive("the length of a spatial axis", expect::known(&shape, at)?)?;
+            let len = shape.dim(at)?.known().unwrap_or(1);
+            expect::positive("the length of a spatial axis", len)?;
             shape = shape.with(at, windows)?;
         }
         Ok(vec![self.data_format.shape_of_last(&shape)])
@@ -133,11 +156,14 @@ impl<const N: usize, const AVERAGE: bool> Built for AdaptivePooling<N, AVERAGE> 
         }
         let mut window = [1; N];
         for (axis, &windows) in self.output_size.0.iter().enumerate() {
-            let len = expect::known(x.shape(), axis.cast_signed() + 1)?;
-            if len.is_multiple_of(windows) {
-                window[axis] = len / windows;
-            } else {
-                x = Self::along(&x, axis + 1, len, windows)?;
+            let len = x.shape().dims()[axis + 1].known();
+            expect::positive("the length of a spatial axis", len.unwrap_or(1))?;
+            match len {
+                None => x = Self::along_any(&x, axis + 1, windows)?,
+                Some(len) if len.is_multiple_of(windows) => {
+                    window[axis] = len / windows;
+                }
+                Some(len) => x = Self::along(&x, axis + 1, len, windows)?,
             }
         }
         let y = if AVERAGE {

@@ -19,11 +19,11 @@ use crate::{Built, Call, Init, Inputs, Layer, Result, expect};
 ///
 /// # Shapes
 ///
-/// `(batch, height, width, channels)`, both sides known, becomes the same with that size.
+/// `(batch, height, width, channels)` becomes the same with that size.
 ///
 /// # Errors
 ///
-/// Applying it fails if a side is 0 or unknown, or the input has another rank.
+/// Applying it fails if a side is 0, or unknown in training, or the input has another rank.
 ///
 /// # Examples
 ///
@@ -83,8 +83,13 @@ impl Built for RandomCrop {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let mut x = self.data_format.to_last(&inputs.only()?.cast(call.dtype())?)?;
         let made = [self.height, self.width];
-        let given = [expect::known(x.shape(), 1)?, expect::known(x.shape(), 2)?];
-        if call.is_training() && given[0] > made[0] && given[1] > made[1] {
+        let mut places = None;
+        if call.is_training() {
+            let given = [expect::known(x.shape(), 1)?, expect::known(x.shape(), 2)?];
+            places = (given[0] > made[0] && given[1] > made[1])
+                .then(|| [0, 1].map(|at| (given[at] - made[at] + 1) as f64));
+        }
+        if let Some(places) = places {
             for (at, axis) in [(0, 1), (1, 2)] {
                 let chance = call.random_from(
                     self.seed,
@@ -92,15 +97,15 @@ impl Built for RandomCrop {
                     &x,
                     &[0, 1, 2, 3],
                 )?;
-                let places = (given[at] - made[at] + 1) as f64;
                 // A chance close to 1 may be rounded to one place too many.
-                let start = chance.mul(places)?.floor()?.clip(0.0, places - 1.0)?;
+                let start = chance.mul(places[at])?.floor()?;
+                let start = start.clip(0.0, places[at] - 1.0)?;
                 let start = start.merge_axes(0, 4)?.cast(DType::I32)?;
                 let steps = Var::constant(&Tensor::arange(0..made[at] as i32));
                 x = x.gather(axis, &steps.add(&start)?)?;
             }
         } else {
-            x = stretched_middle(&x, given, made)?;
+            x = stretched_middle(&x, made)?;
         }
         Ok(vec![self.data_format.of_last(&x)?])
     }

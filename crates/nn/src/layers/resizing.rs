@@ -1,10 +1,15 @@
 //! Images of another size: `Resizing`, `CenterCrop`.
 
 use deckle_autograd::{Signature, Var};
-use deckle_tensor::{DType, Part, Shape};
+use deckle_tensor::{DType, Dim, Part, Shape};
 use serde::{Deserialize, Serialize};
 
-use super::{DataFormat, Interpolation, interpolation::LONGEST, setters::setters};
+use super::{
+    DataFormat, Interpolation,
+    interpolation::{LONGEST, Pixels, Window},
+    mixture::Mixture,
+    setters::setters,
+};
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 
 /// The size of an image, checked.
@@ -20,23 +25,18 @@ pub(super) fn sides(height: usize, width: usize) -> Result<[usize; 2]> {
     Ok([height, width])
 }
 
-/// The size of the only input, images of known size.
-pub(super) fn input_sides(format: DataFormat, inputs: &[Shape]) -> Result<[usize; 2]> {
-    let shape = format.spatial_input::<2>(inputs)?;
-    let [height, width] = [expect::known(&shape, 1)?, expect::known(&shape, 2)?];
-    expect::positive("the height of an image", height)?;
-    expect::positive("the width of an image", width)?;
-    Ok([height, width])
-}
-
 /// The shape of images that get that size.
 pub(super) fn resized(
     format: DataFormat,
     inputs: &[Shape],
     made: [usize; 2],
 ) -> Result<Shape> {
-    input_sides(format, inputs)?;
     let shape = format.spatial_input::<2>(inputs)?;
+    for (axis, name) in [(1, "the height of an image"), (2, "the width of an image")] {
+        if let Some(len) = shape.dims()[axis].known() {
+            expect::positive(name, len)?;
+        }
+    }
     Ok(format.shape_of_last(&shape.with(1, made[0])?.with(2, made[1])?))
 }
 
@@ -53,43 +53,97 @@ fn part_of([height, width]: [usize; 2], made: [usize; 2]) -> [usize; 2] {
     ]
 }
 
-/// A part of images from these places on; the images' sides are the axes 1 and 2.
-fn cut(x: &Var, starts: [usize; 2], lens: [usize; 2]) -> Result<Var> {
-    let part = |axis: usize| {
-        let start = starts[axis].cast_signed();
-        let stop = start + lens[axis].cast_signed();
-        Part::Range { start: Some(start), stop: Some(stop), step: 1 }
-    };
-    Ok(x.slice((.., part(0), part(1)))?)
-}
-
-/// The middle of images, in the proportions of what is made.
-fn middle(x: &Var, sides: [usize; 2], made: [usize; 2]) -> Result<Var> {
-    let part = part_of(sides, made);
-    let starts = [(sides[0] - part[0]) / 2, (sides[1] - part[1]) / 2];
-    cut(x, starts, part)
-}
-
-/// Stretches images to a size.
-fn stretched(
-    mut x: Var,
+/// The windows of images, whose sides are the axes 1 and 2, stretched to a size; margins are of
+/// one value.
+struct Stretch<F> {
     made: [usize; 2],
     interpolation: Interpolation,
     antialias: bool,
-) -> Result<Var> {
-    for (at, len) in made.into_iter().enumerate() {
-        x = interpolation.resize(&x, at + 1, len, antialias)?;
+    margin: f64,
+    /// The window of images of that size.
+    windows: F,
+}
+
+impl<F> Stretch<F>
+where
+    F: Fn([usize; 2]) -> [Window; 2] + Copy + Send + Sync + 'static,
+{
+    fn apply(&self, x: &Var) -> Result<Var> {
+        let sides = [&x.shape().dims()[1], &x.shape().dims()[2]];
+        match sides.map(Dim::known) {
+            [Some(height), Some(width)] => self.known(x, [height, width]),
+            _ => self.unknown(x),
+        }
     }
-    Ok(x)
+
+    fn known(&self, x: &Var, sides: [usize; 2]) -> Result<Var> {
+        let windows = (self.windows)(sides);
+        let mut parts = vec![Part::from(..)];
+        let mut margins = [(0, 0); 4];
+        for (at, Window { start, len }) in windows.into_iter().enumerate() {
+            let [before, end] = [(-start).max(0), start + len.cast_signed()];
+            let after = (end - sides[at].cast_signed()).max(0);
+            margins[at + 1] = (before.cast_unsigned(), after.cast_unsigned());
+            parts.push(Part::from(start.max(0)..end - after));
+        }
+        let mut x = x.slice(parts)?;
+        if margins != [(0, 0); 4] {
+            x = x.pad(margins, self.margin)?;
+        }
+        for (at, made) in self.made.into_iter().enumerate() {
+            if made != windows[at].len {
+                let made = Pixels::Count(made);
+                x = self.interpolation.resize(&x, at + 1, made, self.antialias)?;
+            }
+        }
+        Ok(x)
+    }
+
+    fn unknown(&self, x: &Var) -> Result<Var> {
+        let Self { made, interpolation, antialias, margin, windows } = *self;
+        let along = |at: usize| {
+            Mixture::of_lengths(x, &[1, 2], made[at], move |sides| {
+                let window = windows([sides[0], sides[1]])[at];
+                interpolation.parts(window, sides[at], made[at], antialias)
+            })
+        };
+        let [rows, columns] = [along(0)?, along(1)?];
+        let y = columns.mix(&rows.mix(x, 1)?, 2)?;
+        if margin == 0.0 {
+            return Ok(y);
+        }
+        let inside = rows.totals()?.outer(&columns.totals()?)?.expand_dims(-1)?;
+        Ok(y.add(&inside.mul(-margin)?.add(margin)?)?)
+    }
+}
+
+/// The middle of images in the proportions of what is made.
+fn middle(sides: [usize; 2], made: [usize; 2]) -> [Window; 2] {
+    let part = part_of(sides, made);
+    [0, 1].map(|at| Window::middle(sides[at], part[at]))
+}
+
+/// Images with margins for the proportions of what is made.
+fn with_margins([height, width]: [usize; 2], made: [usize; 2]) -> [Window; 2] {
+    let margin = |len: usize, of: usize, a: usize, b: usize| {
+        (in_proportion(of, a, b).max(len) - len) / 2
+    };
+    let top = margin(height, width, made[0], made[1]);
+    let left = margin(width, height, made[1], made[0]);
+    // Keras gives margins along one axis only.
+    let left = if top > 0 { 0 } else { left };
+    [Window::with_margins(height, top), Window::with_margins(width, left)]
 }
 
 /// The middle of images, stretched to a size.
-pub(super) fn stretched_middle(
-    x: &Var,
-    sides: [usize; 2],
-    made: [usize; 2],
-) -> Result<Var> {
-    stretched(middle(x, sides, made)?, made, Interpolation::Bilinear, false)
+pub(super) fn stretched_middle(x: &Var, made: [usize; 2]) -> Result<Var> {
+    let windows = move |sides| middle(sides, made);
+    bilinear_windows(made, windows).apply(x)
+}
+
+fn bilinear_windows<F>(made: [usize; 2], windows: F) -> Stretch<F> {
+    let interpolation = Interpolation::Bilinear;
+    Stretch { made, interpolation, antialias: false, margin: 0.0, windows }
 }
 
 /// Makes images of a size.
@@ -98,12 +152,12 @@ pub(super) fn stretched_middle(
 ///
 /// # Shapes
 ///
-/// `(batch, height, width, channels)`, both sides known, becomes the same with that size.
+/// `(batch, height, width, channels)` becomes the same with that size.
 ///
 /// # Errors
 ///
-/// Applying it fails if a side is 0 or unknown, the input has another rank, or both cropping and
-/// padding are asked for.
+/// Applying it fails if a side is 0, the input has another rank, or both cropping and padding are
+/// asked for.
 ///
 /// # Examples
 ///
@@ -222,23 +276,21 @@ impl Built for Resizing {
         let own = given.dtype();
         let is_float = own.is_float();
         let dtype = if is_float { call.dtype() } else { DType::F32 };
-        let mut x = self.data_format.to_last(&given.cast(dtype)?)?;
+        let x = self.data_format.to_last(&given.cast(dtype)?)?;
         let made = [self.height, self.width];
-        let [height, width] =
-            [expect::known(x.shape(), 1)?, expect::known(x.shape(), 2)?];
-        if self.crop_to_aspect_ratio {
-            x = middle(&x, [height, width], made)?;
-        } else if self.pad_to_aspect_ratio {
-            let whole = |len: usize, of: usize, a: usize, b: usize| {
-                (in_proportion(of, a, b).max(len) - len) / 2
-            };
-            let top = whole(height, width, made[0], made[1]);
-            let left = whole(width, height, made[1], made[0]);
-            // Keras gives margins along one axis only.
-            let left = if top > 0 { 0 } else { left };
-            x = x.pad([(0, 0), (top, top), (left, left), (0, 0)], self.fill_value)?;
-        }
-        x = stretched(x, made, self.interpolation, self.antialias)?;
+        let (crop, pad) = (self.crop_to_aspect_ratio, self.pad_to_aspect_ratio);
+        let stretch = Stretch {
+            made,
+            interpolation: self.interpolation,
+            antialias: self.antialias,
+            margin: self.fill_value,
+            windows: move |sides: [usize; 2]| match (crop, pad) {
+                (true, _) => middle(sides, made),
+                (_, true) => with_margins(sides, made),
+                _ => sides.map(Window::all),
+            },
+        };
+        let mut x = stretch.apply(&x)?;
         if !is_float {
             x = x.round()?;
             if own == DType::U8 {
@@ -254,11 +306,11 @@ impl Built for Resizing {
 ///
 /// # Shapes
 ///
-/// `(batch, height, width, channels)`, both sides known, becomes the same with that size.
+/// `(batch, height, width, channels)` becomes the same with that size.
 ///
 /// # Errors
 ///
-/// Applying it fails if a side is 0 or unknown, or the input has another rank.
+/// Applying it fails if a side is 0, or the input has another rank.
 ///
 /// # Examples
 ///
@@ -317,13 +369,14 @@ impl Built for CenterCrop {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let mut x = self.data_format.to_last(&inputs.only()?.cast(call.dtype())?)?;
         let made = [self.height, self.width];
-        let given = [expect::known(x.shape(), 1)?, expect::known(x.shape(), 2)?];
-        if given.iter().zip(made).all(|(&given, made)| given >= made) {
-            let starts = [(given[0] - made[0]) / 2, (given[1] - made[1]) / 2];
-            x = cut(&x, starts, made)?;
-        } else {
-            x = stretched_middle(&x, given, made)?;
-        }
+        x = bilinear_windows(made, move |sides: [usize; 2]| {
+            if sides[0] >= made[0] && sides[1] >= made[1] {
+                [0, 1].map(|at| Window::middle(sides[at], made[at]))
+            } else {
+                middle(sides, made)
+            }
+        })
+        .apply(&x)?;
         Ok(vec![self.data_format.of_last(&x)?])
     }
 }

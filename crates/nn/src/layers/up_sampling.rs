@@ -5,7 +5,9 @@ use deckle_tensor::{Dim, Shape};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
 use super::{
-    DataFormat, Interpolation, PerAxis, interpolation::LONGEST, setters::setters,
+    DataFormat, Interpolation, PerAxis,
+    interpolation::{LONGEST, Pixels},
+    setters::setters,
 };
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 
@@ -27,8 +29,7 @@ pub type UpSampling3D = UpSampling<3>;
 ///
 /// # Errors
 ///
-/// Applying it fails if the input has another rank, or a length is unknown where it is
-/// interpolated.
+/// Applying it fails if the input has another rank, or `size` is 0.
 ///
 /// # Examples
 ///
@@ -116,7 +117,7 @@ impl<const N: usize> Layer for UpSampling<N> {
             let at = axis.cast_signed() + 1;
             let len = shape.dim(at)?.clone();
             if self.interpolation != Interpolation::Nearest {
-                let known = expect::known(&shape, at)?;
+                let known = len.known().unwrap_or(1);
                 expect::positive("the length of an image", known)?;
                 if known.checked_mul(factor).is_none_or(|n| n > LONGEST) {
                     return Err(Error::invalid("`size` makes no sense", "a smaller one")
@@ -147,8 +148,7 @@ impl<const N: usize> Built for UpSampling<N> {
                 x = x.repeat(factor, at.cast_signed())?;
                 continue;
             }
-            let len = expect::known(x.shape(), at.cast_signed())?;
-            x = self.interpolation.resize(&x, at, len * factor, false)?;
+            x = self.interpolation.resize(&x, at, Pixels::Times(factor), false)?;
         }
         Ok(vec![x])
     }
@@ -172,12 +172,5 @@ mod tests {
         let first = UpSampling2D::new(2).data_format(DataFormat::ChannelsFirst);
         check_layer(&first.interpolation(Interpolation::Lanczos5), [[1, 2, 2, 1]])?;
         check_layer(&UpSampling3D::new([2, 1, 2]), [[1, 1, 2, 1, 2]])
-    }
-
-    #[test]
-    fn an_unknown_length_cannot_be_interpolated() {
-        let layer = UpSampling2D::new(2).interpolation(Interpolation::Bilinear);
-        let error = layer.output_shape(&[[None, None, Some(3), Some(1)].into()]);
-        assert!(error.unwrap_err().to_string().contains("a known length of axis 1"));
     }
 }
