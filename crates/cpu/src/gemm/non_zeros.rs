@@ -1,10 +1,13 @@
 //! Products with a matrix of few non-zeros, such as multi-hot texts: [`NonZeros`].
 
+mod blocks;
+
 use std::{
     ops::Range,
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use self::blocks::{Block, Blocks, Vectors, by_shape, store, vectors};
 use super::{
     Epilogue,
     scan::{SLACK, scan},
@@ -291,13 +294,8 @@ vectorized! {
         n: usize,
         c: &mut [T],
     ) {
-        for (i, c) in c.chunks_exact_mut(n).enumerate() {
-            let entries = matrix.entries_of(lists, first + i, 0..TASKS);
-            let mut column = 0;
-            column = rows_of_b::<T, 64>(entries, b, n, c, column);
-            column = rows_of_b::<T, 16>(entries, b, n, c, column);
-            column = rows_of_b::<T, 4>(entries, b, n, c, column);
-            rows_of_b::<T, 1>(entries, b, n, c, column);
+        for block in Blocks::new(n) {
+            by_shape!(block, rows_of_b(matrix, first, lists, b, n, c));
         }
     }
 }
@@ -312,67 +310,69 @@ vectorized! {
         n: usize,
         c: &mut [T],
     ) {
-        let first = matrix.columns(part).start;
-        for (row, b) in b.chunks_exact(n).enumerate() {
-            let entries = matrix.entries_of(lists, row, part..part + 1);
-            let mut column = 0;
-            column = rows_of_c::<T, 64>(entries, first, b, n, c, column);
-            column = rows_of_c::<T, 16>(entries, first, b, n, c, column);
-            column = rows_of_c::<T, 4>(entries, first, b, n, c, column);
-            rows_of_c::<T, 1>(entries, first, b, n, c, column);
+        for block in Blocks::new(n) {
+            by_shape!(block, rows_of_c(matrix, part, lists, b, n, c));
         }
     }
 }
 
-/// Adds rows of B, each times its factor, to a row of C, in columns from `column` on, `N` at a
-/// time; returns the first one left.
+/// Adds rows of B, each times its factor, to rows of C, in the columns of a block.
 #[inline(always)]
-fn rows_of_b<T: Float, const N: usize>(
-    (places, values): (&[u32], &[T]),
-    b: &[T],
-    n: usize,
-    c: &mut [T],
-    mut column: usize,
-) -> usize {
-    while column + N <= n {
-        let c = &mut c[column..column + N];
-        let mut sums = [T::ZERO; N];
-        sums.copy_from_slice(c);
-        for (&at, &value) in places.iter().zip(values) {
-            let b = &b[at as usize * n + column..][..N];
-            for j in 0..N {
-                sums[j] += value * b[j];
-            }
-        }
-        c.copy_from_slice(&sums);
-        column += N;
-    }
-    column
-}
-
-/// Adds a row of B, times each factor, to rows of C, the first of which is row `first`, in
-/// columns from `column` on, `N` at a time; returns the first one left.
-#[inline(always)]
-fn rows_of_c<T: Float, const N: usize>(
-    (places, values): (&[u32], &[T]),
+fn rows_of_b<T: Float, const HEAD: usize, const N: usize>(
+    Block { start, len, .. }: Block,
+    matrix: Matrix,
     first: usize,
+    lists: Lists<'_, T>,
     b: &[T],
     n: usize,
     c: &mut [T],
-    mut column: usize,
-) -> usize {
-    while column + N <= n {
-        let mut row = [T::ZERO; N];
-        row.copy_from_slice(&b[column..column + N]);
+) {
+    for (i, c) in c.chunks_exact_mut(n).enumerate() {
+        let (places, values) = matrix.entries_of(lists, first + i, 0..TASKS);
+        let c = &mut c[start..start + len];
+        let (mut head, mut last) = vectors::<T, HEAD, N>(c);
         for (&at, &value) in places.iter().zip(values) {
-            let c = &mut c[(at as usize - first) * n + column..][..N];
+            let (own, own_last) =
+                vectors::<T, HEAD, N>(&b[at as usize * n + start..][..len]);
+            for j in 0..HEAD {
+                head[j] += value * own[j];
+            }
             for j in 0..N {
-                c[j] += value * row[j];
+                last[j] += value * own_last[j];
             }
         }
-        column += N;
+        store(head, last, c);
     }
-    column
+}
+
+/// Adds rows of B, each times the factors of a part of the columns of A, to rows of C, in the
+/// columns of a block.
+#[inline(always)]
+fn rows_of_c<T: Float, const HEAD: usize, const N: usize>(
+    Block { start, len, .. }: Block,
+    matrix: Matrix,
+    part: usize,
+    lists: Lists<'_, T>,
+    b: &[T],
+    n: usize,
+    c: &mut [T],
+) {
+    let first = matrix.columns(part).start;
+    for (row, b) in b.chunks_exact(n).enumerate() {
+        let (places, values) = matrix.entries_of(lists, row, part..part + 1);
+        let (own, own_last) = vectors::<T, HEAD, N>(&b[start..start + len]);
+        for (&at, &value) in places.iter().zip(values) {
+            let c = &mut c[(at as usize - first) * n + start..][..len];
+            let (mut head, mut last) = vectors::<T, HEAD, N>(c);
+            for j in 0..HEAD {
+                head[j] += value * own[j];
+            }
+            for j in 0..N {
+                last[j] += value * own_last[j];
+            }
+            store(head, last, c);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -423,7 +423,9 @@ mod tests {
 
     #[test]
     fn products_are_those_of_all_elements() {
-        for (shape, transposed) in [
+        let columns = (2..21).chain(31..37).chain(47..53).chain(60..70).chain([127, 145]);
+        let any = columns.flat_map(|n| [([64, n, 2049], false), ([2049, n, 64], true)]);
+        let some = [
             ([1, 65, 4100], false),
             ([37, 16, 1024], false),
             ([5, 87, 2049], false),
@@ -431,7 +433,8 @@ mod tests {
             ([1024, 16, 37], true),
             ([1031, 86, 9], true),
             ([4100, 65, 1], true),
-        ] {
+        ];
+        for (shape, transposed) in some.into_iter().chain(any) {
             let [m, n, k] = shape;
             let [a, b] = operands(shape, 40);
             let gemm = Gemm::new(m, n, k).transpose_a(transposed);
