@@ -170,3 +170,51 @@ def fit_images_of_unknown_size():
     y = L.Conv2D(4, 3, activation="relu")(L.Resizing(6, 5, interpolation="bicubic")(L.Conv2D(3, 1)(x)))
     y = L.UpSampling2D(2, interpolation="bilinear")(y)
     return trained(x, L.Dense(2)(L.Flatten()(L.Resizing(2, 3)(y))), numbers(20, 7, 4, 3), numbers(20, 2, seed=3))
+
+
+MIXED = {"tolerance": 4e-3}
+"""Sums of sixteen bits in another order."""
+
+
+def mixed_layers(x, policy):
+    """Layers of each kind that computes in sixteen bits, with weights of 32."""
+    y = L.BatchNormalization(dtype=policy)(L.Conv1D(4, 2, activation="relu", padding="same", dtype=policy)(x))
+    if policy == "mixed_bfloat16":  # JAX has no attention of float16 on a CPU
+        y = L.Add(dtype=policy)([y, L.MultiHeadAttention(2, 3, dtype=policy)(y, y)])
+    y = L.LayerNormalization(dtype=policy)(y)
+    y = L.Bidirectional(L.LSTM(3, return_sequences=True, dtype=policy), dtype=policy)(y)
+    y = L.TimeDistributed(L.Dense(4, activation="tanh", kernel_regularizer=R.L2(0.01), dtype=policy), dtype=policy)(y)
+    return L.GRU(3, dtype=policy)(y)
+
+
+@model
+def mixed_float16():
+    x, ids = Input((5, 3)), Input((5,), dtype="int32")
+    policy = "mixed_float16"
+    y = L.Concatenate(dtype=policy)([mixed_layers(x, policy), mixed_layers(L.Embedding(6, 3, dtype=policy)(ids), policy)])
+    return {"model": Model([x, ids], [y, L.Dense(2)(y)]), "inputs": [numbers(6, 5, 3), whole(6, 5, high=6)]} | MIXED
+
+
+@model
+def fit_mixed_float16():
+    x = Input((5, 3))
+    y = L.Dense(2, dtype="mixed_float16")(mixed_layers(x, "mixed_float16"))
+    return trained(x, L.Activation("linear", dtype="float32")(y), numbers(20, 5, 3), numbers(20, 2, seed=3)) | MIXED
+
+
+@model
+def fit_mixed_bfloat16():
+    x = Input((5, 3))
+    y = L.Dense(2, dtype="float32")(mixed_layers(x, "mixed_bfloat16"))
+    return trained(x, y, numbers(20, 5, 3), numbers(20, 2, seed=3)) | {"tolerance": 1e-2}
+
+
+@model
+def fit_mixed_images():
+    policy = "mixed_float16"
+    x = Input((6, 6, 2))
+    y = L.SeparableConv2D(4, 3, dtype=policy)(L.DepthwiseConv2D(2, dtype=policy)(x))
+    y = L.SpectralNormalization(L.Conv2D(3, 2, dtype=policy), dtype=policy)(L.GroupNormalization(2, dtype=policy)(y))
+    y = L.PReLU(dtype=policy)(L.Conv2DTranspose(3, 2, strides=2, dtype=policy)(y))
+    y = L.Dense(2, activation="softmax", dtype="float32")(L.GlobalAveragePooling2D(dtype=policy)(y))
+    return trained(x, y, numbers(20, 6, 6, 2), whole(20, high=2), loss="sparse_categorical_crossentropy", metrics=["accuracy"]) | MIXED

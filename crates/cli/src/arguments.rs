@@ -127,7 +127,7 @@ pub(crate) struct Predict {
     /// The inputs: an `.npz` file with `x0`, `x1`, ..., or the model's inputs by name.
     #[arg(long)]
     pub(crate) input: PathBuf,
-    /// The outputs: an `.npz` file with `y0`, `y1`, ...
+    /// The outputs: an `.npz` file with `y0`, `y1`, ...; bfloat16 becomes float32.
     #[arg(long)]
     pub(crate) output: PathBuf,
     /// The number of examples computed at once.

@@ -11,7 +11,7 @@ use deckle::{
     formats::json::{self, Value},
     nn::Registry,
     prelude::*,
-    tensor::{self, Npz, NpzWriter},
+    tensor::{self, DType, Npz, NpzWriter},
     train::{self, Verbose},
 };
 
@@ -54,6 +54,9 @@ fn predict(arguments: &arguments::Predict) -> Result<()> {
     let outputs = predictor.predict_dataset(&Arrays::named(inputs, NONE)?)?;
     let mut file = NpzWriter::create(&arguments.output)?;
     for (i, output) in outputs.iter().enumerate() {
+        // NumPy lacks bfloat16.
+        let is_lacking = output.dtype() == DType::BF16;
+        let output = if is_lacking { &output.cast(DType::F32) } else { output };
         file.add(&format!("y{i}"), output)?;
     }
     Ok(file.finish()?.commit()?)

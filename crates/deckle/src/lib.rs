@@ -79,8 +79,8 @@ pub mod prelude {
     };
     pub use deckle_nn::{
         Activation::{self, Softmax, *},
-        Functional, Initializer, LayerExt, LayerHandle, Loss, Model, Regularizer,
-        Sequential, Symbol,
+        DTypePolicy, Functional, Initializer, LayerExt, LayerHandle, Loss, Model,
+        Regularizer, Sequential, Symbol,
         layers::*,
         losses::*,
     };

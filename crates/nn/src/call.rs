@@ -161,17 +161,30 @@ impl<'a> Call<'a> {
         &self.layer.path
     }
 
-    /// The value of a weight or state; of one that this pass has updated, the new value.
+    /// The value of a weight, in mixed precision in the type that the layer computes in; of one
+    /// that this pass has updated, the new value.
     #[must_use]
     pub fn read(&self, variable: &Variable) -> Var {
+        let value = self.read_exact(variable);
+        let is_half = matches!(self.dtype(), DType::F16 | DType::BF16);
+        if is_half && value.dtype() == DType::F32 {
+            return value.cast(self.dtype()).unwrap_or(value);
+        }
+        value
+    }
+
+    /// The value of a weight or state as it is; of one that this pass has updated, the new value.
+    #[must_use]
+    pub fn read_exact(&self, variable: &Variable) -> Var {
         let replaced = self.replaced.iter().rev();
         let pending =
             replaced.chain(&self.updates).find(|(known, _)| known.is_same(variable));
         pending.map_or_else(|| variable.read(), |(_, value)| value.clone())
     }
 
-    /// Gives a state its new value when the step is done.
+    /// Gives a state its new value when the step is done, in the state's own type.
     pub fn update(&mut self, variable: &Variable, value: &Var) {
+        let value = &value.cast(variable.dtype()).unwrap_or_else(|_| value.clone());
         match self.updates.iter_mut().find(|(known, _)| known.is_same(variable)) {
             Some((_, pending)) => *pending = value.clone(),
             None => self.updates.push((variable.clone(), value.clone())),

@@ -17,8 +17,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    Arguments, Call, Error, Init, InputLayer, Inputs, Model, Nest, Regularizer, Result,
-    Symbol, Weight, config::is_operation, keras::ACTIVITY, model::Nested, snake_case,
+    Arguments, Call, DTypePolicy, Error, Init, InputLayer, Inputs, Model, Nest,
+    Regularizer, Result, Symbol, Weight, config::is_operation, keras::ACTIVITY,
+    model::Nested, snake_case,
 };
 
 /// The configuration of a layer: plain data, from which [`Layer::build`] makes weights.
@@ -200,7 +201,8 @@ struct Placed {
     layer: Arc<dyn AnyLayer>,
     name: Option<String>,
     trainable: bool,
-    dtype: DType,
+    /// That of the model it is added to, if it has none.
+    dtype: Option<DTypePolicy>,
     activity_regularizer: Option<Regularizer>,
     /// How often it was called; the numbers of its calls in files.
     calls: Arc<AtomicUsize>,
@@ -218,7 +220,7 @@ impl LayerHandle {
             layer,
             name: None,
             trainable: true,
-            dtype: DType::F32,
+            dtype: None,
             activity_regularizer: None,
             calls: Arc::default(),
             made: None,
@@ -265,10 +267,11 @@ impl LayerHandle {
         }
     }
 
-    /// A layer of the same configuration that computes in, and has weights of, that type.
+    /// A layer of the same configuration that computes in, and has weights of, that type; or, in
+    /// [mixed precision](DTypePolicy), computes in 16 bits with weights of `F32`.
     #[must_use]
-    pub fn dtype(&self, dtype: DType) -> Self {
-        self.with(|placed| placed.dtype = dtype)
+    pub fn dtype(&self, dtype: impl Into<DTypePolicy>) -> Self {
+        self.with(|placed| placed.dtype = Some(dtype.into()))
     }
 
     /// A layer of the same configuration that adds the penalty of each output of each of its
@@ -323,10 +326,14 @@ impl LayerHandle {
         self.0.trainable
     }
 
-    /// The element type of the computation and the weights.
-    #[must_use]
-    pub fn element_type(&self) -> DType {
+    pub(crate) fn own_policy(&self) -> Option<DTypePolicy> {
         self.0.dtype
+    }
+
+    /// The element types of the computation and of the weights.
+    #[must_use]
+    pub fn dtype_policy(&self) -> DTypePolicy {
+        self.0.dtype.unwrap_or_default()
     }
 
     /// The penalty on its outputs, unless it is a setting of the configuration.
@@ -519,7 +526,7 @@ impl From<&Model> for LayerHandle {
             layer: Arc::new(Nested(model.clone())),
             name,
             trainable: model.is_trainable(),
-            dtype: DType::F32,
+            dtype: None,
             activity_regularizer: None,
             calls: model.call_counter(),
             made: None,

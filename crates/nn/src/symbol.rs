@@ -146,7 +146,11 @@ impl Symbol {
             inputs.iter().map(|input| input.signature().clone()).collect();
         let outputs = layer
             .layer()
-            .outputs_of_call(&given, layer.element_type(), arguments.as_ref())
+            .outputs_of_call(
+                &given,
+                layer.dtype_policy().compute_dtype(),
+                arguments.as_ref(),
+            )
             .map_err(|error| layer.locate(error))?;
         let (number, arguments) = (layer.count_call(), arguments.map(Arc::new));
         let count = outputs.len();

@@ -429,7 +429,8 @@ impl<'a> Reader<'a> {
         let shape = config.get("batch_shape").or_else(|| config.get("batch_input_shape"));
         let shape =
             lens(shape.ok_or_else(|| wrong("an input with a `batch_shape`", &place))?)?;
-        let layer = InputLayer::of_batch(shape, dtype.unwrap_or(DType::F32));
+        let layer =
+            InputLayer::of_batch(shape, dtype.unwrap_or_default().compute_dtype());
         Ok(with_name(layer.into(), name))
     }
 

@@ -137,7 +137,7 @@ fn is_same(a: &ModelLayer, b: &ModelLayer) -> bool {
     let (left, right) = (a.handle(), b.handle());
     a.name() == b.name()
         && left.is_trainable() == right.is_trainable()
-        && left.element_type() == right.element_type()
+        && left.dtype_policy() == right.dtype_policy()
         && left.activity() == right.activity()
         && a.has_weights_of(b)
         && left.layer().is_equal(right.layer())

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Activation, Built, Call, Error, Functional, Init, LayerExt, LayerHandle, Regularizer,
-    Result, Sequential, Symbol,
+    Activation, Built, Call, DTypePolicy, Error, Functional, Init, LayerExt, LayerHandle,
+    Regularizer, Result, Sequential, Symbol,
     layers::{
         Add, BatchNormalization, Concatenate, Conv2D, Dense, Dropout, Embedding, Flatten,
         GRU, GRUCell, LSTM, MaxPooling2D, Padding, RNN, ReLU, Reshape, SimpleRNN,
@@ -83,6 +83,32 @@ fn models_survive_a_round_trip() -> Result<()> {
     round_trip(&convnet()?);
     round_trip(&branches()?);
     round_trip(&Sequential::new(()).add(Flatten::new()).build()?);
+    Ok(())
+}
+
+#[test]
+fn mixed_precision_survives_a_round_trip() -> Result<()> {
+    let model = Sequential::new([None, Some(4)])
+        .dtype_policy(DTypePolicy::MIXED_FLOAT16)
+        .add(TimeDistributed::new(Dense::new(3)))
+        .add(BatchNormalization::new())
+        .add(LayerHandle::from(Dense::new(2)).dtype(DType::F64))
+        .build()?;
+    let policies = |model: &Model| -> Vec<_> {
+        model.layers()[1..].iter().map(|layer| layer.handle().dtype_policy()).collect()
+    };
+    let mixed = DTypePolicy::MIXED_FLOAT16;
+    assert_eq!(policies(&model), [mixed, mixed, DType::F64.into()]);
+    let again = read(&model.config()?)?;
+    assert_eq!(policies(&again), policies(&model));
+    assert_eq!(again.config()?, model.config()?);
+    let inner = "/config/layers/1/config/layer/config/dtype/config/name";
+    assert_eq!(model.config()?.pointer(inner), Some(&json!("mixed_float16")));
+    let dtypes: Vec<_> = again.weights().map(|w| w.variable().dtype()).collect();
+    assert_eq!(dtypes, [[DType::F32; 6].as_slice(), &[DType::F64; 2]].concat());
+    let x = Var::constant(&Tensor::ones(DType::F32, [1, 2, 4]));
+    let y = again.call(&[x], &mut Call::inference())?;
+    assert_eq!(y[0].dtype(), DType::F64);
     Ok(())
 }
 
@@ -216,7 +242,7 @@ fn all_that_is_missing_is_named_at_once() {
                 "lora_rank": 4,
                 "bias_constraint": null,
                 "kernel_regularizer": {"class_name": "OrthogonalPenalty", "config": {}},
-                "dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}},
+                "dtype": {"class_name": "DTypePolicy", "config": {"name": "int8_from_float32"}},
             },
         }),
         json!({"class_name": "Conv2D", "config": {
@@ -230,7 +256,7 @@ fn all_that_is_missing_is_named_at_once() {
         read(&config).expect_err("much is missing").to_string(),
         "the model asks for what does not exist here
   missing: layer `f` (Lambda)
-  missing: layer `a` (Dense): dtype mixed_float16
+  missing: layer `a` (Dense): dtype int8_from_float32
   missing: layer `a` (Dense): activation = \"sofmax\": unknown activation sofmax, help: did you \
          mean softmax?
   missing: layer `a` (Dense): kernel_constraint = {\"class_name\":\"Frobenius\",\"config\":{}}: \

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{is_operation, shared::Numbers};
 use crate::{
-    InputLayer, LayerCall, Model, ModelLayer, Nest, Result, TensorRef,
+    DTypePolicy, InputLayer, LayerCall, Model, ModelLayer, Nest, Result, TensorRef,
     keras::{keras_object, write_activity},
     layers::Operation,
 };
@@ -50,7 +50,7 @@ impl Model {
         let config = json!({
             "name": self.name(),
             "trainable": self.is_trainable(),
-            "dtype": policy(DType::F32),
+            "dtype": DTypePolicy::default().to_keras(),
             "layers": layers,
             "build_input_shape": shape,
         });
@@ -186,8 +186,9 @@ fn layer_object(layer: &ModelLayer, numbers: &Numbers<'_>) -> Result<Value> {
         if config.takes_trainable() {
             settings.insert("trainable".to_owned(), handle.is_trainable().into());
         }
-        settings.insert("dtype".to_owned(), policy(handle.element_type()));
+        settings.insert("dtype".to_owned(), handle.dtype_policy().to_keras());
         settings.extend(own);
+        settings.values_mut().for_each(|value| inherit(value, handle.dtype_policy()));
         write_activity(&mut settings, handle.activity())?;
     }
     let mut object = keras_object(config.module(), config.class_name(), settings.into());
@@ -215,8 +216,19 @@ fn layer_object(layer: &ModelLayer, numbers: &Numbers<'_>) -> Result<Value> {
     Ok(object)
 }
 
-fn policy(dtype: DType) -> Value {
-    keras_object("keras", "DTypePolicy", json!({ "name": dtype.name() }))
+/// Enters the policy in the configurations of layers within a layer that have none.
+fn inherit(value: &mut Value, policy: DTypePolicy) {
+    match value {
+        Value::Array(parts) => parts.iter_mut().for_each(|part| inherit(part, policy)),
+        Value::Object(object) => {
+            let config = object.get_mut("config").and_then(Value::as_object_mut);
+            if let Some(dtype @ Value::Null) = config.and_then(|c| c.get_mut("dtype")) {
+                *dtype = policy.to_keras();
+            }
+            object.values_mut().for_each(|value| inherit(value, policy));
+        }
+        _ => {}
+    }
 }
 
 fn keras_shape(shape: &Shape) -> Value {

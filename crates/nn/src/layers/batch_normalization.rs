@@ -371,9 +371,9 @@ impl BuiltBatchNormalization {
     ) -> Result<(Var, Var)> {
         let stddev = variance.add(self.epsilon)?.sqrt()?;
         let smallest = self.epsilon.sqrt();
-        let known = along(&call.read(&renorm.stddev))?.maximum(smallest)?;
+        let known = along(&call.read_exact(&renorm.stddev))?.maximum(smallest)?;
         let r = stddev.div(&known)?;
-        let d = mean.sub(&along(&call.read(&renorm.mean))?)?.div(&known)?;
+        let d = mean.sub(&along(&call.read_exact(&renorm.mean))?)?.div(&known)?;
         let (r, d) = renorm.clipping.clip(&r, &d)?;
         moved(&renorm.mean, mean, renorm.momentum, call)?;
         moved(&renorm.stddev, &stddev, renorm.momentum, call)?;
@@ -392,7 +392,7 @@ fn moved(
     momentum: f64,
     call: &mut Call<'_>,
 ) -> Result<Var> {
-    let before = call.read(moving);
+    let before = call.read_exact(moving);
     let batch = batch.reshape([moving.shape()[0]])?.cast(moving.dtype())?;
     let value = before.mul(momentum)?.add(&batch.mul(1.0 - momentum)?)?;
     let value = value.stop_gradient()?;
@@ -426,7 +426,7 @@ impl Built for BuiltBatchNormalization {
             (mean, variance)
         } else {
             let (mean, variance) = (&self.moving_mean, &self.moving_variance);
-            (along(&call.read(mean))?, along(&call.read(variance))?)
+            (along(&call.read_exact(mean))?, along(&call.read_exact(variance))?)
         };
         let mut factor = variance.add(self.epsilon)?.rsqrt()?;
         let mut shift = None;

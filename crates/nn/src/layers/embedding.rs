@@ -173,7 +173,7 @@ impl Built for BuiltEmbedding {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let x = inputs.only()?;
         let ids = if x.dtype().is_integer() { x.clone() } else { x.cast(DType::I32)? };
-        let y = call.read(&self.embeddings).gather(0, &ids)?;
+        let y = call.read_exact(&self.embeddings).gather(0, &ids)?.cast(call.dtype())?;
         if self.mask_zero {
             call.set_mask(&y, &ids.not_equal(0)?);
         }

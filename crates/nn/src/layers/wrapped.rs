@@ -15,11 +15,11 @@ use serde::{
     de::{DeserializeOwned, Error as _},
     ser::Error as SerializeError,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
-    AnyLayer, Built, Call, Error, Init, Inputs, Layer, LayerHandle, Model, Registry,
-    Result,
+    AnyLayer, Built, Call, DTypePolicy, Error, Init, Inputs, Layer, LayerHandle, Model,
+    Registry, Result,
     config::{Make, is_model},
     keras::{ACTIVITY, keras_object, take_activity, unknown_settings, write_activity},
 };
@@ -109,8 +109,9 @@ impl Wrapped {
         })?;
         let handle = LayerHandle::new(made)
             .trainable(self.handle.is_trainable())
-            .dtype(self.handle.element_type())
             .activity_regularizer(self.handle.activity().cloned());
+        let policy = self.handle.own_policy();
+        let handle = policy.map_or_else(|| handle.clone(), |policy| handle.dtype(policy));
         let name = self.handle.name();
         let handle = name.map_or_else(|| handle.clone(), |name| handle.named(name));
         Ok(Self::new(handle, Arc::clone(&self.make)))
@@ -151,12 +152,13 @@ impl Wrapped {
         let make = registry.maker(class).ok_or_else(|| wrong(&"no such class"))?;
         let trainable = config.shift_remove("trainable") != Some(Value::Bool(false));
         let policy = config.shift_remove("dtype").unwrap_or_default();
-        let dtype = match policy.pointer("/config/name").unwrap_or(&policy) {
-            Value::String(name) => {
-                name.parse().map_err(|_| wrong(&format_args!("dtype {name}")))?
-            }
-            _ => deckle_tensor::DType::F32,
-        };
+        let dtype: Option<DTypePolicy> =
+            match policy.pointer("/config/name").unwrap_or(&policy) {
+                Value::String(name) => {
+                    Some(name.parse().map_err(|_| wrong(&format_args!("dtype {name}")))?)
+                }
+                _ => None,
+            };
         let layer = make(Value::Object(config.clone())).map_err(|error| wrong(&error))?;
         let known = layer.config().map_err(|error| wrong(&error))?;
         let activity = take_activity(&mut config, &known)
@@ -164,10 +166,11 @@ impl Wrapped {
         if let Some((key, value)) = unknown_settings(&config, &known).next() {
             return Err(wrong(&format_args!("{key} = {value}")));
         }
-        let mut handle = LayerHandle::new(layer)
-            .trainable(trainable)
-            .dtype(dtype)
-            .activity_regularizer(activity);
+        let mut handle =
+            LayerHandle::new(layer).trainable(trainable).activity_regularizer(activity);
+        if let Some(dtype) = dtype {
+            handle = handle.dtype(dtype);
+        }
         if let Some(name) = name {
             handle = handle.named(name);
         }
@@ -246,7 +249,7 @@ impl PartialEq for Wrapped {
         a.layer().is_equal(b.layer())
             && a.name() == b.name()
             && a.is_trainable() == b.is_trainable()
-            && a.element_type() == b.element_type()
+            && a.own_policy() == b.own_policy()
             && a.activity() == b.activity()
     }
 }
@@ -265,8 +268,9 @@ impl Serialize for Wrapped {
         if layer.takes_trainable() {
             config.insert("trainable".to_owned(), self.handle.is_trainable().into());
         }
-        let policy = json!({ "name": self.handle.element_type().name() });
-        config.insert("dtype".to_owned(), keras_object("keras", "DTypePolicy", policy));
+        // None is that of the layer it belongs to, which enters it.
+        let policy = self.handle.own_policy().map(DTypePolicy::to_keras);
+        config.insert("dtype".to_owned(), policy.into());
         config.extend(own.as_object().cloned().unwrap_or_default());
         write_activity(&mut config, self.handle.activity())
             .map_err(SerializeError::custom)?;

@@ -173,7 +173,7 @@ impl ModelLayer {
         let (built, weights, memories) = match made {
             Some(made) => made,
             None => {
-                let mut init = init(&name, handle.element_type());
+                let mut init = init(&name, handle.dtype_policy().variable_dtype());
                 let locate =
                     |error: Error| error.in_layer(&name, handle.layer().class_name());
                 handle.check_activity().map_err(locate)?;
@@ -197,7 +197,8 @@ impl ModelLayer {
     }
 
     pub(super) fn call(&self, given: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let (handle, dtype) = (&self.handle, self.handle.element_type());
+        let handle = &self.handle;
+        let dtype = handle.dtype_policy().compute_dtype();
         let casts = handle.layer().casts_inputs();
         let inputs = given.map(|input| {
             let cast = casts && input.dtype().is_float() && input.dtype() != dtype;

@@ -103,7 +103,11 @@ impl Model {
             let handle = layer.handle();
             made[at] = handle
                 .layer()
-                .outputs_of_call(&given, handle.element_type(), step.arguments.as_deref())
+                .outputs_of_call(
+                    &given,
+                    handle.dtype_policy().compute_dtype(),
+                    step.arguments.as_deref(),
+                )
                 .map_err(|error| layer.locate(error))?;
         }
         let outputs = self.output_refs().iter();

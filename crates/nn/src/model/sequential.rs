@@ -5,7 +5,8 @@ use deckle_tensor::DType;
 
 use super::{Functional, Model, functional::unique_names};
 use crate::{
-    Error, InputLayer, LayerHandle, Result, Symbol, init::Blank, layers::KerasShape,
+    DTypePolicy, Error, InputLayer, LayerHandle, Result, Symbol, init::Blank,
+    layers::KerasShape,
 };
 
 /// Layers one after another, to be built to a [`Model`].
@@ -37,6 +38,7 @@ pub struct Sequential {
     blank: Option<Blank>,
     is_trainable: bool,
     freezes: bool,
+    policy: Option<DTypePolicy>,
 }
 
 impl Sequential {
@@ -64,6 +66,7 @@ impl Sequential {
             blank: None,
             is_trainable: true,
             freezes: false,
+            policy: None,
         }
     }
 
@@ -71,7 +74,44 @@ impl Sequential {
     #[must_use]
     #[expect(clippy::should_implement_trait, reason = "Keras's name")]
     pub fn add(mut self, layer: impl Into<LayerHandle>) -> Self {
-        self.layers.push(layer.into());
+        let layer = layer.into();
+        let brings_weights = layer.model().is_some() || layer.made().is_some();
+        self.layers.push(match (self.policy, layer.own_policy()) {
+            (Some(policy), None) if !brings_weights => layer.dtype(policy),
+            _ => layer,
+        });
+        self
+    }
+
+    /// Sets what the layers that are added from here on compute in and what their weights are,
+    /// unless a layer has a [policy of its own](LayerHandle::dtype); `F32` by default. Models that
+    /// are added stay as they are.
+    ///
+    /// # Examples
+    ///
+    /// Mixed precision, but for the probabilities:
+    ///
+    /// ```
+    /// use deckle_nn::{DTypePolicy, LayerHandle, Sequential, layers::Dense};
+    /// use deckle_tensor::DType;
+    ///
+    /// let last = LayerHandle::from(Dense::new(10)).dtype(DType::F32);
+    /// let model = Sequential::new([784])
+    ///     .dtype_policy(DTypePolicy::MIXED_BFLOAT16)
+    ///     .add(Dense::new(32))
+    ///     .add(last)
+    ///     .build()?;
+    /// let policies = model.layers().iter().map(|layer| layer.handle().dtype_policy().name());
+    /// assert_eq!(policies.collect::<Vec<_>>(), ["float32", "mixed_bfloat16", "float32"]);
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// `keras.config.set_dtype_policy`, for one model.
+    #[must_use]
+    pub fn dtype_policy(mut self, policy: impl Into<DTypePolicy>) -> Self {
+        self.policy = Some(policy.into());
         self
     }
 

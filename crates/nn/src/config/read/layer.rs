@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use deckle_tensor::DType;
 use serde_json::{Map, Value};
 
 use super::{Reader, brief, is_model, object, take_name, text, with_name};
 use crate::{
-    AnyLayer, LayerHandle, Regularizer, Result,
+    AnyLayer, DTypePolicy, LayerHandle, Regularizer, Result,
     keras::{ACTIVITY, take_activity, unknown_settings},
     layers::Wrapped,
 };
@@ -88,10 +87,14 @@ impl Reader<'_> {
         Ok((self.missing.len() == before).then_some((made, activity)))
     }
 
-    /// The element type that a policy stands for; none if it is missing here.
-    pub(super) fn dtype(&mut self, place: &str, policy: Option<&Value>) -> Option<DType> {
+    /// What a policy stands for; none if it is missing here.
+    pub(super) fn dtype(
+        &mut self,
+        place: &str,
+        policy: Option<&Value>,
+    ) -> Option<DTypePolicy> {
         let name = match policy {
-            None | Some(Value::Null) => return Some(DType::F32),
+            None | Some(Value::Null) => return Some(DTypePolicy::default()),
             Some(Value::String(name)) => name.as_str(),
             Some(policy) => {
                 policy.pointer("/config/name").and_then(Value::as_str).unwrap_or("?")
