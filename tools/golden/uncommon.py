@@ -218,3 +218,15 @@ def fit_mixed_images():
     y = L.PReLU(dtype=policy)(L.Conv2DTranspose(3, 2, strides=2, dtype=policy)(y))
     y = L.Dense(2, activation="softmax", dtype="float32")(L.GlobalAveragePooling2D(dtype=policy)(y))
     return trained(x, y, numbers(20, 6, 6, 2), whole(20, high=2), loss="sparse_categorical_crossentropy", metrics=["accuracy"]) | MIXED
+
+
+@model
+def fit_mixed_outputs():
+    """Losses and metrics are of 32 bits, whatever the outputs are."""
+    policy = "mixed_float16"
+    x = Input((5,))
+    y = L.Dense(8, activation="tanh", activity_regularizer=R.L2(0.1), dtype=policy)(x)
+    outputs = [L.Dense(3, activation="softmax", name="p", dtype=policy)(y), L.Dense(2, name="q", dtype=policy)(y)]
+    settings = dict(loss=["sparse_categorical_crossentropy", "mse"], metrics=[["accuracy"], ["mae", "cosine_similarity"]])
+    targets = [whole(300, high=3), 40 * numbers(300, 2, seed=3)]
+    return trained(x, outputs, numbers(300, 5), targets, **settings) | MIXED | {"fit": {"epochs": 2, "batch_size": 128}}

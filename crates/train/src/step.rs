@@ -308,6 +308,7 @@ impl Parts<'_> {
             Mode::Evaluate => Call::inference(),
         };
         let outputs = self.model.call(x, &mut call)?;
+        let outputs = in_full_precision(outputs, &mut call)?;
         self.check_targets(y, weights)?;
         let mut updates: Vec<(Variable, Var)> = call.updates().to_vec();
         let mut trackers = self.trackers.all.iter();
@@ -446,4 +447,18 @@ impl Parts<'_> {
         Var::set_path(&new, &known, "optimizer");
         Ok(updates)
     }
+}
+
+/// The outputs as losses and metrics take them: those of 16 bits as `F32`, as in Keras.
+fn in_full_precision(mut outputs: Vec<Var>, call: &mut Call<'_>) -> Result<Vec<Var>> {
+    for output in &mut outputs {
+        if matches!(output.dtype(), DType::F16 | DType::BF16) {
+            let full = output.cast(DType::F32)?;
+            if let Some(mask) = call.mask(output).cloned() {
+                call.set_mask(&full, &mask);
+            }
+            *output = full;
+        }
+    }
+    Ok(outputs)
 }
