@@ -230,3 +230,26 @@ def fit_mixed_outputs():
     settings = dict(loss=["sparse_categorical_crossentropy", "mse"], metrics=[["accuracy"], ["mae", "cosine_similarity"]])
     targets = [whole(300, high=3), 40 * numbers(300, 2, seed=3)]
     return trained(x, outputs, numbers(300, 5), targets, **settings) | MIXED | {"fit": {"epochs": 2, "batch_size": 128}}
+
+
+@model
+def fit_fixed_batches():
+    """A batch of a number of examples says nothing of how many there are."""
+    x = Input((3,), batch_size=4)
+    return trained(x, L.Dense(2)(x), numbers(11, 3), numbers(11, 2, seed=3)) | {"fit": {"epochs": 2, "batch_size": 4}}
+
+
+@model
+def fit_whole_numbers_out():
+    x = Input((3,), dtype="int32")
+    outputs = [L.Flatten()(x), L.Dense(2)(L.Rescaling(0.5)(x))]
+    settings = dict(loss=["mse", "mse"], metrics=[["mae", "accuracy"], ["mae"]])
+    return trained(x, outputs, whole(20, 3, high=5), [whole(20, 3, high=5, seed=2), numbers(20, 2, seed=3)], **settings)
+
+
+@model
+def fit_penalties_of_several_types():
+    x = Input((3,))
+    y = L.Dense(4, kernel_regularizer=R.L2(0.1), activation="tanh", dtype="float16")(x)
+    y = L.Dense(4, kernel_regularizer=R.L2(0.1), activation="tanh", dtype="bfloat16")(y)
+    return trained(x, L.Dense(2, kernel_regularizer=R.L1(0.1))(y), numbers(20, 3), numbers(20, 2, seed=3)) | {"tolerance": 1e-2}

@@ -383,7 +383,8 @@ impl Model {
         self.weights().map(|weight| weight.variable().spec().size()).sum()
     }
 
-    /// The sum of the penalties on weights that are trained, if there is any.
+    /// The sum of the penalties on weights that are trained, if there is any; of the type of the
+    /// weights if they all have one, else `F32`.
     ///
     /// # Errors
     ///
@@ -394,7 +395,12 @@ impl Model {
             if let Some(regularizer) = weight.regularizer() {
                 let penalty = regularizer.penalty(&weight.variable().read())?;
                 total = Some(match total {
-                    Some(total) => total.add(&penalty)?,
+                    Some(total) if total.dtype() == penalty.dtype() => {
+                        total.add(&penalty)?
+                    }
+                    Some(total) => {
+                        total.cast(DType::F32)?.add(&penalty.cast(DType::F32)?)?
+                    }
                     None => penalty,
                 });
             }

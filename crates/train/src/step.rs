@@ -449,10 +449,11 @@ impl Parts<'_> {
     }
 }
 
-/// The outputs as losses and metrics take them: those of 16 bits as `F32`, as in Keras.
+/// The outputs as losses and metrics take them: those of 16 bits and whole numbers as `F32`, as in
+/// Keras.
 fn in_full_precision(mut outputs: Vec<Var>, call: &mut Call<'_>) -> Result<Vec<Var>> {
     for output in &mut outputs {
-        if matches!(output.dtype(), DType::F16 | DType::BF16) {
+        if !matches!(output.dtype(), DType::F32 | DType::F64) {
             let full = output.cast(DType::F32)?;
             if let Some(mask) = call.mask(output).cloned() {
                 call.set_mask(&full, &mask);

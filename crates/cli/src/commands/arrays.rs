@@ -52,7 +52,9 @@ pub(crate) fn inputs(
         *tensor = with_rank(tensor, shape)?;
         let fits = |(len, dim): (&usize, &Dim)| !matches!(dim, Dim::Known(n) if n != len);
         let dims = shape.dims();
-        if tensor.rank() != dims.len() || !tensor.shape().iter().zip(dims).all(fits) {
+        // How many examples make a batch is not how many there are.
+        let mut lens = tensor.shape().iter().zip(dims).skip(1);
+        if tensor.rank() != dims.len() || !lens.all(fits) {
             let got = tensor::shape_text(tensor.shape());
             let problem = format_args!("array `{name}` has shape {got}");
             return Err(problem_with(
