@@ -1,7 +1,7 @@
 """Golden cases of what random comparisons with Keras found: masks, statistics and penalties within layers of layers, element types."""
 
 import numpy as np
-from keras import Input, Model, Sequential, layers as L, losses, ops, optimizers, regularizers as R
+from keras import Input, Model, Sequential, config, initializers, layers as L, losses, ops, optimizers, regularizers as R
 
 from models import FIT, model, numbers, whole
 
@@ -230,6 +230,27 @@ def fit_mixed_outputs():
     settings = dict(loss=["sparse_categorical_crossentropy", "mse"], metrics=[["accuracy"], ["mae", "cosine_similarity"]])
     targets = [whole(300, high=3), 40 * numbers(300, 2, seed=3)]
     return trained(x, outputs, numbers(300, 5), targets, **settings) | MIXED | {"fit": {"epochs": 2, "batch_size": 128}}
+
+
+@model
+def fit_mixed_globally():
+    """The policy of the whole model: Keras scales the loss by itself, of which only the optimizer's state tells."""
+    config.set_dtype_policy("mixed_float16")
+    x = Input((5,))
+    y = L.LayerNormalization(gamma_initializer=initializers.Constant(1.001))(L.Dense(8, activation="tanh")(x))
+    net = Model(x, L.Dense(2, dtype="float32")(y))
+    config.set_dtype_policy("float32")
+    settings = dict(optimizer=optimizers.Adam(0.01), loss="mse")
+    trained_before = {"before": {"epochs": 1, "batch_size": 8}, "fit": {"epochs": 2, "batch_size": 8}}
+    return {"model": net, "inputs": numbers(30, 5), "targets": numbers(30, 2, seed=3), "compile": settings} | trained_before | MIXED
+
+
+@model
+def layer_normalization_of_large_numbers():
+    """What is normalized does not become sixteen bits before."""
+    x = Input((6,))
+    made = [L.LayerNormalization(dtype="mixed_float16")(x), L.GroupNormalization(2, dtype="mixed_float16")(x)]
+    return {"model": Model(x, made), "inputs": 1e6 * numbers(4, 6)} | MIXED
 
 
 @model

@@ -163,12 +163,16 @@ impl<'a> Call<'a> {
 
     /// The value of a weight, in mixed precision in the type that the layer computes in; of one
     /// that this pass has updated, the new value.
+    ///
+    /// # Panics
+    ///
+    /// Never: numbers can be cast to all element types.
     #[must_use]
     pub fn read(&self, variable: &Variable) -> Var {
         let value = self.read_exact(variable);
         let is_half = matches!(self.dtype(), DType::F16 | DType::BF16);
         if is_half && value.dtype() == DType::F32 {
-            return value.cast(self.dtype()).unwrap_or(value);
+            return value.cast(self.dtype()).expect("numbers have all element types");
         }
         value
     }
@@ -183,8 +187,13 @@ impl<'a> Call<'a> {
     }
 
     /// Gives a state its new value when the step is done, in the state's own type.
+    ///
+    /// # Panics
+    ///
+    /// Never, as [`read`](Self::read).
     pub fn update(&mut self, variable: &Variable, value: &Var) {
-        let value = &value.cast(variable.dtype()).unwrap_or_else(|_| value.clone());
+        let value = value.cast(variable.dtype());
+        let value = &value.expect("numbers have all element types");
         match self.updates.iter_mut().find(|(known, _)| known.is_same(variable)) {
             Some((_, pending)) => *pending = value.clone(),
             None => self.updates.push((variable.clone(), value.clone())),

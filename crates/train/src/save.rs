@@ -9,10 +9,10 @@ use std::{fs::File, io::Read, path::Path};
 
 use deckle_autograd::{Device, Variable};
 use deckle_formats::{Group, KerasArchive, Safetensors};
-use deckle_nn::{Model, Registry};
+use deckle_nn::{Model, Registry, keras::keras_object};
 use deckle_optim::OptimizerState;
 use deckle_tensor::Tensor;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{Compile, Error, Result, Trainable, Trainer};
 use compile::{compile_config, parse_compile};
@@ -85,6 +85,28 @@ enum Slots {
     Ordered(Vec<Tensor>),
     /// Keras 2's: by names.
     Named(Vec<(String, Tensor)>),
+}
+
+/// Puts the optimizer in the `LossScaleOptimizer` that Keras puts it in by itself for models in
+/// `mixed_float16`: of that, files tell by the optimizer's state alone.
+fn scale_as_keras(compile: &mut Map<String, Value>, saved: &Slots) {
+    let Slots::Ordered(saved) = saved else { return };
+    let is_number = |at: usize, is_float: bool| {
+        let found = saved.get(at);
+        found.is_some_and(|n| n.rank() == 0 && n.dtype().is_float() == is_float)
+    };
+    // Step, learning rate, steps since the scale grew, scale; then the optimizer's own.
+    let scales = (0..6).all(|at| is_number(at, at % 2 == 1));
+    let Some(optimizer) = compile.get_mut("optimizer").filter(|_| scales) else { return };
+    let class = optimizer.get("class_name").and_then(Value::as_str);
+    if class.is_some_and(|class| class != "LossScaleOptimizer") {
+        let inner = optimizer.take();
+        *optimizer = keras_object(
+            "keras.optimizers",
+            "LossScaleOptimizer",
+            json!({ "name": "loss_scale_optimizer", "inner_optimizer": inner }),
+        );
+    }
 }
 
 /// The values for an optimizer's state.
@@ -275,8 +297,12 @@ fn read_all(content: &Content, registry: &Registry) -> Result<Saved> {
         let outputs: Vec<_> = model.outputs().map(|(name, _)| name.to_owned()).collect();
         keras2::name_metrics(compile, &outputs);
     }
+    let optimizer = content.optimizer()?;
+    if let Some(compile) = &mut compile {
+        scale_as_keras(compile, &optimizer);
+    }
     let compile = compile.map(|config| parse_compile(&config, &model)).transpose()?;
-    Ok(Saved { model, compile, optimizer: content.optimizer()? })
+    Ok(Saved { model, compile, optimizer })
 }
 
 /// The model with its weights, and its compile state as it stands in the file.

@@ -109,6 +109,22 @@ fn mixed_precision_survives_a_round_trip() -> Result<()> {
     let x = Var::constant(&Tensor::ones(DType::F32, [1, 2, 4]));
     let y = again.call(&[x], &mut Call::inference())?;
     assert_eq!(y[0].dtype(), DType::F64);
+    let twice = LayerHandle::from(Dense::new(4));
+    let model = Sequential::new([4]).dtype_policy(mixed).add(twice.clone()).add(twice);
+    assert_eq!(model.build()?.count_params(), 20);
+    Ok(())
+}
+
+#[test]
+fn another_precision_within_a_layer_is_named() -> Result<()> {
+    let model = Sequential::new([2, 4]).add(TimeDistributed::new(Dense::new(3)));
+    let mut config = model.build()?.config()?;
+    let at = "/config/layers/1/config/layer/config/dtype/config/name";
+    *config.pointer_mut(at).unwrap() = json!("float64");
+    assert!(read(&config).is_ok());
+    *config.pointer_mut(at).unwrap() = json!("mixed_float16");
+    let error = read(&config).unwrap_err().to_string();
+    assert!(error.contains("dtype mixed_float16 of the layer within"), "{error}");
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::{is_operation, shared::Numbers};
 use crate::{
     DTypePolicy, InputLayer, LayerCall, Model, ModelLayer, Nest, Result, TensorRef,
     keras::{keras_object, write_activity},
-    layers::Operation,
+    layers::{Operation, Wrapped},
 };
 
 impl Model {
@@ -186,9 +186,10 @@ fn layer_object(layer: &ModelLayer, numbers: &Numbers<'_>) -> Result<Value> {
         if config.takes_trainable() {
             settings.insert("trainable".to_owned(), handle.is_trainable().into());
         }
-        settings.insert("dtype".to_owned(), handle.dtype_policy().to_keras());
+        let policy = handle.dtype_policy().to_keras();
+        settings.insert("dtype".to_owned(), policy.clone());
         settings.extend(own);
-        settings.values_mut().for_each(|value| inherit(value, handle.dtype_policy()));
+        settings.values_mut().for_each(|value| inherit(value, &policy));
         write_activity(&mut settings, handle.activity())?;
     }
     let mut object = keras_object(config.module(), config.class_name(), settings.into());
@@ -217,18 +218,21 @@ fn layer_object(layer: &ModelLayer, numbers: &Numbers<'_>) -> Result<Value> {
 }
 
 /// Enters the policy in the configurations of layers within a layer that have none.
-fn inherit(value: &mut Value, policy: DTypePolicy) {
-    match value {
-        Value::Array(parts) => parts.iter_mut().for_each(|part| inherit(part, policy)),
-        Value::Object(object) => {
-            let config = object.get_mut("config").and_then(Value::as_object_mut);
-            if let Some(dtype @ Value::Null) = config.and_then(|c| c.get_mut("dtype")) {
-                *dtype = policy.to_keras();
-            }
-            object.values_mut().for_each(|value| inherit(value, policy));
-        }
-        _ => {}
+fn inherit(value: &mut Value, policy: &Value) {
+    if let Value::Array(parts) = value {
+        parts.iter_mut().for_each(|part| inherit(part, policy));
     }
+    if !Wrapped::is_in(value) {
+        return;
+    }
+    let Some(config) = value.get_mut("config").and_then(Value::as_object_mut) else {
+        return;
+    };
+    if let Some(dtype @ Value::Null) = config.get_mut("dtype") {
+        *dtype = policy.clone();
+    }
+    let own = config.get("dtype").unwrap_or(policy).clone();
+    config.values_mut().for_each(|value| inherit(value, &own));
 }
 
 fn keras_shape(shape: &Shape) -> Value {

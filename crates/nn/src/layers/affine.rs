@@ -6,7 +6,10 @@ use deckle_autograd::{Axis, Var};
 use deckle_tensor::{DType, Distribution, Shape};
 use serde::{Deserialize, Serialize};
 
-use super::{DataFormat, Factor, Interpolation, resizing::sides, setters::setters};
+use super::{
+    DataFormat, Factor, Interpolation, gamma_beta::wide, resizing::sides,
+    setters::setters,
+};
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 
 /// What lies outside an image.
@@ -222,10 +225,12 @@ macro_rules! affine {
 
         impl Built for $layer {
             fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
-                let given = inputs.only()?.cast(call.dtype())?;
+                let (given, dtype) = (inputs.only()?, call.dtype());
                 if !call.is_training() {
-                    return Ok(vec![given]);
+                    return Ok(vec![given.cast(dtype)?]);
                 }
+                // Sixteen bits cannot tell the places of large images apart.
+                let given = given.cast(wide(call))?;
                 let images = self.data_format.to_last(&given)?;
                 let reader = Reader::new(&images, self.fill_mode, self.fill_value)?;
                 let $lens = reader.sides.map(|side| side as f64);
@@ -234,7 +239,7 @@ macro_rules! affine {
                 let $draw = &mut draw;
                 let affine: Affine = $affine;
                 let changed = reader.transform(&affine, self.interpolation)?;
-                Ok(vec![self.data_format.of_last(&changed)?])
+                Ok(vec![self.data_format.of_last(&changed.cast(dtype)?)?])
             }
         }
     };

@@ -435,7 +435,7 @@ impl Built for BuiltBatchNormalization {
             shift = Some(d);
         }
         if let Some(gamma) = &self.gamma {
-            let gamma = along(&call.read(gamma))?;
+            let gamma = along(&call.read_exact(gamma))?;
             factor = factor.mul(&gamma)?;
             shift = shift.map(|shift| shift.mul(&gamma)).transpose()?;
         }
@@ -444,7 +444,7 @@ impl Built for BuiltBatchNormalization {
             y = y.add(&shift)?;
         }
         if let Some(beta) = &self.beta {
-            y = y.add(&along(&call.read(beta))?)?;
+            y = y.add(&along(&call.read_exact(beta))?)?;
         }
         Ok(vec![y.cast(call.dtype())?])
     }

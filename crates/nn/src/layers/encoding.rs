@@ -4,7 +4,7 @@ use deckle_autograd::{Signature, Var};
 use deckle_tensor::{DType, Dim, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::setters::setters;
+use super::{gamma_beta::wide, setters::setters};
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 
 /// What a layer makes of numbers of categories.
@@ -291,6 +291,11 @@ impl Layer for Discretization {
         Ok(Box::new(self.clone()))
     }
 
+    /// Low precision would change them.
+    fn casts_inputs(&self) -> bool {
+        false
+    }
+
     fn takes_trainable(&self) -> bool {
         false
     }
@@ -299,8 +304,8 @@ impl Layer for Discretization {
 impl Built for Discretization {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let boundaries = self.boundaries()?;
-        let x = inputs.only()?.cast(call.dtype())?.stop_gradient()?;
-        let table = Tensor::new(boundaries, [boundaries.len()])?.cast(call.dtype());
+        let x = inputs.only()?.cast(wide(call))?.stop_gradient()?;
+        let table = Tensor::new(boundaries, [boundaries.len()])?.cast(wide(call));
         let below = x.expand_dims(-1)?.less(&Var::constant(&table))?;
         // So a NaN lies above all, as in Keras.
         let numbers = below.cast(DType::I32)?.neg()?.add(1)?.sum(-1)?;

@@ -81,7 +81,8 @@ pub(super) fn along(
     along(&x.transpose(&order)?, &last, normalize)?.transpose(&back)
 }
 
-/// A weight as a vector of the computation's type; that of all axes together.
+/// A weight as a vector of the computation's type; that of all axes together. In mixed precision
+/// nothing of it is lost.
 pub(super) fn vector(weight: &Variable, call: &Call<'_>) -> Result<Var> {
-    Ok(call.read(weight).cast(wide(call))?.flatten()?)
+    Ok(call.read_exact(weight).cast(wide(call))?.flatten()?)
 }

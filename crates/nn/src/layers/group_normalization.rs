@@ -165,6 +165,11 @@ impl Layer for GroupNormalization {
         Ok(vec![input.clone()])
     }
 
+    /// They are normalized in full precision.
+    fn casts_inputs(&self) -> bool {
+        false
+    }
+
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
         let channels = expect::known(&inputs[0], self.axis)?;
         let gamma = Maybe {

@@ -144,6 +144,11 @@ impl Layer for LayerNormalization {
         Ok(vec![input.clone()])
     }
 
+    /// They are normalized in full precision.
+    fn casts_inputs(&self) -> bool {
+        false
+    }
+
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
         let shape = lens(&inputs[0], &self.axis)?;
         let gamma = Maybe {

@@ -230,6 +230,20 @@ mod tests {
     }
 
     #[test]
+    fn a_pixel_that_is_no_number_stays_alone() {
+        let mut pixels = vec![1.0f32; 16];
+        pixels[5] = f32::NAN;
+        let x = Tensor::new(pixels, [1, 4, 4, 1]).unwrap();
+        let model = Sequential::new([None, None, Some(1)]).add(CenterCrop::new(2, 2));
+        let model = model.build().unwrap();
+        let given = Var::input("x", model.inputs().next().unwrap().1, DType::F32);
+        let y = model.call(std::slice::from_ref(&given), &mut Call::inference()).unwrap();
+        let function = Function::new([&given], [&y[0]]).compile(&Device::reference());
+        let y = function.unwrap().call(&[x]).unwrap()[0].to_vec::<f32>().unwrap();
+        assert_eq!(y.iter().filter(|pixel| pixel.is_nan()).count(), 1, "{y:?}");
+    }
+
+    #[test]
     fn an_empty_image_has_nothing_to_be_made_of() {
         let image = || Sequential::new([None, None, Some(1)]);
         let layer = AdaptiveAveragePooling2D::new(2);

@@ -90,11 +90,12 @@ impl Built for RandomCrop {
                 .then(|| [0, 1].map(|at| (given[at] - made[at] + 1) as f64));
         }
         if let Some(places) = places {
+            let like = x.cast(DType::F32)?;
             for (at, axis) in [(0, 1), (1, 2)] {
                 let chance = call.random_from(
                     self.seed,
                     Distribution::Uniform,
-                    &x,
+                    &like,
                     &[0, 1, 2, 3],
                 )?;
                 // A chance close to 1 may be rounded to one place too many.

@@ -214,9 +214,9 @@ impl Built for BuiltReversible {
         let dtype = self.config.reverse_dtype.map_or(call.dtype(), |reverse| reverse.0);
         let x = inputs.only()?.cast(dtype)?;
         let mut y = match &self.reverse {
-            Some(reverse) => x.matmul(&call.read(reverse).cast(dtype)?)?,
+            Some(reverse) => x.matmul(&call.read_exact(reverse).cast(dtype)?)?,
             None => {
-                let table = call.read(self.embedding.table()).cast(dtype)?;
+                let table = call.read_exact(self.embedding.table()).cast(dtype)?;
                 x.matmul(&table.swap_axes(0, 1)?)?
             }
         };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AxisList,
-    gamma_beta::{along, check_epsilon, lens, vector, wide},
+    gamma_beta::{along, check_epsilon, lens, wide},
     setters::setters,
 };
 use crate::{Built, Call, Init, Initializer, Inputs, Layer, Result, expect};
@@ -115,7 +115,7 @@ struct BuiltRMSNormalization {
 impl Built for BuiltRMSNormalization {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let x = inputs.only()?.cast(wide(call))?;
-        let scale = vector(&self.scale, call)?;
+        let scale = call.read(&self.scale).cast(wide(call))?.flatten()?;
         let y = along(&x, &self.axes, |x| x.rms_normalization(&scale, self.epsilon))?;
         Ok(vec![y.cast(call.dtype())?])
     }

@@ -29,7 +29,8 @@ pub type UpSampling3D = UpSampling<3>;
 ///
 /// # Errors
 ///
-/// Applying it fails if the input has another rank, or `size` is 0.
+/// Applying it fails if the input has another rank, `size` is 0, or an interpolated axis becomes
+/// longer than 2²⁰.
 ///
 /// # Examples
 ///
@@ -144,6 +145,9 @@ impl<const N: usize> Built for UpSampling<N> {
         };
         for (axis, &factor) in self.size.0.iter().enumerate() {
             let at: usize = first + axis;
+            if factor == 1 {
+                continue;
+            }
             if self.interpolation == Interpolation::Nearest {
                 x = x.repeat(factor, at.cast_signed())?;
                 continue;

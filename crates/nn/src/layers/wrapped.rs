@@ -157,7 +157,8 @@ impl Wrapped {
                 Value::String(name) => {
                     Some(name.parse().map_err(|_| wrong(&format_args!("dtype {name}")))?)
                 }
-                _ => None,
+                Value::Null => None,
+                policy => return Err(wrong(&format_args!("dtype {policy}"))),
             };
         let layer = make(Value::Object(config.clone())).map_err(|error| wrong(&error))?;
         let known = layer.config().map_err(|error| wrong(&error))?;

@@ -39,6 +39,8 @@ pub struct Sequential {
     is_trainable: bool,
     freezes: bool,
     policy: Option<DTypePolicy>,
+    /// Layers as they were added, and as they became with the policy.
+    given: Vec<(LayerHandle, LayerHandle)>,
 }
 
 impl Sequential {
@@ -67,6 +69,7 @@ impl Sequential {
             is_trainable: true,
             freezes: false,
             policy: None,
+            given: Vec::new(),
         }
     }
 
@@ -77,7 +80,14 @@ impl Sequential {
         let layer = layer.into();
         let brings_weights = layer.model().is_some() || layer.made().is_some();
         self.layers.push(match (self.policy, layer.own_policy()) {
-            (Some(policy), None) if !brings_weights => layer.dtype(policy),
+            (Some(policy), None) if !brings_weights => {
+                // A layer in several places stays one.
+                let known = self.given.iter().find(|(given, _)| given.is_same(&layer));
+                let made = known.map(|(_, made)| made.clone());
+                let made = made.unwrap_or_else(|| layer.dtype(policy));
+                self.given.push((layer, made.clone()));
+                made
+            }
             _ => layer,
         });
         self
@@ -108,7 +118,8 @@ impl Sequential {
     ///
     /// # Keras
     ///
-    /// `keras.config.set_dtype_policy`, for one model.
+    /// `keras.config.set_dtype_policy`, for one model. With `mixed_float16`, Keras scales the loss by
+    /// itself; here that is a choice: `LossScaleOptimizer`.
     #[must_use]
     pub fn dtype_policy(mut self, policy: impl Into<DTypePolicy>) -> Self {
         self.policy = Some(policy.into());

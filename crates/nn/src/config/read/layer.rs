@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use deckle_tensor::DType;
 use serde_json::{Map, Value};
 
 use super::{Reader, brief, is_model, object, take_name, text, with_name};
@@ -33,6 +34,12 @@ impl Reader<'_> {
         };
         let trainable = config.shift_remove("trainable") != Some(Value::Bool(false));
         let dtype = self.dtype(&place, config.shift_remove("dtype").as_ref());
+        if let Some(dtype) = dtype
+            && let Some(other) = config.values().find_map(|value| other(value, dtype))
+        {
+            let is = format_args!("of the layer within, in one of dtype {dtype}");
+            self.missing.push(format!("{place}: dtype {other} {is}"));
+        }
         let made = self.make(&place, &*make, config)?;
         Ok(made.zip(dtype).map(|((made, activity), dtype)| {
             let handle = LayerHandle::new(made).trainable(trainable).dtype(dtype);
@@ -106,6 +113,26 @@ impl Reader<'_> {
         }
         dtype
     }
+}
+
+/// The policy of a layer within a layer, which computes in the outer one's type here, if that makes
+/// a difference of precision.
+fn other(value: &Value, outer: DTypePolicy) -> Option<DTypePolicy> {
+    if let Value::Array(parts) = value {
+        return parts.iter().find_map(|part| other(part, outer));
+    }
+    let class = value.get("class_name").and_then(Value::as_str);
+    if !Wrapped::is_in(value) || class.is_some_and(is_model) {
+        return None;
+    }
+    let config = value.get("config").and_then(Value::as_object)?;
+    let dtype =
+        config.get("dtype").map(|dtype| dtype.pointer("/config/name").unwrap_or(dtype));
+    let own = dtype.and_then(Value::as_str).and_then(|name| name.parse().ok());
+    let is_half =
+        |policy: DTypePolicy| matches!(policy.compute_dtype(), DType::F16 | DType::BF16);
+    let differs = |own: &DTypePolicy| *own != outer && (is_half(*own) || is_half(outer));
+    own.filter(differs).or_else(|| config.values().find_map(|value| other(value, outer)))
 }
 
 /// What serde says of a value, without Rust's names of types.
