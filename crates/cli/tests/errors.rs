@@ -11,6 +11,23 @@ use std::{
 use common::{case, data, fails, folder, model, run, write};
 use deckle::tensor::{DType, Tensor};
 
+/// How many examples make a batch is not how many there have to be.
+#[test]
+fn a_wrong_shape_is_told_without_the_size_of_a_batch() {
+    let folder = folder("errors/batches");
+    let zeros = |shape: &[usize]| Tensor::zeros(DType::F32, shape);
+    let model = case("fit_fixed_batches", "model.keras");
+    let predict = ["predict", &model, "--input", "data.npz", "--output", "y.npz"];
+    write(&folder, &[("x0", zeros(&[6, 7]))]);
+    fails(
+        &folder,
+        &predict,
+        "data.npz: array `x0` has shape (6, 7)\n      help: the model takes (batch, 3)",
+    );
+    write(&folder, &[("x0", zeros(&[6, 3]))]);
+    assert_eq!(run(&folder, &predict).0, Some(0));
+}
+
 #[test]
 fn one_array_of_a_kind_needs_no_number() {
     let folder = folder("errors/letters");

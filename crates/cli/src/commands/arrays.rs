@@ -57,6 +57,7 @@ pub(crate) fn inputs(
         if tensor.rank() != dims.len() || !lens.all(fits) {
             let got = tensor::shape_text(tensor.shape());
             let problem = format_args!("array `{name}` has shape {got}");
+            let shape = shape.with(0, Dim::batch())?;
             return Err(problem_with(
                 file,
                 problem,
