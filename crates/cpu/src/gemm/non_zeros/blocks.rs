@@ -22,7 +22,7 @@ pub(super) enum Vectors {
     Sixteen(usize),
 }
 
-/// The blocks of a row, each of about as many columns.
+/// The blocks of a row: all but the last of as many columns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blocks {
     columns: usize,
