@@ -1,12 +1,14 @@
 //! Matrix products: [`Gemm`].
 #![expect(unsafe_code, reason = "vector instructions, and tasks that write parts of C")]
 
+mod at_once;
 mod columns;
 mod copies;
 mod kernel;
 mod lanes;
 mod non_zeros;
 mod pack;
+mod packed;
 mod pairs;
 mod plan;
 mod row;
@@ -21,11 +23,12 @@ pub use kernel::GemmFloat;
 pub(crate) use kernel::Kernels;
 pub(crate) use non_zeros::{Lists, Matrix, NonZeros};
 pub(crate) use pack::Turn;
+pub(crate) use packed::{Base, Packed};
 pub(crate) use pairs::Beside;
 pub(crate) use sums::{Stretch, Sums};
 
 use crate::{Simd, Threads, simd::Float, threads::Disjoint};
-use plan::{Blocks, Plan};
+use plan::Plan;
 
 /// What is done to a finished part of C while it is in the cache.
 ///
@@ -181,62 +184,6 @@ impl Gemm {
         let operands = run::Matrices { a: a.as_ptr(), b: b.as_ptr(), c: c.as_mut_ptr() };
         // SAFETY: as in `run`.
         unsafe { self.execute(&plan, simd, None, operands, scratch.as_mut_ptr(), None) };
-    }
-
-    /// The elements of the copy of B that [`pack_b`](Self::pack_b) makes. It depends on n and
-    /// k alone.
-    pub(crate) fn packed_b<T: Float>(&self, simd: Simd) -> usize {
-        Blocks::with_packed_b(self, T::kernels(simd)).packed_b()
-    }
-
-    /// Copies B as the kernels read it, for many products with other As.
-    pub(crate) fn pack_b<T: Float>(
-        &self,
-        simd: Simd,
-        threads: &Threads,
-        b: &[T],
-        to: &mut [T],
-    ) {
-        let kernels = T::kernels(simd);
-        let blocks = Blocks::with_packed_b(self, kernels);
-        assert!(to.len() >= blocks.packed_b(), "room for the copy");
-        if self.m * self.n * self.k == 0 {
-            return;
-        }
-        self.check(usize::MAX, b.len(), usize::MAX);
-        // SAFETY: B and its copy lie within the slices.
-        unsafe {
-            run::pack_b(self, &blocks, kernels, threads, b.as_ptr(), to.as_mut_ptr());
-        };
-    }
-
-    /// The elements of scratch memory that [`run_packed`](Self::run_packed) needs.
-    pub(crate) fn scratch_packed<T: Float>(&self, simd: Simd) -> usize {
-        Plan::Blocks(Blocks::with_packed_b(self, T::kernels(simd))).scratch(1)
-    }
-
-    /// Computes the product on the calling thread, with a copy of B.
-    pub(crate) fn run_packed<T: Float>(
-        &self,
-        simd: Simd,
-        a: &[T],
-        packed_b: &[T],
-        c: &mut [T],
-        scratch: &mut [T],
-        epilogue: Option<Epilogue<'_, T>>,
-    ) {
-        let kernels = T::kernels(simd);
-        let blocks = Blocks::with_packed_b(self, kernels);
-        self.check(a.len(), usize::MAX, c.len());
-        assert!(self.m * self.n * self.k > 0, "something to compute");
-        assert!(packed_b.len() >= blocks.packed_b(), "the whole copy");
-        assert!(scratch.len() >= self.scratch_packed::<T>(simd), "enough scratch memory");
-        let matrices =
-            run::Matrices { a: a.as_ptr(), b: packed_b.as_ptr(), c: c.as_mut_ptr() };
-        let scratch = scratch.as_mut_ptr();
-        // SAFETY: `check` found A and C within the slices; the copy and the scratch are as
-        // large as the plan says.
-        unsafe { run::run_packed(self, &blocks, kernels, matrices, scratch, epilogue) };
     }
 
     /// Computes many products of the same shape: product i reads A and B from `offsets[i]` on,

@@ -77,7 +77,7 @@ pub trait MathFloat: Sized {
 ///
 /// For `f32` the largest error in units of the last place (1/2 is that of correct rounding):
 /// `Exp` 1, `Expm1` 2, `Log` 1, `Log1p` 2, `Tanh` 3, `Sigmoid` 3, `Softplus` 3, `Erf` 2, `Sin`
-/// and `Cos` 1, `Tan` 1. For `f64` it is 2 for `Exp`, 2 for `Log`, 4 for `Tanh` and `Sigmoid`. The rest are
+/// and `Cos` 1, `Tan` 1; of results that are normal numbers. For `f64` it is 2 for `Exp`, 2 for `Log`, 4 for `Tanh` and `Sigmoid`. The rest are
 /// the standard library's, in `f64`.
 ///
 /// # Panics

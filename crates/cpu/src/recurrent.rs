@@ -24,7 +24,7 @@ pub(crate) use simple::Simple;
 use std::marker::PhantomData;
 
 use crate::{Simd, simd::Float};
-use products::{SMALL, Sizes};
+use products::{Direction, SMALL, Sizes};
 use shards::Shards;
 
 /// The most elements of a kernel that stays in the second cache.
@@ -105,7 +105,7 @@ impl<C: Cell> Recurrence<C> {
         if self.is_empty() {
             return 0;
         }
-        self.sizes().packed::<T>(simd)
+        self.sizes().packed::<T>(simd, Direction::Forward)
             + self.projected().packed::<T>(simd)
             + threads * self.forward_slot::<T>(simd)
     }
@@ -116,7 +116,7 @@ impl<C: Cell> Recurrence<C> {
             return 0;
         }
         let slots = threads * self.backward_slot::<T>(simd);
-        self.sizes().packed_back::<T>(simd)
+        self.sizes().packed::<T>(simd, Direction::Backward)
             + self.projected().packed_back::<T>(simd)
             + self.shards().tasks() * self.partial_sums()
             + self.by_product()

@@ -9,7 +9,7 @@ use super::{
     row,
     sums::{self, Sum, Sums},
 };
-use crate::Simd;
+use crate::{Simd, simd::prefetch};
 
 /// Where the operands of one tile are.
 #[derive(Clone, Copy)]
@@ -28,8 +28,10 @@ pub(super) struct Operands<T> {
     pub(super) c_row: usize,
     /// The columns of the tile that exist; the last vector may be partial.
     pub(super) columns: usize,
-    /// Whether `c` is added to.
-    pub(super) accumulate: bool,
+    /// What is added to the sums, laid out as `c` is but with rows `add_row` apart; null if
+    /// nothing is.
+    pub(super) add: *const T,
+    pub(super) add_row: usize,
 }
 
 /// Computes `M` rows of `N` vectors of C.
@@ -37,7 +39,8 @@ pub(super) struct Operands<T> {
 /// # Safety
 ///
 /// The instruction set of the table's entry is there; `a` is valid for `M` rows of `depth`
-/// elements, `b` for `depth` steps of all columns' vectors, `c` for `M` rows of `columns`.
+/// elements, `b` for `depth` steps of all columns' vectors, `c`, and `add` unless it is null, for
+/// `M` rows of `columns`.
 pub(super) type Tile<T> = unsafe fn(Operands<T>);
 
 /// The kernels of one number type on one instruction set.
@@ -84,6 +87,9 @@ pub struct Kernels<T: 'static> {
     pub(super) row_dots: row::Dots<T>,
 }
 
+/// The products in each sum that take longer than it does to fetch C.
+const FETCHED: usize = 192;
+
 /// The vectors of a wide tile, which has few rows.
 pub(super) const fn wide_vectors(rows: usize) -> usize {
     if rows <= 3 { 8 } else { 4 }
@@ -97,6 +103,13 @@ unsafe fn tile<V: Lanes, const M: usize, const N: usize, const DIRECT: bool>(
     // below `M`, steps below `depth`, vectors below `N`, of which only the last is partial.
     unsafe {
         let mut sums = [[V::zero(); N]; M];
+        if o.depth >= FETCHED {
+            for i in 0..M {
+                for j in 0..N {
+                    prefetch(o.c.wrapping_add(i * o.c_row + j * V::LEN));
+                }
+            }
+        }
         let (mut a, mut b) = (o.a, o.b);
         for _ in 0..o.depth {
             let mut vectors = [V::zero(); N];
@@ -116,21 +129,23 @@ unsafe fn tile<V: Lanes, const M: usize, const N: usize, const DIRECT: bool>(
         if rest == V::LEN {
             for i in 0..M {
                 for j in 0..N {
-                    let c = o.c.add(i * o.c_row + j * V::LEN);
-                    let sum = if o.accumulate {
-                        V::load(c).add(sums[i][j])
-                    } else {
+                    let sum = if o.add.is_null() {
                         sums[i][j]
+                    } else {
+                        let add = o.add.add(i * o.add_row + j * V::LEN);
+                        V::load(add).add(sums[i][j])
                     };
-                    sum.store(c);
+                    sum.store(o.c.add(i * o.c_row + j * V::LEN));
                 }
             }
         } else {
             for i in 0..M {
                 for j in 0..N {
                     let c = o.c.add(i * o.c_row + j * V::LEN);
+                    let add = o.add.wrapping_add(i * o.add_row + j * V::LEN);
+                    let add = if o.add.is_null() { o.add } else { add };
                     let len = if j + 1 < N { V::LEN } else { rest };
-                    store(sums[i][j], c, len, o.accumulate);
+                    store(sums[i][j], add, c, len);
                 }
             }
         }
@@ -138,14 +153,14 @@ unsafe fn tile<V: Lanes, const M: usize, const N: usize, const DIRECT: bool>(
 }
 
 #[inline(always)]
-unsafe fn store<V: Lanes>(sum: V, c: *mut V::Number, len: usize, accumulate: bool) {
-    // SAFETY: as in `tile`: `len` elements of `c` are there.
+unsafe fn store<V: Lanes>(sum: V, add: *const V::Number, c: *mut V::Number, len: usize) {
+    // SAFETY: as in `tile`: `len` elements of `c`, and of `add` unless it is null, are there.
     unsafe {
         if len == V::LEN {
-            let sum = if accumulate { V::load(c).add(sum) } else { sum };
+            let sum = if add.is_null() { sum } else { V::load(add).add(sum) };
             sum.store(c);
         } else {
-            let sum = if accumulate { V::load_part(c, len).add(sum) } else { sum };
+            let sum = if add.is_null() { sum } else { V::load_part(add, len).add(sum) };
             sum.store_part(c, len);
         }
     }

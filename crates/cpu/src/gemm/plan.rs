@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
-use super::{Gemm, kernel::Kernels};
+use super::{
+    Gemm,
+    kernel::Kernels,
+    run::{ROW_PANELS, SMALL_B},
+};
 use crate::threads::part;
 
 /// The most steps of a sum that are computed at a time: a panel of B then stays in the first
@@ -155,7 +159,7 @@ impl Plan {
 }
 
 impl Blocks {
-    /// One task that reads a copy of B which [`Gemm::pack_b`] made.
+    /// One task that reads a copy of B which [`Packed`](super::Packed) made.
     pub(super) fn with_packed_b<T>(gemm: &Gemm, kernels: &Kernels<T>) -> Self {
         Self { b: Source::Given, depth: DEPTH, ..Self::new(gemm, kernels, 1) }
     }
@@ -170,7 +174,8 @@ impl Blocks {
         let near_a = near(m, gemm.a);
         let near_b = whole && near(k, gemm.b);
         let direct_a = near_a || (gemm.a[1] == 1 && n <= 2 * width);
-        let steps = gemm.a[0] == 1 && !direct_a && n <= 2 * width;
+        let small_a = k.saturating_mul(gemm.a[1].max(m)) <= SMALL;
+        let steps = gemm.a[0] == 1 && !direct_a && (n <= 2 * width || small_a);
         // Where nothing is copied, or B is copied soon, rows are cut: C is written in order.
         let far = k <= SHORT && m.saturating_mul(n) >= FAR && n * k <= NEAR;
         let by_rows = m >= n
@@ -182,7 +187,7 @@ impl Blocks {
         let whole_b = near_b && by_rows && (m <= ROW || steps);
         let direct_b = gemm.b[1] == 1 && (few_rows || small_b || whole_b);
         let long = if by_rows { m } else { n };
-        let most = if steps { MOST_STEPS } else { MOST };
+        let most = if steps && by_rows { MOST_STEPS } else { MOST };
         let mut tasks = even((work / TASK).min(long / LEAST).min(ENOUGH));
         tasks = tasks.max(if work > TASK { long.div_ceil(most) } else { 1 });
         let mut slices = 1;
@@ -221,6 +226,25 @@ impl Blocks {
             far,
             depth: (depth / 8 * 8).clamp(16, DEPTH),
         }
+    }
+
+    /// Whether one task reads the operands where they are, and computes whole sums.
+    pub(super) fn is_at_once(&self) -> bool {
+        let near_a = matches!(self.a, Source::Direct | Source::Steps);
+        let near_b = match self.b {
+            Source::Given => true,
+            // Few rows have wider tiles.
+            Source::Direct => {
+                let few = self.a != Source::Direct && self.row_panels == 1;
+                self.n.is_multiple_of(self.lanes) && !few
+            }
+            _ => false,
+        };
+        // Many rows are read group by group.
+        let few_panels =
+            self.row_panels <= ROW_PANELS || self.far || self.n * self.k <= SMALL_B;
+        let whole = self.tasks() == 1 && self.depth(&(0..self.k)) == self.k;
+        near_a && near_b && few_panels && whole
     }
 
     /// The steps of the sum that are computed together.

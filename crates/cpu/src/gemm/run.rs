@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     Epilogue, Gemm,
+    at_once::at_once,
     kernel::{Kernels, Operands, wide_vectors},
     plan::{Blocks, LARGE, LINE, Plan, Source},
     row::Row,
@@ -11,10 +12,10 @@ use super::{
 use crate::{Threads, simd::Float, threads::part};
 
 /// The panels of A between which a panel of B stays in the first cache.
-const ROW_PANELS: usize = 16;
+pub(super) const ROW_PANELS: usize = 16;
 
 /// The elements of B that stay in the first cache beside a panel of A.
-const SMALL_B: usize = 8192;
+pub(super) const SMALL_B: usize = 8192;
 
 /// Where the matrices start.
 #[derive(Clone, Copy)]
@@ -57,22 +58,20 @@ unsafe impl<T: Sync> Sync for Scratch<T> {}
 ///
 /// # Safety
 ///
-/// As for [`run`]; `matrices.b` is the copy.
+/// As for [`run`]; `matrices.b` is the copy, and `private` starts a cache line.
 pub(super) unsafe fn run_packed<T: Float>(
     gemm: &Gemm,
     blocks: &Blocks,
     kernels: &Kernels<T>,
     matrices: Matrices<T>,
-    scratch: *mut T,
+    private: *mut T,
     epilogue: Option<Epilogue<'_, T>>,
 ) {
     let b = matrices.b.cast_mut();
+    let scratch = Scratch { a: private, b, sums: private, private };
+    let run = Run { gemm, blocks, kernels, threads: None, matrices, scratch, epilogue };
     // SAFETY: the caller's promise is the same; a given B is read only.
-    unsafe {
-        let private = scratch.add(scratch.align_offset(64).min(LINE));
-        let scratch = Scratch { a: private, b, sums: private, private };
-        Run { gemm, blocks, kernels, threads: None, matrices, scratch, epilogue }.run();
-    }
+    unsafe { run.run() }
 }
 
 /// Makes a copy of B at `to`.
@@ -137,6 +136,11 @@ pub(super) unsafe fn run<T: Float>(
             }
             Plan::RowSums { slices, .. } => {
                 row_sums(gemm, *slices, kernels, threads, matrices, scratch, epilogue);
+            }
+            Plan::Blocks(blocks) if epilogue.is_none() && blocks.is_at_once() => {
+                let add = (matrices.c.cast_const(), gemm.c_row);
+                let add = gemm.accumulate.then_some(add);
+                at_once(gemm, blocks, kernels, matrices, add);
             }
             Plan::Blocks(blocks) => {
                 let scratch = scratch.add(scratch.align_offset(64).min(LINE));
@@ -450,6 +454,7 @@ impl<T: Float> Run<'_, T> {
                 let start = blocks.slice(place.slice).start;
                 (sums, blocks.n, place.steps.start > start)
             };
+            let c = c.add(first * c_row + column);
             tile(Operands {
                 depth,
                 a,
@@ -457,10 +462,11 @@ impl<T: Float> Run<'_, T> {
                 a_step,
                 b,
                 b_step,
-                c: c.add(first * c_row + column),
+                c,
                 c_row,
                 columns,
-                accumulate,
+                add: if accumulate { c } else { std::ptr::null() },
+                add_row: c_row,
             });
         }
     }

@@ -31,19 +31,27 @@ const ROUND: f32 = 12_582_912.0;
 /// ln 2 in two parts; the first has so few bits that its multiples are exact.
 const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
-/// `x = n ln 2 + r`, |r| ≤ ln 2 / 2; gives n, as an integer too, r and `eʳ - 1`.
+/// The polynomial `(eʳ - 1 - r) / r²` for |r| ≤ ln 2 / 2.
+const EXPM1: [f32; 5] =
+    [0.5, 0.166_665_77, 0.041_666_554, 0.008_363_203, 0.001_392_621_3];
+
+/// `x = n ln 2 + r`, |r| ≤ ln 2 / 2; gives n with [`ROUND`] added, as an integer, and `eʳ - 1`.
 #[inline(always)]
 fn reduced_expm1<const FMA: bool>(x: f32) -> (f32, i32, f32) {
     let shifted = mul_add::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
     let r = mul_add::<FMA>(n, -LN_2[0], x);
     let r = mul_add::<FMA>(n, -LN_2[1], r);
-    let q = polynomial::<FMA, 5>(
-        r,
-        [0.5, 0.166_665_77, 0.041_666_554, 0.008_363_203, 0.001_392_621_3],
-    );
+    let q = polynomial::<FMA, 5>(r, EXPM1);
     let bits = (shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
-    (n, bits, mul_add::<FMA>(r * r, q, r))
+    (shifted, bits, mul_add::<FMA>(r * r, q, r))
+}
+
+/// 2ⁿ for n from -126 to 127, given with [`ROUND`] added; any bits of what is no number.
+#[inline(always)]
+fn power_of_rounded(shifted: f32) -> f32 {
+    // The low nine bits of `ROUND` are 0: so what is left after the shift is n.
+    f32::from_bits(1.0f32.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
 /// 2ⁿ for n from -126 to 127.
@@ -120,21 +128,37 @@ pub(crate) fn log1p<const FMA: bool>(x: f32) -> f32 {
     if x == 0.0 { x } else { y }
 }
 
-/// The hyperbolic tangent, `m / (m + 2)` with `m = e²ˣ - 1`.
+/// The hyperbolic tangent, `m / (m + 1)` with `m = (e²ˣ - 1) / 2`.
 #[inline(always)]
 pub(crate) fn tanh<const FMA: bool>(x: f32) -> f32 {
     let a = x.abs();
     let a = if a > 9.1 { 9.1 } else { a };
-    let (_, n, p) = reduced_expm1::<FMA>(2.0 * a);
-    let half = power_of_two(n.wrapping_sub(1));
-    let m = 2.0 * mul_add::<FMA>(half, p, half - 0.5);
-    (m / (m + 2.0)).copysign(x)
+    let shifted = mul_add::<FMA>(a, 2.0 * std::f32::consts::LOG2_E, ROUND);
+    let n = shifted - ROUND;
+    // Half of what is left of 2a, so that a need not be doubled: the coefficients are those of
+    // `reduced_expm1` times powers of two, as are all results.
+    let r = mul_add::<FMA>(n, -0.5 * LN_2[0], a);
+    let r = mul_add::<FMA>(n, -0.5 * LN_2[1], r);
+    let [a, b, c, d, e] = EXPM1;
+    let q = polynomial::<FMA, 5>(r, [2.0 * a, 4.0 * b, 8.0 * c, 16.0 * d, 32.0 * e]);
+    let p = mul_add::<FMA>(r * r, q, r);
+    let power = power_of_rounded(shifted);
+    let m = mul_add::<FMA>(power, p, mul_add::<FMA>(power, 0.5, -0.5));
+    (m / (m + 1.0)).copysign(x)
 }
 
-/// `1 / (1 + e⁻ˣ)`.
+/// `1 / (1 + e⁻ˣ)`; 0 where that is less than 2^-127.5, which is no normal number any more.
 #[inline(always)]
 pub(crate) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
-    1.0 / (1.0 + exp::<FMA>(-x))
+    /// -127.5 ln 2: below it, the power of two would be too large for its exponent.
+    const LEAST: f32 = -88.376_2;
+    let y = if x > 87.0 { 87.0 } else { x };
+    let y = if y < LEAST { LEAST } else { y };
+    let (shifted, _, p) = reduced_expm1::<FMA>(-y);
+    let power = power_of_rounded(shifted);
+    // Of no number only p is sure to be none.
+    let y = 1.0 / (1.0 + mul_add::<FMA>(power, p, power));
+    if x < LEAST { 0.0 } else { y }
 }
 
 /// `ln(1 + eˣ)`.

@@ -103,11 +103,58 @@ fn special_values_have_the_functions_limits() {
     }
 }
 
+/// Whatever the bits of its payload.
+#[test]
+fn no_number_stays_none() {
+    let payloads = [0x7FC0_0000, 0x7FC0_0001, 0x7F80_0001, 0x7FFF_FFFF, 0x7FA5_5A5A];
+    for simd in Simd::available() {
+        for bits in payloads.into_iter().flat_map(|bits: u32| [bits, bits | 1 << 31]) {
+            for function in [
+                Unary::Exp,
+                Unary::Expm1,
+                Unary::Log,
+                Unary::Tanh,
+                Unary::Sigmoid,
+                Unary::Softplus,
+                Unary::Erf,
+            ] {
+                let mut y = [f32::from_bits(bits); 19];
+                unary_in_place(simd, function, &mut y);
+                let all = y.iter().all(|y| y.is_nan());
+                assert!(all, "{} of {bits:x} is {y:?}", function.name());
+            }
+        }
+    }
+}
+
+/// Where the exponential becomes too large for a float, and results are no normal numbers.
+#[test]
+fn the_sigmoid_of_large_numbers_goes_to_its_limits() {
+    for simd in Simd::available() {
+        let x = samples(87.0..=89.5, 7);
+        let mut y = vec![0.0; x.len()];
+        unary(simd, Unary::Sigmoid, &x, &mut y);
+        for (&x, &y) in x.iter().zip(&y) {
+            let error = (f64::from(y) - sigmoid(f64::from(x))).abs();
+            assert!(error < 4.2e-39, "{x} {y}");
+            assert!((0.0..=1.0).contains(&y), "{x} {y}");
+        }
+    }
+}
+
 #[test]
 fn bits_do_not_depend_on_the_place() {
     let x: Vec<_> = samples(1e-3..=90.0, 400_009);
     for simd in Simd::available() {
-        for function in [Unary::Exp, Unary::Log1p, Unary::Tanh, Unary::Erf, Unary::Sin] {
+        let functions = [
+            Unary::Exp,
+            Unary::Log1p,
+            Unary::Tanh,
+            Unary::Sigmoid,
+            Unary::Erf,
+            Unary::Sin,
+        ];
+        for function in functions {
             let mut whole = x.clone();
             unary_in_place(simd, function, &mut whole);
             for (&x, &expected) in x.iter().zip(&whole) {

@@ -7,7 +7,7 @@ use super::{
     cell::{Cell, StepBack, Target},
     forward::Inputs,
     keep,
-    products::{Products, Sizes},
+    products::{Direction, Products, Sizes},
     projection::Back,
 };
 use crate::{Simd, Threads, simd::Float, threads::Disjoint};
@@ -31,7 +31,7 @@ pub(crate) struct Backward<'a, T> {
     pub(crate) by_sequence: Option<&'a [T]>,
     /// What each gate multiplies its states by, as in [`Forward`](super::Forward).
     pub(crate) dropout: Option<&'a [T]>,
-    /// Which steps count, as in [`Forward`](super::Forward).
+    /// Direction steps count, as in [`Forward`](super::Forward).
     pub(crate) mask: Option<&'a [u8]>,
     /// Inputs and kernel, as in [`Forward`](super::Forward), if gradients by them are wanted.
     pub(crate) inputs: Option<Inputs<'a, T>>,
@@ -187,13 +187,14 @@ impl<C: Cell> Recurrence<C> {
         }
         let sizes = self.sizes();
         let parts = self.shards().tasks() * self.partial_sums();
-        let (packed, scratch) = scratch.split_at_mut(sizes.packed_back::<T>(simd));
+        let (packed, scratch) =
+            scratch.split_at_mut(sizes.packed::<T>(simd, Direction::Backward));
         let (packed_inputs, scratch) =
             scratch.split_at_mut(projected.packed_back::<T>(simd));
         let (sums, scratch) = scratch.split_at_mut(parts);
         let (dy, scratch) = scratch.split_at_mut(self.by_product());
         let (sources, scratch) = scratch.split_at_mut(self.sources());
-        sizes.pack_back(simd, threads, from.kernel, packed);
+        sizes.pack(simd, threads, Direction::Backward, from.kernel, packed);
         if let Some(inputs) = from.inputs {
             projected.pack_back(simd, threads, inputs.kernel, packed_inputs);
         }
@@ -336,11 +337,13 @@ impl<C: Cell> Recurrence<C> {
             let (own_dy, scratch) = scratch.split_at_mut(here);
             let here = if by_product { 0 } else { gates * rows * units };
             let (own_dx, scratch) = scratch.split_at_mut(here);
+            let by_inputs = projected.backward_with::<T>(simd);
+            let sizes = Sizes { rows, ..sizes };
             let mut products = Products {
                 simd,
-                sizes: Sizes { rows, ..sizes },
+                sizes,
                 first,
-                packed,
+                parts: sizes.parts_of(simd, Direction::Backward, packed),
                 dropout: from.dropout,
                 dkernel,
                 dbias,
@@ -415,7 +418,8 @@ impl<C: Cell> Recurrence<C> {
                     let mut to =
                         Back { dkernel: &mut *by_kernel, dbias: &mut *by_bias, dinput };
                     let scratch = &mut *products.scratch;
-                    projected.step_back(simd, (x, dx), packed_inputs, &mut to, scratch);
+                    let back = (&by_inputs, packed_inputs);
+                    projected.step_back(simd, (x, dx), back, &mut to, scratch);
                 }
             }
         });

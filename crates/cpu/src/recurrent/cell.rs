@@ -3,6 +3,7 @@
 use super::products::Products;
 use crate::{
     Simd,
+    gemm::Base,
     simd::{Float, one_by_one},
 };
 
@@ -56,6 +57,13 @@ pub(crate) struct Step<'a, T> {
     pub(super) c: &'a mut [T],
     pub(super) kept: &'a mut [T],
     pub(super) spare: &'a mut [T],
+}
+
+impl<'a, T> Step<'a, T> {
+    /// What the products are added to, where x goes.
+    pub(super) fn base(&self) -> Base<'a, T> {
+        if self.x.is_empty() { Base::C } else { Base::Rows(self.x) }
+    }
 }
 
 /// What a step backward works on: some rows.

@@ -4,9 +4,9 @@ use super::{
     Recurrence, assert_lens,
     cell::{Cell, Step, Target},
     keep,
-    products::{Products, Sizes},
+    products::{Direction, Products, Sizes},
 };
-use crate::{Simd, Threads, simd::Float, threads::Disjoint};
+use crate::{Simd, Threads, gemm::Base, simd::Float, threads::Disjoint};
 
 /// What [`Recurrence::forward`] reads.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Forward<'a, T> {
     pub(crate) bias: &'a [T],
     /// What each gate multiplies its states by (gates, batch, units), if it does.
     pub(crate) dropout: Option<&'a [T]>,
-    /// Which steps count (time, batch): not 0. All, if there is none.
+    /// Direction steps count (time, batch): not 0. All, if there is none.
     pub(crate) mask: Option<&'a [u8]>,
 }
 
@@ -114,8 +114,9 @@ impl<C: Cell> Recurrence<C> {
             return;
         }
         let sizes = self.sizes();
-        let (packed, scratch) = scratch.split_at_mut(sizes.packed::<T>(simd));
-        sizes.pack(simd, threads, from.kernel, packed);
+        let (packed, scratch) =
+            scratch.split_at_mut(sizes.packed::<T>(simd, Direction::Forward));
+        sizes.pack(simd, threads, Direction::Forward, from.kernel, packed);
         let packed_len = self.projected().packed::<T>(simd);
         let (packed_inputs, scratch) = scratch.split_at_mut(packed_len);
         if let Some(inputs) = inputs {
@@ -135,11 +136,13 @@ impl<C: Cell> Recurrence<C> {
                 let own_x = self.projected_parts() * rows * units;
                 let (own_x, scratch) = scratch.split_at_mut(own_x);
                 let projected = self.projection.of(rows, gates * units);
+                let by_inputs = projected.forward_with::<T>(simd);
+                let sizes = Sizes { rows, ..sizes };
                 let mut products = Products {
                     simd,
-                    sizes: Sizes { rows, ..sizes },
+                    sizes,
                     first,
-                    packed,
+                    parts: sizes.parts_of(simd, Direction::Forward, packed),
                     dropout: from.dropout,
                     dkernel: &mut [],
                     dbias: &mut [],
@@ -171,8 +174,12 @@ impl<C: Cell> Recurrence<C> {
                             Some(Target::Sequence) => &mut *h,
                             None => &mut *own_x,
                         };
-                        let by = (packed_inputs, inputs.bias);
-                        projected.multiply(simd, own, by, to, products.scratch);
+                        let base = match self.projection.biased {
+                            true => Base::Row(inputs.bias),
+                            false => Base::Zero,
+                        };
+                        let scratch = &mut *products.scratch;
+                        by_inputs.run(own, packed_inputs, base, to, scratch, None);
                         x = own_x;
                     }
                     C::forward(

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     Simd,
+    gemm::Base,
     simd::{Float, vectorized},
 };
 
@@ -37,10 +38,7 @@ impl Cell for ResetAfter {
     fn forward<T: Float>(step: Step<'_, T>, products: &mut Products<'_, T>) {
         let Step { simd, units, x, bias, before: [before, _], h, kept, spare: y, .. } =
             step;
-        for y in y.chunks_exact_mut(3 * units) {
-            y.copy_from_slice(bias);
-        }
-        products.add(0, before, y);
+        products.add(0, before, Base::Row(bias), y);
         after_forward::<T>(simd)(units, x, y, before, kept, h);
     }
 
@@ -68,15 +66,12 @@ impl Cell for ResetBefore {
     const SPARE: [usize; 2] = [1, 2];
 
     fn forward<T: Float>(step: Step<'_, T>, products: &mut Products<'_, T>) {
-        let Step { simd, units, x, before: [before, _], h, kept, spare: reset, .. } =
-            step;
-        if !x.is_empty() {
-            kept.copy_from_slice(x);
-        }
-        products.add(0, before, kept);
+        let base = step.base();
+        let Step { simd, units, before: [before, _], h, kept, spare: reset, .. } = step;
+        products.add(0, before, base, kept);
         products.drop_for(2, before, reset);
         before_gates::<T>(simd)(units, kept, reset);
-        products.add_ready(1, reset, kept);
+        products.add_ready(1, reset, base, kept);
         before_forward::<T>(simd)(units, kept, before, h);
     }
 
@@ -96,8 +91,7 @@ impl Cell for ResetBefore {
             clear(mask, 3 * units, dx, T::ZERO);
         }
         products.learn_ready(1, reset, dx);
-        by_reset.fill(T::ZERO);
-        products.add_back_ready(1, dx, by_reset);
+        products.set_back_ready(1, dx, by_reset);
         // reset is what r multiplied from here on.
         products.drop_for(2, before, reset);
         before_backward::<T>(simd)(units, dx, reset, by_reset);

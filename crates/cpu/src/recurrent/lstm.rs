@@ -27,11 +27,9 @@ impl Cell for Lstm {
     const SPARE: [usize; 2] = [0, 0];
 
     fn forward<T: Float>(step: Step<'_, T>, products: &mut Products<'_, T>) {
-        let Step { simd, units, x, before: [h, c], kept, .. } = step;
-        if !x.is_empty() {
-            kept.copy_from_slice(x);
-        }
-        products.add(0, h, kept);
+        let base = step.base();
+        let Step { simd, units, before: [h, c], kept, .. } = step;
+        products.add(0, h, base, kept);
         forward::<T>(simd)(units, kept, c, step.c, step.h);
     }
 
@@ -47,8 +45,7 @@ impl Cell for Lstm {
             clear(mask, 4 * units, dx, T::ZERO);
         }
         products.learn(0, h, dx);
-        dh.fill(T::ZERO);
-        products.add_back(0, dx, dh);
+        products.set_back(dx, dh);
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::cell::{Cell, each};
 use crate::{
     Simd, Threads,
-    gemm::Gemm,
+    gemm::{Base, Gemm, Packed},
     simd::{Float, vectorized},
 };
 
@@ -31,6 +31,7 @@ impl Sizes {
         units: usize,
         dropped: bool,
     ) -> Self {
+        const { assert!(C::GATES <= MOST_GATES, "a place for each gate's product") };
         let (gates, products) = (C::GATES, C::PRODUCTS);
         Self { rows, batch, units, gates, dropped, products }
     }
@@ -49,22 +50,20 @@ impl Sizes {
         (0..self.products.len()).flat_map(move |product| self.parts(product))
     }
 
-    /// `state · kernel`, added to z.
+    /// `state · kernel`.
     fn forward(&self, gates: &Range<usize>) -> Gemm {
         let width = self.gates * self.units;
         Gemm::new(self.rows, gates.len() * self.units, self.units)
             .b_strides(width, 1)
             .c_stride(width)
-            .accumulate(true)
     }
 
-    /// `dz · kernelᵀ`, added to the gradient by the state, or for that of one gate.
+    /// `dz · kernelᵀ`, the gradient by the state, or by that of one gate.
     fn backward(&self, gates: &Range<usize>) -> Gemm {
         let width = self.gates * self.units;
         Gemm::new(self.rows, self.units, gates.len() * self.units)
             .a_strides(width, 1)
             .b_strides(1, width)
-            .accumulate(!self.dropped)
     }
 
     /// `stateᵀ · dz` over so many rows, added to the gradient by the kernel.
@@ -87,54 +86,64 @@ impl Sizes {
         self.kernel() <= SMALL
     }
 
-    /// The elements of the kernel's copy for products forward.
-    pub(super) fn packed<T: Float>(&self, simd: Simd) -> usize {
-        self.all().map(|gates| self.forward(&gates).packed_b::<T>(simd)).sum()
+    /// The elements of the kernel's copies for products forward, or backward.
+    pub(super) fn packed<T: Float>(&self, simd: Simd, direction: Direction) -> usize {
+        self.all()
+            .map(|gates| self.product::<T>(simd, direction, &gates).copy_len())
+            .sum()
     }
 
-    /// The elements of the kernel's copy for products backward.
-    pub(super) fn packed_back<T: Float>(&self, simd: Simd) -> usize {
-        self.all().map(|gates| self.backward(&gates).packed_b::<T>(simd)).sum()
-    }
-
-    /// Copies the kernel for products forward.
+    /// Copies the kernel for products forward, or backward.
     pub(super) fn pack<T: Float>(
         &self,
         simd: Simd,
         threads: &Threads,
+        direction: Direction,
         kernel: &[T],
         mut to: &mut [T],
     ) {
         for gates in self.all() {
-            let product = self.forward(&gates);
-            let (part, rest) = to.split_at_mut(product.packed_b::<T>(simd));
-            product.pack_b(simd, threads, &kernel[gates.start * self.units..], part);
+            let product = self.product(simd, direction, &gates);
+            let (part, rest) = to.split_at_mut(product.copy_len());
+            product.pack(threads, &kernel[gates.start * self.units..], part);
             to = rest;
         }
     }
 
-    /// Copies the kernel for products backward.
-    pub(super) fn pack_back<T: Float>(
+    /// The products of a step with the kernel's copies.
+    pub(super) fn parts_of<'a, T: Float>(
         &self,
         simd: Simd,
-        threads: &Threads,
-        kernel: &[T],
-        mut to: &mut [T],
-    ) {
+        direction: Direction,
+        mut copies: &'a [T],
+    ) -> Parts<'a, T> {
+        let mut parts = [const { None }; MOST_GATES];
         for gates in self.all() {
-            let product = self.backward(&gates);
-            let (part, rest) = to.split_at_mut(product.packed_b::<T>(simd));
-            product.pack_b(simd, threads, &kernel[gates.start * self.units..], part);
-            to = rest;
+            let product = self.product(simd, direction, &gates);
+            let (copy, rest) = copies.split_at(product.copy_len());
+            parts[gates.start] = Some(Part { product, copy });
+            copies = rest;
+        }
+        Parts(parts)
+    }
+
+    fn product<T: Float>(
+        &self,
+        simd: Simd,
+        direction: Direction,
+        gates: &Range<usize>,
+    ) -> Packed<T> {
+        match direction {
+            Direction::Forward => Packed::new(&self.forward(gates), simd),
+            Direction::Backward => Packed::new(&self.backward(gates), simd),
         }
     }
 
     /// The elements of scratch memory of products forward, of as many rows or one less.
     pub(super) fn scratch<T: Float>(&self, simd: Simd) -> usize {
         let of = |sizes: Self| {
-            let scratch =
-                sizes.all().map(|g| sizes.forward(&g).scratch_packed::<T>(simd));
-            scratch.max().unwrap_or_default()
+            let scratch = |g| sizes.product::<T>(simd, Direction::Forward, &g).scratch();
+            sizes.all().map(scratch).max().unwrap_or_default()
         };
         of(*self).max(of(self.one_less())) + self.dropped()
     }
@@ -147,7 +156,8 @@ impl Sizes {
                     true => sizes.learn(&gates, sizes.rows).scratch::<T>(simd, 1),
                     false => 0,
                 };
-                sizes.backward(&gates).scratch_packed::<T>(simd).max(learn)
+                let back = sizes.product::<T>(simd, Direction::Backward, &gates);
+                back.scratch().max(learn)
             });
             scratch.max().unwrap_or_default()
         };
@@ -164,15 +174,48 @@ impl Sizes {
     }
 }
 
+/// The most gates of a cell.
+const MOST_GATES: usize = 4;
+
+/// Direction way a product goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Direction {
+    Forward,
+    Backward,
+}
+
+/// The products of a step, at the place of the first gate of each.
+pub(super) struct Parts<'a, T: 'static>([Option<Part<'a, T>>; MOST_GATES]);
+
+struct Part<'a, T: 'static> {
+    product: Packed<T>,
+    copy: &'a [T],
+}
+
+impl<T: Float> Parts<'_, T> {
+    /// Computes the product that starts with a gate.
+    fn run(
+        &self,
+        gate: usize,
+        from: &[T],
+        base: Base<'_, T>,
+        to: &mut [T],
+        scratch: &mut [T],
+    ) {
+        let part = self.0[gate].as_ref().expect("a product starts with the gate");
+        part.product.run(from, part.copy, base, to, scratch, None);
+    }
+}
+
 /// The products of a task's rows.
-pub(crate) struct Products<'a, T> {
+pub(crate) struct Products<'a, T: 'static> {
     pub(super) simd: Simd,
     /// With the task's rows.
     pub(super) sizes: Sizes,
     /// The task's first row.
     pub(super) first: usize,
-    /// The copy of the kernel, forward or backward.
-    pub(super) packed: &'a [T],
+    /// The products, forward or backward.
+    pub(super) parts: Parts<'a, T>,
     /// What gates multiply states by (gates, batch, units).
     pub(super) dropout: Option<&'a [T]>,
     /// The task's part of the gradient by the kernel, if it is added up step by step.
@@ -190,32 +233,41 @@ impl<T: Float> Products<'_, T> {
         self.dropout.map(|dropout| &dropout[start..start + rows * units])
     }
 
-    /// The copy of the kernel for the part of a product that starts with a gate.
-    fn packed(
-        &self,
-        gates: &Range<usize>,
-        product: fn(&Sizes, &Range<usize>) -> Gemm,
-    ) -> &[T] {
-        let before = self.sizes.all().take_while(|part| part.start < gates.start);
-        let len = |part| product(&self.sizes, &part).packed_b::<T>(self.simd);
-        &self.packed[before.map(len).sum::<usize>()..]
-    }
-
-    /// Adds the products of states, each gate's dropout applied, to rows of all gates.
-    pub(super) fn add(&mut self, product: usize, state: &[T], to: &mut [T]) {
+    /// Makes rows of all gates the products of states, each gate's dropout applied, and what
+    /// they are added to.
+    pub(super) fn add(
+        &mut self,
+        product: usize,
+        state: &[T],
+        base: Base<'_, T>,
+        to: &mut [T],
+    ) {
         for gates in self.sizes.parts(product) {
-            self.add_part(&gates, state, to, self.sizes.dropped);
+            self.add_part(&gates, state, base, to, self.sizes.dropped);
         }
     }
 
     /// As [`add`](Self::add), of what is no plain state: dropout has been applied.
-    pub(super) fn add_ready(&mut self, product: usize, from: &[T], to: &mut [T]) {
+    pub(super) fn add_ready(
+        &mut self,
+        product: usize,
+        from: &[T],
+        base: Base<'_, T>,
+        to: &mut [T],
+    ) {
         for gates in self.sizes.parts(product) {
-            self.add_part(&gates, from, to, false);
+            self.add_part(&gates, from, base, to, false);
         }
     }
 
-    fn add_part(&mut self, gates: &Range<usize>, from: &[T], to: &mut [T], drop: bool) {
+    fn add_part(
+        &mut self,
+        gates: &Range<usize>,
+        from: &[T],
+        base: Base<'_, T>,
+        to: &mut [T],
+        drop: bool,
+    ) {
         let scratch = std::mem::take(&mut self.scratch);
         let (dropped, rest) = scratch.split_at_mut(self.sizes.dropped());
         let from = if drop {
@@ -224,10 +276,14 @@ impl<T: Float> Products<'_, T> {
         } else {
             from
         };
-        let product = self.sizes.forward(gates);
-        let packed = self.packed(gates, Sizes::forward);
-        let to = &mut to[gates.start * self.sizes.units..];
-        product.run_packed(self.simd, from, packed, to, rest, None);
+        let start = gates.start * self.sizes.units;
+        self.parts.run(
+            gates.start,
+            from,
+            base.columns_from(start),
+            &mut to[start..],
+            rest,
+        );
         self.scratch = scratch;
     }
 
@@ -282,44 +338,43 @@ impl<T: Float> Products<'_, T> {
 
     /// Adds a step's part of the gradient by the bias.
     pub(super) fn learn_bias(&mut self, dy: &[T]) {
-        for row in dy.chunks_exact(self.dbias.len()) {
-            self.dbias.iter_mut().zip(row).for_each(|(sum, &dy)| *sum += dy);
-        }
+        add_rows::<T>(self.simd)(dy, self.dbias);
     }
 
-    /// Adds the gradients by the state that a product took.
+    /// Adds the gradients by the state that a product took to what is there.
     pub(super) fn add_back(&mut self, product: usize, dz: &[T], dh: &mut [T]) {
+        self.back(product, dz, Base::C, dh);
+    }
+
+    /// The gradients by the state that the one product of all gates took.
+    pub(super) fn set_back(&mut self, dz: &[T], dh: &mut [T]) {
+        if self.sizes.dropped {
+            dh.fill(T::ZERO);
+        }
+        self.back(0, dz, Base::Zero, dh);
+    }
+
+    fn back(&mut self, product: usize, dz: &[T], base: Base<'_, T>, dh: &mut [T]) {
         for gates in self.sizes.parts(product) {
-            self.add_part_back(&gates, dz, dh, self.sizes.dropped);
+            let scratch = std::mem::take(&mut self.scratch);
+            let (dropped, rest) = scratch.split_at_mut(self.sizes.dropped());
+            let dz = &dz[gates.start * self.sizes.units..];
+            if self.sizes.dropped {
+                self.parts.run(gates.start, dz, Base::Zero, dropped, rest);
+                self.drop_back(gates.start, dropped, dh);
+            } else {
+                self.parts.run(gates.start, dz, base, dh, rest);
+            }
+            self.scratch = scratch;
         }
     }
 
-    /// As [`add_back`](Self::add_back), by what is no plain state.
-    pub(super) fn add_back_ready(&mut self, product: usize, dz: &[T], by: &mut [T]) {
-        for gates in self.sizes.parts(product) {
-            self.add_part_back(&gates, dz, by, false);
-        }
-    }
-
-    fn add_part_back(
-        &mut self,
-        gates: &Range<usize>,
-        dz: &[T],
-        dh: &mut [T],
-        drop: bool,
-    ) {
+    /// The gradients by what a product of one part took, which is no plain state.
+    pub(super) fn set_back_ready(&mut self, product: usize, dz: &[T], by: &mut [T]) {
         let scratch = std::mem::take(&mut self.scratch);
-        let (dropped, rest) = scratch.split_at_mut(self.sizes.dropped());
-        let product = self.sizes.backward(gates);
-        let packed = self.packed(gates, Sizes::backward);
-        let dz = &dz[gates.start * self.sizes.units..];
-        if drop {
-            product.run_packed(self.simd, dz, packed, dropped, rest, None);
-            self.drop_back(gates.start, dropped, dh);
-        } else {
-            let product = product.accumulate(true);
-            product.run_packed(self.simd, dz, packed, dh, rest, None);
-        }
+        let gate = self.sizes.products[product].0;
+        let dz = &dz[gate * self.sizes.units..];
+        self.parts.run(gate, dz, Base::Zero, by, scratch);
         self.scratch = scratch;
     }
 }
@@ -333,5 +388,16 @@ vectorized! {
 vectorized! {
     fn add_times<T: Float>(from: &[T], factors: &[T], to: &mut [T]) {
         each(to.len(), [from, factors], [to], |[x, factor], [sum]| [sum + x * factor]);
+    }
+}
+
+vectorized! {
+    /// Adds all rows to one.
+    pub(super) fn add_rows<T: Float>(rows: &[T], sum: &mut [T]) {
+        for row in rows.chunks_exact(sum.len()) {
+            for (sum, &x) in sum.iter_mut().zip(row) {
+                *sum += x;
+            }
+        }
     }
 }

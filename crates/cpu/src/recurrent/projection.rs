@@ -4,7 +4,12 @@
 //! reads it; backward the loop writes its gradient, which three operations read. A loop that
 //! multiplies a step's inputs itself has all of that in the cache.
 
-use crate::{Simd, Threads, gemm::Gemm, simd::Float};
+use super::products::add_rows;
+use crate::{
+    Simd, Threads,
+    gemm::{Base, Gemm, Packed},
+    simd::Float,
+};
 
 /// Whether a loop multiplies its inputs by their kernel, and which gradients it gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,11 +61,21 @@ pub(super) struct Products {
 
 impl Products {
     const fn forward(&self) -> Gemm {
-        Gemm::new(self.rows, self.width, self.of.features).accumulate(self.of.biased)
+        Gemm::new(self.rows, self.width, self.of.features)
     }
 
     const fn backward(&self) -> Gemm {
         Gemm::new(self.rows, self.of.features, self.width).transpose_b(true)
+    }
+
+    /// Inputs times their kernel, which is copied once.
+    pub(super) fn forward_with<T: Float>(&self, simd: Simd) -> Packed<T> {
+        Packed::new(&self.forward(), simd)
+    }
+
+    /// The gradient by the inputs, with a copy of the kernel.
+    pub(super) fn backward_with<T: Float>(&self, simd: Simd) -> Packed<T> {
+        Packed::new(&self.backward(), simd)
     }
 
     const fn learn(&self) -> Gemm {
@@ -86,12 +101,12 @@ impl Products {
 
     /// The elements of the kernel's copy for products forward.
     pub(super) fn packed<T: Float>(&self, simd: Simd) -> usize {
-        if self.of.features > 0 { self.forward().packed_b::<T>(simd) } else { 0 }
+        if self.of.features > 0 { self.forward_with::<T>(simd).copy_len() } else { 0 }
     }
 
     /// The elements of the kernel's copy for products backward.
     pub(super) fn packed_back<T: Float>(&self, simd: Simd) -> usize {
-        if self.of.by_input { self.backward().packed_b::<T>(simd) } else { 0 }
+        if self.of.by_input { self.backward_with::<T>(simd).copy_len() } else { 0 }
     }
 
     pub(super) fn pack<T: Float>(
@@ -102,7 +117,7 @@ impl Products {
         to: &mut [T],
     ) {
         if self.of.features > 0 {
-            self.forward().pack_b(simd, threads, kernel, to);
+            self.forward_with(simd).pack(threads, kernel, to);
         }
     }
 
@@ -114,7 +129,7 @@ impl Products {
         to: &mut [T],
     ) {
         if self.of.by_input {
-            self.backward().pack_b(simd, threads, kernel, to);
+            self.backward_with(simd).pack(threads, kernel, to);
         }
     }
 
@@ -122,7 +137,7 @@ impl Products {
     pub(super) fn scratch<T: Float>(&self, simd: Simd) -> usize {
         let of = |products: Self| match products.of.features {
             0 => 0,
-            _ => products.forward().scratch_packed::<T>(simd),
+            _ => products.forward_with::<T>(simd).scratch(),
         };
         of(*self).max(of(self.one_less()))
     }
@@ -131,7 +146,7 @@ impl Products {
     pub(super) fn scratch_back<T: Float>(&self, simd: Simd) -> usize {
         let of = |products: Self| {
             let back = match products.of.by_input {
-                true => products.backward().scratch_packed::<T>(simd),
+                true => products.backward_with::<T>(simd).scratch(),
                 false => 0,
             };
             let learn = match products.of.by_kernel {
@@ -147,27 +162,12 @@ impl Products {
         Self { rows: if self.rows > 1 { self.rows - 1 } else { 1 }, ..*self }
     }
 
-    /// Inputs times their kernel, with the bias.
-    pub(super) fn multiply<T: Float>(
-        &self,
-        simd: Simd,
-        inputs: &[T],
-        (packed, bias): (&[T], &[T]),
-        to: &mut [T],
-        scratch: &mut [T],
-    ) {
-        if self.of.biased {
-            to.chunks_exact_mut(self.width).for_each(|row| row.copy_from_slice(bias));
-        }
-        self.forward().run_packed(simd, inputs, packed, to, scratch, None);
-    }
-
     /// A step's part of the gradients, by those by the products.
     pub(super) fn step_back<T: Float>(
         &self,
         simd: Simd,
         (inputs, dx): (&[T], &[T]),
-        packed: &[T],
+        (back, copy): (&Packed<T>, &[T]),
         to: &mut Back<'_, T>,
         scratch: &mut [T],
     ) {
@@ -175,12 +175,10 @@ impl Products {
             self.learn().run_here(simd, inputs, dx, to.dkernel, scratch);
         }
         if self.of.by_bias {
-            for row in dx.chunks_exact(self.width) {
-                to.dbias.iter_mut().zip(row).for_each(|(sum, &dx)| *sum += dx);
-            }
+            add_rows::<T>(simd)(dx, to.dbias);
         }
         if self.of.by_input {
-            self.backward().run_packed(simd, dx, packed, to.dinput, scratch, None);
+            back.run(dx, copy, Base::Zero, to.dinput, scratch, None);
         }
     }
 }

@@ -21,11 +21,9 @@ impl Cell for Simple {
     const SPARE: [usize; 2] = [0, 0];
 
     fn forward<T: Float>(step: Step<'_, T>, products: &mut Products<'_, T>) {
-        let Step { simd, x, before: [before, _], h, .. } = step;
-        if !x.is_empty() {
-            h.copy_from_slice(x);
-        }
-        products.add(0, before, h);
+        let base = step.base();
+        let Step { simd, before: [before, _], h, .. } = step;
+        products.add(0, before, base, h);
         forward::<T>(simd)(h);
     }
 
@@ -37,8 +35,7 @@ impl Cell for Simple {
             clear(mask, units, dx, T::ZERO);
         }
         products.learn(0, before, dx);
-        dh.fill(T::ZERO);
-        products.add_back(0, dx, dh);
+        products.set_back(dx, dh);
     }
 }
 

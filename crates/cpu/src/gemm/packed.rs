@@ -1,0 +1,199 @@
+//! Products with a copy of B that is made once: [`Packed`].
+
+use super::{
+    Epilogue, Gemm, GemmFloat,
+    at_once::at_once,
+    kernel::Kernels,
+    plan::{Blocks, LINE, Plan},
+    run::{self, Matrices},
+};
+use crate::{Simd, Threads, simd::Float};
+
+/// Many products on the calling thread, of one shape, with a copy of one B.
+///
+/// How the product is cut is found out once; short sums then take little more than their
+/// multiplications.
+pub(crate) struct Packed<T: 'static> {
+    gemm: Gemm,
+    blocks: Blocks,
+    kernels: &'static Kernels<T>,
+}
+
+/// What a product is added to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Base<'a, T> {
+    Zero,
+    /// What C is.
+    C,
+    /// The same row for all of C.
+    Row(&'a [T]),
+    /// A matrix with the distance from row to row that C has.
+    Rows(&'a [T]),
+}
+
+impl<'a, T> Base<'a, T> {
+    /// What columns from one on are added to.
+    pub(crate) fn columns_from(self, column: usize) -> Self {
+        match self {
+            Self::Zero | Self::C => self,
+            Self::Row(row) => Self::Row(&row[column..]),
+            Self::Rows(rows) => Self::Rows(&rows[column..]),
+        }
+    }
+}
+
+impl<T: Float> Packed<T> {
+    pub(crate) fn new(gemm: &Gemm, simd: Simd) -> Self {
+        let kernels = <T as GemmFloat>::kernels(simd);
+        Self { gemm: *gemm, blocks: Blocks::with_packed_b(gemm, kernels), kernels }
+    }
+
+    /// The elements of the copy of B; it depends on n and k alone.
+    pub(crate) fn copy_len(&self) -> usize {
+        self.blocks.packed_b()
+    }
+
+    /// Copies B as the kernels read it.
+    pub(crate) fn pack(&self, threads: &Threads, b: &[T], to: &mut [T]) {
+        let Self { gemm, blocks, kernels } = self;
+        assert!(to.len() >= self.copy_len(), "room for the copy");
+        if gemm.m * gemm.n * gemm.k == 0 {
+            return;
+        }
+        gemm.check(usize::MAX, b.len(), usize::MAX);
+        // SAFETY: B and its copy lie within the slices.
+        unsafe {
+            run::pack_b(gemm, blocks, kernels, threads, b.as_ptr(), to.as_mut_ptr());
+        };
+    }
+
+    /// The elements of scratch memory of a product.
+    pub(crate) fn scratch(&self) -> usize {
+        Plan::Blocks(self.blocks.clone()).scratch(1)
+    }
+
+    /// Computes a product; the epilogue gets its parts, as in [`Gemm::run`].
+    pub(crate) fn run(
+        &self,
+        a: &[T],
+        copy: &[T],
+        base: Base<'_, T>,
+        c: &mut [T],
+        scratch: &mut [T],
+        epilogue: Option<Epilogue<'_, T>>,
+    ) {
+        let Gemm { m, n, k, c_row, .. } = self.gemm;
+        assert!(m * n * k > 0, "something to compute");
+        self.gemm.check(a.len(), usize::MAX, c.len());
+        assert!(copy.len() >= self.copy_len(), "the whole copy");
+        assert!(scratch.len() >= self.scratch(), "enough scratch memory");
+        // What is added but C: a row or rows, and how far they are apart.
+        let added = match base {
+            Base::Row(row) => Some((row, 0)),
+            Base::Rows(rows) => Some((rows, c_row)),
+            Base::Zero | Base::C => None,
+        };
+        if let Some((rows, step)) = added {
+            assert!(rows.len() >= (m - 1) * step + n, "all rows that are added");
+        }
+        let matrices =
+            |c: &mut [T]| Matrices { a: a.as_ptr(), b: copy.as_ptr(), c: c.as_mut_ptr() };
+        if self.blocks.is_at_once() {
+            let matrices = matrices(c);
+            let added = match base {
+                Base::C => Some((matrices.c.cast_const(), c_row)),
+                _ => added.map(|(rows, step)| (rows.as_ptr(), step)),
+            };
+            // SAFETY: A, C and what is added lie within the slices, the copy is as large as
+            // the plan says.
+            unsafe { at_once(&self.gemm, &self.blocks, self.kernels, matrices, added) };
+            match epilogue {
+                Some(epilogue) if c_row == n => epilogue(0, 0, &mut c[..m * n]),
+                Some(epilogue) => {
+                    let rows = c.chunks_mut(c_row).take(m).enumerate();
+                    rows.for_each(|(row, c)| epilogue(row, 0, &mut c[..n]));
+                }
+                None => {}
+            }
+            return;
+        }
+        if let Some((rows, step)) = added {
+            for (i, to) in c.chunks_mut(c_row).take(m).enumerate() {
+                to[..n].copy_from_slice(&rows[i * step..][..n]);
+            }
+        }
+        let matrices = matrices(c);
+        let gemm = self.gemm.accumulate(!matches!(base, Base::Zero));
+        let scratch = scratch.as_mut_ptr();
+        // SAFETY: as above; the scratch is as large as the plan says too.
+        unsafe {
+            let scratch = scratch.add(scratch.align_offset(64).min(LINE));
+            run::run_packed(
+                &gemm,
+                &self.blocks,
+                self.kernels,
+                matrices,
+                scratch,
+                epilogue,
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deckle_tensor::random::Draw;
+
+    use super::*;
+
+    fn numbers(len: usize, seed: u64) -> Vec<f64> {
+        (0..len as u64).map(|i| Draw::new(seed, 0, 0).normal(i)).collect()
+    }
+
+    #[test]
+    fn products_with_a_copy_are_those_without() {
+        for [m, n, k] in [
+            [1, 1, 1],
+            [3, 17, 5],
+            [32, 128, 32],
+            [29, 33, 260],
+            [9, 150, 90],
+            [40, 7, 2000],
+        ] {
+            let c_row = n + 3;
+            let gemm = Gemm::new(m, n, k).c_stride(c_row);
+            let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
+            let (row, rows) = (numbers(n, 3), numbers(m * c_row, 4));
+            let c = numbers(m * c_row, 5);
+            let bases = [Base::Zero, Base::C, Base::Row(&row), Base::Rows(&rows)];
+            for (simd, transposed) in
+                Simd::available().flat_map(|simd| [(simd, false), (simd, true)])
+            {
+                let gemm = if transposed { gemm.transpose_a(true) } else { gemm };
+                let packed = Packed::<f64>::new(&gemm, simd);
+                let mut copy = vec![f64::NAN; packed.copy_len()];
+                packed.pack(&Threads::new(1), &b, &mut copy);
+                let mut scratch = vec![f64::NAN; packed.scratch()];
+                for base in bases {
+                    let mut found = c.clone();
+                    packed.run(&a, &copy, base, &mut found, &mut scratch, None);
+                    for (at, &found) in found.iter().enumerate() {
+                        let (i, j) = (at / c_row, at % c_row);
+                        let a = |p| if transposed { a[p * m + i] } else { a[i * k + p] };
+                        let sum: f64 =
+                            (0..k).map(|p| a(p) * b[p * n + j.min(n - 1)]).sum();
+                        let expected = match base {
+                            _ if j >= n => c[at],
+                            Base::Zero => sum,
+                            Base::C => c[at] + sum,
+                            Base::Row(row) => row[j] + sum,
+                            Base::Rows(rows) => rows[at] + sum,
+                        };
+                        let error = (found - expected).abs();
+                        assert!(error < 1e-10, "{m} {n} {k} {base:?} {simd:?} {i} {j}");
+                    }
+                }
+            }
+        }
+    }
+}
