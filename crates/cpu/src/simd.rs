@@ -168,6 +168,27 @@ pub(crate) fn one_by_one() {
     }
 }
 
+/// The same number, of which the compiler does not know where it comes from: so it stays in one
+/// register, where its sums with others would each take one.
+#[inline(always)]
+pub(crate) fn opaque(number: usize) -> usize {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    {
+        let mut same = number;
+        // SAFETY: there is no instruction.
+        unsafe {
+            std::arch::asm!(
+                "/* {0} */",
+                inout(reg) same,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        same
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    number
+}
+
 /// `f32` and `f64`, the types that the fast kernels compute in.
 ///
 /// Sealed, as [`Element`] is.

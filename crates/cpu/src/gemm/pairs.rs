@@ -8,6 +8,7 @@ use super::{
     lanes::{Lanes, Pairs},
     sums::{Sums, store},
 };
+use crate::simd::opaque;
 
 /// Puts the elements of two steps side by side, by turns.
 ///
@@ -175,24 +176,26 @@ pub(super) unsafe fn steps_of_two<V: Pairs, const M: usize, const TOGETHER: usiz
     unsafe {
         let rows = o.rows.as_ptr().cast::<[[usize; 2]; M]>().read();
         let mut sums = [[V::zero(); 2]; M];
+        let mut starts = [o.a; M];
+        for i in 0..M {
+            // Without a stretch, rows may lie anywhere.
+            starts[i] = o.a.wrapping_add(rows[i][0]);
+        }
         for stretch in o.stretches {
             let (mut at, mut pairs) = (stretch.a, stretch.depth / 2);
             let mut b = o.b.add(stretch.b * o.b_unit);
-            // Row by row: two places for each would take more registers than there are.
             while pairs >= TOGETHER {
-                let mut vectors = [[V::zero(); TOGETHER]; 2];
                 for j in 0..2 {
+                    // The compiler shall not make a place of its own of each row's.
+                    let own = opaque(at + beside.a[j]);
+                    let mut vectors = [V::zero(); TOGETHER];
                     for pair in 0..TOGETHER {
-                        vectors[j][pair] =
-                            V::load(b.add(beside.b[j] + 2 * pair * o.b_step));
+                        vectors[pair] = V::load(b.add(beside.b[j] + 2 * pair * o.b_step));
                     }
-                }
-                for i in 0..M {
-                    let a = o.a.add(rows[i][0] + at);
-                    for j in 0..2 {
-                        for pair in 0..TOGETHER {
-                            let x = V::load_pair(a.add(beside.a[j] + 2 * pair));
-                            sums[i][j] = x.mul_add(vectors[j][pair], sums[i][j]);
+                    for pair in 0..TOGETHER {
+                        for i in 0..M {
+                            let x = V::load_pair(starts[i].wrapping_add(own + 2 * pair));
+                            sums[i][j] = x.mul_add(vectors[pair], sums[i][j]);
                         }
                     }
                 }
