@@ -31,6 +31,8 @@ pub(crate) struct Assignment {
     /// The same without what instructions need for themselves, which depends on the threads.
     pub(crate) value_bytes: usize,
     pub(crate) constant_bytes: usize,
+    /// Of what all parts of a batch share, in the last base.
+    pub(crate) shared_bytes: usize,
 }
 
 /// Gives each value a place; appends the copies of new values into their variables.
@@ -58,6 +60,13 @@ pub(crate) fn assign(graph: &mut Graph, lowered: &mut Lowered) -> Assignment {
         let mut copy = pass(graph, copies, Vec::new(), Arc::from("update"));
         copy.in_place.clear();
         lowered.instructions.push(copy);
+    }
+
+    let mut shared_bytes = 0;
+    for &id in &lowered.shared {
+        let base = outputs + graph.outputs.len();
+        fixed.insert(id, Place { base, offset: shared_bytes });
+        shared_bytes += padded(graph.values[id].spec.bytes());
     }
 
     let mut constant_bytes = 0;
@@ -93,7 +102,14 @@ pub(crate) fn assign(graph: &mut Graph, lowered: &mut Lowered) -> Assignment {
             None => Place { base: ARENA, offset: offsets[lives.root(id)] },
         })
         .collect();
-    Assignment { places, arena_bytes, peak_bytes, value_bytes, constant_bytes }
+    Assignment {
+        places,
+        arena_bytes,
+        peak_bytes,
+        value_bytes,
+        constant_bytes,
+        shared_bytes,
+    }
 }
 
 const fn padded(bytes: usize) -> usize {

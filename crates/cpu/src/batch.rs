@@ -51,6 +51,8 @@ pub(crate) struct Part<'a> {
     pub(crate) start: usize,
     /// Whether it is of the most common length.
     pub(crate) is_common: bool,
+    /// Where what parts of its length share starts.
+    pub(crate) shared: usize,
 }
 
 impl Parts {
@@ -72,7 +74,19 @@ impl Parts {
         let examples = part(self.examples, self.count, number);
         let more = examples.len() - self.examples / self.count;
         let is_common = more == self.common();
-        Part { plan: &self.plans[more], start: examples.start, is_common }
+        let shared = self.plans[..more].iter().map(Plan::shared_bytes).sum();
+        Part { plan: &self.plans[more], start: examples.start, is_common, shared }
+    }
+
+    /// A part of each length.
+    pub(crate) fn of_each_plan(&self) -> impl Iterator<Item = Part<'_>> {
+        let last = (self.plans.len() > 1).then(|| self.count - 1);
+        std::iter::once(0).chain(last).map(|number| self.part(number))
+    }
+
+    /// The bytes of what parts share, of all lengths.
+    pub(crate) fn shared_bytes(&self) -> usize {
+        self.plans.iter().map(Plan::shared_bytes).sum()
     }
 
     /// Which plan most parts have.
@@ -98,10 +112,12 @@ impl Parts {
     pub(crate) fn text(&self) -> String {
         let Self { examples, count, .. } = self;
         let lines = self.plan().text().lines().map(|line| format!("\n    | {line}"));
-        format!(
-            "{count} parts of {examples} examples, each:{}",
-            lines.collect::<String>()
-        )
+        let lines: String = lines.collect();
+        let copies = match self.shared_bytes() {
+            0 => String::new(),
+            bytes => format!(" with {bytes} bytes of copies"),
+        };
+        format!("{count} parts of {examples} examples{copies}, each:{lines}")
     }
 }
 

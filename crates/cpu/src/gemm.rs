@@ -28,7 +28,7 @@ pub(crate) use pairs::Beside;
 pub(crate) use sums::{Stretch, Sums};
 
 use crate::{Simd, Threads, simd::Float, threads::Disjoint};
-use plan::Plan;
+use plan::{Plan, Source};
 
 /// What is done to a finished part of C while it is in the cache.
 ///
@@ -166,6 +166,14 @@ impl Gemm {
                 scratch.as_mut_ptr(),
                 epilogue,
             );
+        }
+    }
+
+    /// Whether [`run`](Self::run) copies B, of more than one column.
+    pub(crate) fn copies_b<T: Float>(&self, simd: Simd) -> bool {
+        match Plan::new(self, T::kernels(simd)) {
+            Plan::Blocks(blocks) => matches!(blocks.b, Source::Shared | Source::Private),
+            _ => false,
         }
     }
 

@@ -54,6 +54,11 @@ pub(crate) trait Kernel: Send + Sync {
         let _ = (id, bytes);
     }
 
+    /// Makes what all parts of a batch read, of values that they share; nothing by default.
+    fn share(&self, context: &Context<'_>) {
+        let _ = context;
+    }
+
     /// The parts that it computes, if it does.
     fn parts(&self) -> Option<&Parts> {
         None

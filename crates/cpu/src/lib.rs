@@ -138,7 +138,8 @@ pub(crate) struct Options {
     pub(crate) composites: bool,
     /// What runs part by part, in the place of its body.
     pub(crate) parts: Option<Arc<batch::Parts>>,
-    /// Which inputs are variables, or made of them; false where there are fewer.
+    /// Which inputs all parts of a batch share: variables, or what is made before the parts; false
+    /// where there are fewer.
     pub(crate) learned: Vec<bool>,
 }
 

@@ -1,6 +1,7 @@
 //! From groups of nodes to instructions: [`lower`].
 
 mod parts;
+mod shared;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,8 +15,8 @@ use crate::{
     gemm::Matrix,
     graph::{Access, Graph, Id, Kind, Node},
     kernel::{
-        self, ByParts, Convolve, Finish, Indices, Instruction, Kernel, Listed, MatMul,
-        Pass, Product, ScanLoop,
+        self, ByParts, Convolve, Finish, Indices, Instruction, Kernel, MatMul, Pass,
+        Product, ScanLoop,
     },
     place::{Base, Dense},
     plan::Plan,
@@ -30,6 +31,8 @@ pub(crate) struct Lowered {
     pub(crate) instructions: Vec<Instruction>,
     /// Values that have no memory of their own but that of another one.
     pub(crate) alias: BTreeMap<Id, Id>,
+    /// Memory that all parts of a batch share, if this is what one of them runs.
+    pub(crate) shared: Vec<Id>,
 }
 
 /// The instructions that compute a graph, in an order in which they can run.
@@ -46,6 +49,7 @@ pub(crate) fn lower(graph: &mut Graph, options: &Options) -> Result<Lowered> {
         options,
         instructions: Vec::new(),
         alias: BTreeMap::new(),
+        shared: Vec::new(),
     };
     let tail = groups.partition_point(|group| !group.tail);
     for group in &groups[..tail] {
@@ -62,8 +66,8 @@ pub(crate) fn lower(graph: &mut Graph, options: &Options) -> Result<Lowered> {
         }
     }
     lowering.tail(&groups[tail..]);
-    let Lowering { instructions, alias, .. } = lowering;
-    Ok(Lowered { instructions, alias })
+    let Lowering { instructions, alias, shared, .. } = lowering;
+    Ok(Lowered { instructions, alias, shared })
 }
 
 /// Per value, whether anything outside the group that makes it reads it.
@@ -122,6 +126,7 @@ struct Lowering<'a> {
     lists: Vec<((Matrix, usize), Id, [Id; 2])>,
     instructions: Vec<Instruction>,
     alias: BTreeMap<Id, Id>,
+    shared: Vec<Id>,
 }
 
 impl Lowering<'_> {
@@ -291,6 +296,7 @@ impl Lowering<'_> {
                 let mut kernel =
                     MatMul::new(self.graph, &node, [*transpose_a, *transpose_b]);
                 let lists = self.lists(&node, &mut kernel);
+                self.share_copy(&node, &mut kernel);
                 self.product(group, &node, kernel);
                 if let Some(last) = self.instructions.last_mut() {
                     last.scratch.extend(lists);
@@ -361,29 +367,6 @@ impl Lowering<'_> {
         );
         self.push(kernel, &node, fallible);
         Ok(())
-    }
-
-    /// The memory for what is not zero in a matrix of data, which its products share.
-    fn lists(&mut self, node: &Node, kernel: &mut MatMul) -> Vec<Id> {
-        let a = node.operands[0].id;
-        let Some(matrix) = kernel.listed().filter(|_| !self.learned[a]) else {
-            return Vec::new();
-        };
-        let same = |&&(known, id, _): &&((Matrix, usize), Id, [Id; 2])| {
-            (known, id) == (matrix, a)
-        };
-        let known = self.lists.iter().find(same).map(|&(.., lists)| lists);
-        let lists = known.unwrap_or_else(|| {
-            let (dtype, [places, values]) = (self.graph.dtype(a), matrix.0.sizes());
-            let lists = [(DType::U32, places), (dtype, values)];
-            let lists = lists.map(|(d, size)| self.graph.scratch(Spec::new(d, [size])));
-            self.lists.push((matrix, a, lists));
-            lists
-        });
-        let whole = |id: Id| Dense::whole(id, &self.graph.values[id].spec);
-        let [places, values] = lists.map(whole);
-        kernel.set_lists(Listed { places, values, made: known.is_some() });
-        lists.to_vec()
     }
 
     /// A product, whose result the rest of the group finishes.
@@ -503,7 +486,11 @@ impl Lowering<'_> {
     }
 
     fn scan(&mut self, node: &Node, scan: &Scan) -> Result<()> {
-        let body = Plan::compile(&scan.body, self.options)?;
+        // What its inputs are is not known.
+        let (threads, parts) =
+            (Arc::clone(&self.options.threads), self.options.parts.clone());
+        let options = Options { threads, parts, learned: Vec::new(), ..*self.options };
+        let body = Plan::compile(&scan.body, &options)?;
         let mut scratch = Vec::new();
         let mut take = |graph: &mut Graph, spec: Spec| {
             let id = graph.scratch(spec);

@@ -25,6 +25,7 @@ pub(crate) struct Plan {
     constants: Memory,
     arena_bytes: usize,
     value_bytes: usize,
+    shared_bytes: usize,
     text: String,
     /// Per instruction, the bytes of what it reads and writes.
     bytes: Vec<u64>,
@@ -79,6 +80,7 @@ impl Plan {
             constants,
             arena_bytes: assignment.arena_bytes,
             value_bytes: assignment.value_bytes,
+            shared_bytes: assignment.shared_bytes,
             text: String::new(),
             inputs: specs(program.inputs()),
             variables: specs(program.variables()),
@@ -155,6 +157,23 @@ impl Plan {
         self.bytes.iter().map(|&bytes| bytes as usize).sum()
     }
 
+    /// The bytes of what all parts of a batch share, in a base after that of the last output.
+    pub(crate) const fn shared_bytes(&self) -> usize {
+        self.shared_bytes
+    }
+
+    /// Makes what all parts of a batch share, of inputs that they share.
+    ///
+    /// # Safety
+    ///
+    /// As for [`execute`](Self::execute).
+    pub(crate) unsafe fn share(&self, bases: &[Base], threads: &Threads, simd: Simd) {
+        let places = Places { places: &self.places, bases };
+        // SAFETY: the caller's promise; kernels share one after the other.
+        let context = unsafe { Context::new(places, threads, simd) };
+        self.instructions.iter().for_each(|i| i.kernel.share(&context));
+    }
+
     /// Where the constants are.
     pub(crate) const fn constants_base(&self) -> Base {
         Base(self.constants.pointer())
@@ -175,7 +194,8 @@ impl Plan {
     /// # Safety
     ///
     /// The bases are the arena, the constants, inputs, variables and outputs, each as long as
-    /// its spec (the arena as [`Plan::arena_bytes`]) and aligned for its elements. Until the
+    /// its spec (the arena as [`Plan::arena_bytes`]) and aligned for its elements; and what
+    /// parts share, if that is anything. Until the
     /// return nobody else uses the arena, outputs and updated variables, nor writes the others;
     /// no two of those that are written are one memory, nor one that is written and one that
     /// is read under another number.

@@ -102,6 +102,60 @@ fn more_threads_than_parts_compute_the_same_parts() {
     }
 }
 
+/// Products with weights that are copied before they are multiplied: of whole vectors, and not.
+fn products(examples: usize) -> Program {
+    let mut b = Builder::new();
+    let mut x = b.input(f(&[examples, 128, 96]));
+    for (from, to, transpose_b) in [(96, 160, false), (160, 301, true), (301, 97, false)]
+    {
+        let shape = if transpose_b { [to, from] } else { [from, to] };
+        let (weights, bias) = (b.variable(f(&shape)), b.variable(f(&[to])));
+        let matmul = Primitive::MatMul { transpose_a: false, transpose_b };
+        let y = b.push(matmul, &[x, weights]).unwrap();
+        x = common::add(&mut b, Binary::Add, y, bias);
+    }
+    // The second half of the variables would be zero.
+    for _ in 0..6 {
+        b.variable(f(&[]));
+    }
+    b.finish([x], []).unwrap()
+}
+
+#[test]
+fn weights_that_parts_copy_are_those_of_each_run() {
+    for examples in [32, 41] {
+        let program = products(examples);
+        let run = |backend: &dyn Backend| {
+            let smaller = |examples: usize| Some(products(examples));
+            let executable = backend.compile_batch(&program, &smaller).unwrap();
+            let common::Buffers { inputs, variables, outputs } =
+                common::Buffers::new(backend, &program);
+            let mut all = Vec::new();
+            for factor in [1.0, -0.5] {
+                for (variable, tensor) in
+                    variables.iter().zip(common::read(backend, &variables))
+                {
+                    let numbers = tensor.to_vec::<f32>().unwrap();
+                    let numbers: Vec<_> = numbers.iter().map(|x| factor * x).collect();
+                    let shape = tensor.shape().to_vec();
+                    backend
+                        .write(&Tensor::new(numbers, shape).unwrap(), variable)
+                        .unwrap();
+                }
+                executable.run(&inputs, &variables, &outputs).unwrap();
+                all.extend(common::read(backend, &outputs));
+            }
+            (all, executable.plan())
+        };
+        let (first, plan) = run(&Cpu::with_threads(1));
+        assert!(plan.contains(&format!("parts of {examples} examples with")), "{plan}");
+        close(&first, &run(&Reference::new()).0);
+        for threads in [2, 3, 50] {
+            assert_eq!(run(&Cpu::with_threads(threads)).0, first);
+        }
+    }
+}
+
 /// Sums of half-precision numbers over examples and steps, which cancel each other, but not
 /// those of one example.
 fn halves(examples: usize) -> Program {

@@ -4,7 +4,7 @@ use super::{
     Epilogue, Gemm, GemmFloat,
     at_once::at_once,
     kernel::Kernels,
-    plan::{Blocks, LINE, Plan},
+    plan::{Blocks, LARGE, LINE, Plan},
     run::{self, Matrices},
 };
 use crate::{Simd, Threads, simd::Float};
@@ -98,7 +98,8 @@ impl<T: Float> Packed<T> {
         }
         let matrices =
             |c: &mut [T]| Matrices { a: a.as_ptr(), b: copy.as_ptr(), c: c.as_mut_ptr() };
-        if self.blocks.is_at_once() {
+        // What an epilogue gets shall be in the cache.
+        if self.blocks.is_at_once() && (epilogue.is_none() || m * n <= LARGE) {
             let matrices = matrices(c);
             let added = match base {
                 Base::C => Some((matrices.c.cast_const(), c_row)),

@@ -5,7 +5,7 @@ use deckle_tensor::{DType, Result};
 use super::{Finish, Kernel, Product};
 use crate::{
     Simd, Threads,
-    gemm::{Epilogue, Gemm, Lists, Matrix, NonZeros},
+    gemm::{Base, Epilogue, Gemm, Lists, Matrix, NonZeros, Packed},
     graph::{Graph, Id, Node},
     place::{Context, Dense, Plain},
     simd::Float,
@@ -19,6 +19,8 @@ pub(crate) struct MatMul {
     /// The same product, if A can have few non-zeros.
     non_zeros: Option<NonZeros>,
     lists: Option<Listed>,
+    /// A copy of B as the product reads it, made once for all parts of a batch.
+    copy: Option<Dense>,
     sizes: [usize; 3],
     strides: [[usize; 2]; 2],
     /// Where A and B of each product start.
@@ -107,6 +109,7 @@ impl MatMul {
             gemm,
             non_zeros,
             lists: None,
+            copy: None,
             sizes: [m, n, k],
             strides,
             offsets,
@@ -142,6 +145,36 @@ impl MatMul {
 
     pub(crate) fn set_lists(&mut self, lists: Listed) {
         self.lists = Some(lists);
+    }
+
+    /// The elements of a copy of B that many runs can share, if each would make its own. Larger
+    /// products are cut into tasks that a shared copy is not made for.
+    pub(crate) fn copied(&self, simd: Simd) -> Option<usize> {
+        const ROWS: usize = 256;
+        let [m, n, _] = self.sizes;
+        let one = self.offsets.len() == 1 && self.lists.is_none();
+        let gemm = &self.gemm;
+        match self.dtype {
+            _ if !one || m > ROWS || n < 2 => None,
+            DType::F32 if gemm.copies_b::<f32>(simd) => {
+                Some(Packed::<f32>::new(gemm, simd).copy_len())
+            }
+            DType::F64 if gemm.copies_b::<f64>(simd) => {
+                Some(Packed::<f64>::new(gemm, simd).copy_len())
+            }
+            _ => None,
+        }
+    }
+
+    /// Says where the copy is, which `Kernel::share` makes.
+    pub(crate) fn set_copy(&mut self, copy: Dense) {
+        self.copy = Some(copy);
+    }
+
+    fn share_copy<T: Float + Plain>(&self, context: &Context<'_>, copy: &Dense) {
+        let b = &context.read::<T>(&self.b)[self.offsets[0].1..];
+        let packed = Packed::new(&self.gemm, context.simd);
+        packed.pack(context.threads, b, context.write::<T>(copy));
     }
 
     /// Computes the product of what is not zero in A, if that is little; tells whether.
@@ -187,6 +220,11 @@ impl MatMul {
         let (simd, threads) = (context.simd, context.threads);
         match self.offsets[..] {
             [] => {}
+            [(first_a, _)] if let Some(copy) = &self.copy => {
+                let (a, copy) = (&a[first_a.min(a.len())..], context.read::<T>(copy));
+                let packed = Packed::new(&self.gemm, simd);
+                packed.run(a, copy, Base::Zero, c, scratch, epilogue);
+            }
             [(first_a, first_b)] => {
                 let (a, b) = (&a[first_a.min(a.len())..], &b[first_b.min(b.len())..]);
                 if !self.few(context, [a, b], c, epilogue) {
@@ -254,6 +292,12 @@ impl Product for MatMul {
 
 impl Kernel for MatMul {
     fn scratch(&self, simd: Simd, threads: usize) -> usize {
+        if self.copy.is_some() {
+            return match self.dtype {
+                DType::F64 => 8 * Packed::<f64>::new(&self.gemm, simd).scratch(),
+                _ => 4 * Packed::<f32>::new(&self.gemm, simd).scratch(),
+            };
+        }
         match (self.dtype, self.offsets.len()) {
             (DType::F32, 1) => 4 * self.gemm.scratch::<f32>(simd, threads),
             (DType::F32, _) => 4 * self.gemm.scratch_batch::<f32>(simd, threads),
@@ -271,6 +315,14 @@ impl Kernel for MatMul {
     fn prepare(&mut self, same: &dyn Fn(Id, Id) -> bool, simd: Simd) {
         if let Some(finish) = &mut self.finish {
             finish.prepare(same, simd);
+        }
+    }
+
+    fn share(&self, context: &Context<'_>) {
+        match (&self.copy, self.dtype) {
+            (Some(copy), DType::F64) => self.share_copy::<f64>(context, copy),
+            (Some(copy), _) => self.share_copy::<f32>(context, copy),
+            (None, _) => {}
         }
     }
 
