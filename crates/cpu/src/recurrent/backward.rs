@@ -31,7 +31,7 @@ pub(crate) struct Backward<'a, T> {
     pub(crate) by_sequence: Option<&'a [T]>,
     /// What each gate multiplies its states by, as in [`Forward`](super::Forward).
     pub(crate) dropout: Option<&'a [T]>,
-    /// Direction steps count, as in [`Forward`](super::Forward).
+    /// Which steps count, as in [`Forward`](super::Forward).
     pub(crate) mask: Option<&'a [u8]>,
     /// Inputs and kernel, as in [`Forward`](super::Forward), if gradients by them are wanted.
     pub(crate) inputs: Option<Inputs<'a, T>>,

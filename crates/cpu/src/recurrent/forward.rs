@@ -23,7 +23,7 @@ pub(crate) struct Forward<'a, T> {
     pub(crate) bias: &'a [T],
     /// What each gate multiplies its states by (gates, batch, units), if it does.
     pub(crate) dropout: Option<&'a [T]>,
-    /// Direction steps count (time, batch): not 0. All, if there is none.
+    /// Which steps count (time, batch): not 0. All, if there is none.
     pub(crate) mask: Option<&'a [u8]>,
 }
 

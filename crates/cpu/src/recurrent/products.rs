@@ -177,7 +177,7 @@ impl Sizes {
 /// The most gates of a cell.
 const MOST_GATES: usize = 4;
 
-/// Direction way a product goes.
+/// Which way a product goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Direction {
     Forward,
@@ -269,13 +269,7 @@ impl<T: Float> Products<'_, T> {
         drop: bool,
     ) {
         let scratch = std::mem::take(&mut self.scratch);
-        let (dropped, rest) = scratch.split_at_mut(self.sizes.dropped());
-        let from = if drop {
-            self.drop_for(gates.start, from, dropped);
-            &*dropped
-        } else {
-            from
-        };
+        let (from, rest) = self.source(gates.start, from, drop, scratch);
         let start = gates.start * self.sizes.units;
         self.parts.run(
             gates.start,
@@ -285,6 +279,22 @@ impl<T: Float> Products<'_, T> {
             rest,
         );
         self.scratch = scratch;
+    }
+
+    /// What the product that starts with a gate takes, and the rest of the scratch memory.
+    fn source<'s>(
+        &self,
+        gate: usize,
+        from: &'s [T],
+        drop: bool,
+        scratch: &'s mut [T],
+    ) -> (&'s [T], &'s mut [T]) {
+        let (dropped, rest) = scratch.split_at_mut(self.sizes.dropped());
+        if !drop {
+            return (from, rest);
+        }
+        self.drop_for(gate, from, dropped);
+        (dropped, rest)
     }
 
     /// The state that a gate takes.
@@ -323,13 +333,7 @@ impl<T: Float> Products<'_, T> {
         }
         let Sizes { rows, units, .. } = self.sizes;
         let scratch = std::mem::take(&mut self.scratch);
-        let (dropped, rest) = scratch.split_at_mut(self.sizes.dropped());
-        let from = if drop {
-            self.drop_for(gates.start, from, dropped);
-            &*dropped
-        } else {
-            from
-        };
+        let (from, rest) = self.source(gates.start, from, drop, scratch);
         let start = gates.start * units;
         let (dz, dkernel) = (&dz[start..], &mut self.dkernel[start..]);
         self.sizes.learn(gates, rows).run_here(self.simd, from, dz, dkernel, rest);
