@@ -59,9 +59,9 @@ fn a_dense_layer_and_the_optimizer_are_one_instruction_each() {
     let plan = cpu.compile(&program).unwrap().plan();
     insta::assert_snapshot!(plan, @r"
       0  matmul + add + maximum: (128, 784) x (784, 512) -> float32 (128, 512)  @ arena+0, arena+262144  [dense]
-      1  matmul + add: (128, 512) x (512, 10) -> float32 (128, 10)  @ arena+548928  [dense_1]
-      2  max + subtract + exp + sum + log -> float32 (128, 10), float32 (128, 10), float32 (128,), float32 (128, 1)  @ arena+548928, arena+536640, arena+541760, arena+542272  [loss]
-      3  divide + equal + cast + subtract + multiply + subtract + multiply + sum -> float32 (128, 10), float32 ()  @ arena+536640, output 0  [loss]
+      1  matmul + add: (128, 512) x (512, 10) -> float32 (128, 10)  @ arena+557120  [dense_1]
+      2  max + subtract + exp + sum + log -> float32 (128, 10), float32 (128, 10), float32 (128,), float32 (128, 1)  @ arena+557120, arena+532544, arena+524288, arena+524800  [loss]
+      3  divide + equal + cast + subtract + multiply + subtract + multiply + sum -> float32 (128, 10), float32 ()  @ arena+532544, output 0  [loss]
       4  matmul: (128, 512) x (128, 10) -> float32 (512, 10)  @ arena+1937472  [dense_1]
       5  sum -> float32 (10,)  @ arena+1957952  [dense_1]
       6  matmul + greater + cast + multiply: (128, 10) x (512, 10) -> float32 (128, 512)  @ arena+1605632  [dense_1]

@@ -3,8 +3,8 @@
 use super::{
     Gemm,
     kernel::{Kernels, Operands},
-    plan::{Blocks, Source},
-    run::{Matrices, SMALL_B},
+    plan::{Blocks, SMALL, Source},
+    run::Matrices,
 };
 use crate::simd::Float;
 
@@ -55,7 +55,7 @@ pub(super) unsafe fn at_once<T: Float>(
             });
         }
     };
-    if blocks.far || gemm.n * gemm.k <= SMALL_B {
+    if blocks.far || gemm.n * gemm.k <= SMALL {
         let mut first = 0;
         for row in 1..=blocks.row_panels {
             let end = blocks.row(row);

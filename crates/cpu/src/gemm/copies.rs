@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use super::{
     pack::Panel,
+    plan::ENOUGH,
     run::{Run, share},
 };
-use crate::simd::Float;
+use crate::{simd::Float, threads::part};
 
 /// The steps of a sum that are packed together where each lies side by side.
 const PACKED_STEPS: usize = 16;
@@ -16,16 +17,18 @@ impl<T: Float> Run<'_, T> {
     pub(super) unsafe fn share_b(&self) {
         let blocks = self.blocks;
         let columns = blocks.padded_column(blocks.column_panels);
-        // Few panels, of long sums: so the sums are cut.
         let all = 0..blocks.k;
         let depth = blocks.depth(&all);
         let parts = blocks.k.div_ceil(depth);
-        share(self.threads, parts, &|task, _| {
-            let steps = task * depth..blocks.k.min((task + 1) * depth);
-            // SAFETY: each task writes the steps of its own.
+        let across = (ENOUGH / parts).clamp(1, blocks.column_panels);
+        share(self.threads, parts * across, &|task, _| {
+            let (steps, place) = (task / across * depth, task % across);
+            let steps = steps..blocks.k.min(steps + depth);
+            let panels = part(blocks.column_panels, across, place);
+            // SAFETY: each task writes panels and steps of its own.
             unsafe {
                 let to = self.scratch.b.add(steps.start * columns);
-                self.pack_b(to, 0, 0..blocks.column_panels, &steps);
+                self.pack_b(to, 0, panels, &steps);
             }
         });
     }

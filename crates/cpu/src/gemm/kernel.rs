@@ -48,10 +48,8 @@ pub(super) type Tile<T> = unsafe fn(Operands<T>);
 pub struct Kernels<T: 'static> {
     /// The numbers in a vector.
     pub(super) lanes: usize,
-    /// The rows of the largest tile with a packed panel of `a`.
+    /// The rows of the largest tile.
     pub(super) rows: usize,
-    /// The rows of the largest tile with the rows of `a` as they are.
-    pub(super) direct_rows: usize,
     /// By rows - 1, then vectors - 1, with a packed panel of `a`.
     pub(super) packed: &'static [[Tile<T>; 2]],
     /// By rows - 1, then vectors - 1, with the rows of `a` as they are.
@@ -90,6 +88,15 @@ pub struct Kernels<T: 'static> {
 /// The products in each sum that take longer than it does to fetch C.
 const FETCHED: usize = 192;
 
+/// The steps of a sum that is long enough to fetch its operands ahead.
+const LONG: usize = 64;
+
+/// The steps ahead of which B, and steps of A, are fetched to the first cache.
+const AHEAD: usize = 16;
+
+/// Bytes in a cache line.
+const BYTES: usize = 64;
+
 /// The vectors of a wide tile, which has few rows.
 pub(super) const fn wide_vectors(rows: usize) -> usize {
     if rows <= 3 { 8 } else { 4 }
@@ -111,7 +118,27 @@ unsafe fn tile<V: Lanes, const M: usize, const N: usize, const DIRECT: bool>(
             }
         }
         let (mut a, mut b) = (o.a, o.b);
-        for _ in 0..o.depth {
+        for p in 0..o.depth {
+            // Smaller tiles have no room for more loads, short sums nothing to wait for.
+            if M >= 6 && N == 2 && o.depth >= LONG {
+                let line = BYTES / size_of::<V::Number>();
+                for j in (0..N * V::LEN).step_by(line) {
+                    prefetch(b.wrapping_add(AHEAD * o.b_step + j));
+                }
+                if DIRECT {
+                    // One row, or two, in each step: a line lasts for about as many.
+                    let (start, place) = (p / line * line, p % line);
+                    let rows = M.div_ceil(line);
+                    for i in 0..rows {
+                        let row = (place * rows + i) * o.a_row;
+                        prefetch(o.a.wrapping_add(start + line + row));
+                    }
+                } else {
+                    let next = a.wrapping_add(AHEAD * o.a_step);
+                    prefetch(next);
+                    prefetch(next.wrapping_add(M - 1));
+                }
+            }
             let mut vectors = [V::zero(); N];
             for j in 0..N {
                 vectors[j] = V::load(b.add(j * V::LEN));
@@ -317,18 +344,8 @@ macro_rules! kernels {
             pub(super) static KERNELS: Kernels<$number> = Kernels {
                 lanes: <$vector as Lanes>::LEN,
                 rows: $rows,
-                direct_rows: if $rows < 8 { $rows } else { 8 },
                 packed: &[$([packed::<$m, 1>, packed::<$m, 2>]),*],
-                direct: &[
-                    [direct::<1, 1>, direct::<1, 2>],
-                    [direct::<2, 1>, direct::<2, 2>],
-                    [direct::<3, 1>, direct::<3, 2>],
-                    [direct::<4, 1>, direct::<4, 2>],
-                    [direct::<5, 1>, direct::<5, 2>],
-                    [direct::<6, 1>, direct::<6, 2>],
-                    [direct::<7, 1>, direct::<7, 2>],
-                    [direct::<8, 1>, direct::<8, 2>],
-                ],
+                direct: &[$([direct::<$m, 1>, direct::<$m, 2>]),*],
                 wide: &[
                     packed::<1, 8>, packed::<2, 8>, packed::<3, 8>, packed::<4, 4>,
                     packed::<5, 4>, packed::<6, 4>,

@@ -2,16 +2,12 @@
 
 use std::ops::Range;
 
-use super::{
-    Gemm,
-    kernel::Kernels,
-    run::{ROW_PANELS, SMALL_B},
-};
+use super::{Gemm, kernel::Kernels, run::ROW_PANELS};
 use crate::threads::part;
 
-/// The most steps of a sum that are computed at a time: a panel of B then stays in the first
-/// cache.
-const DEPTH: usize = 256;
+/// The most steps of a sum that are computed at a time: between the panels of columns, a panel of
+/// A stays in the first or the second cache.
+const DEPTH: usize = 512;
 
 /// The elements of A that a task reads as steps before it goes on to the next ones: they stay in
 /// the second cache between the panels of columns and of rows that share a cache line.
@@ -30,19 +26,23 @@ const LEAST: usize = 64;
 const MOST: usize = 256;
 
 /// The tasks that are enough for many threads.
-const ENOUGH: usize = 16;
+pub(super) const ENOUGH: usize = 16;
 
 /// The elements of a matrix that stays in the first cache.
-const SMALL: usize = 8192;
+pub(super) const SMALL: usize = 8192;
 
 /// The elements of a matrix that stays in the second cache.
 pub(super) const LARGE: usize = 1 << 17;
 
-/// The most elements of a matrix that is read where it is, with few others in the second cache.
-const NEAR: usize = 1 << 19;
+/// The most bytes of a B that is read where it is: a larger one is fetched from memory in longer
+/// pieces when it is copied.
+const NEAR: usize = 8 << 20;
 
-/// The most elements from row to row of such a matrix: a page, so that it has few of them.
-const ROW: usize = 1024;
+/// The bytes after which addresses fall into the same set of the first cache.
+const PAGE: usize = 4096;
+
+/// The most columns of a product that reads A where it is: for more, a copy costs next to nothing.
+const MOST_COLUMNS: usize = 1024;
 
 /// The most rows of a task that reads A as steps: a step's part of A is then a page.
 const MOST_STEPS: usize = 1024;
@@ -167,25 +167,24 @@ impl Blocks {
     fn new<T>(gemm: &Gemm, kernels: &Kernels<T>, work: usize) -> Self {
         let Gemm { m, n, k, .. } = *gemm;
         let width = 2 * kernels.lanes;
-        let whole = n.is_multiple_of(kernels.lanes);
-        let near = |rows: usize, [row, column]: [usize; 2]| {
-            column == 1 && row <= ROW && rows * row <= NEAR
-        };
-        let near_a = near(m, gemm.a);
-        let near_b = whole && near(k, gemm.b);
-        let direct_a = near_a || (gemm.a[1] == 1 && n <= 2 * width);
+        // Rows so far apart lie in few sets of the first cache.
+        let page = PAGE / size_of::<T>();
+        let crowded = |step: usize| step.is_multiple_of(page);
+        let direct_a = gemm.a[1] == 1
+            && n <= MOST_COLUMNS
+            && (n <= 8 * width || m <= 2 * LEAST || !crowded(gemm.a[0]));
         let small_a = k.saturating_mul(gemm.a[1].max(m)) <= SMALL;
-        let steps = gemm.a[0] == 1 && !direct_a && (n <= 2 * width || small_a);
+        let few_columns = n <= 2 * width || (n <= 4 * width && !crowded(gemm.a[1]));
+        let steps = gemm.a[0] == 1 && !direct_a && (few_columns || small_a);
+        let near_b = k.saturating_mul(gemm.b[0]) <= NEAR / size_of::<T>()
+            && (gemm.b[0] <= page / 2 || !gemm.b[0].is_multiple_of(page / 2));
+        let direct_b = gemm.b[1] == 1 && (near_b || m <= 2 * kernels.rows);
         // Where nothing is copied, or B is copied soon, rows are cut: C is written in order.
-        let far = k <= SHORT && m.saturating_mul(n) >= FAR && n * k <= NEAR;
+        let far = k <= SHORT && m.saturating_mul(n) >= FAR && n * k <= FAR / 4;
         let by_rows = m >= n
-            || (near_a && near_b && m >= 4 * LEAST)
+            || (direct_a && direct_b && m >= 4 * LEAST && 2 * m >= n)
             || (n * k <= SMALL && m >= 2 * LEAST)
             || (far && m >= 8 * LEAST);
-        let few_rows = m <= 2 * kernels.rows;
-        let small_b = whole && k * gemm.b[0] <= SMALL && m <= LEAST;
-        let whole_b = near_b && by_rows && (m <= ROW || steps);
-        let direct_b = gemm.b[1] == 1 && (few_rows || small_b || whole_b);
         let long = if by_rows { m } else { n };
         let most = if steps && by_rows { MOST_STEPS } else { MOST };
         let mut tasks = even((work / TASK).min(long / LEAST).min(ENOUGH));
@@ -204,13 +203,13 @@ impl Blocks {
             (false, true) if len > LARGE => Source::Shared,
             (false, _) => Source::Private,
         };
+        let block = if n > width { 2 * BLOCK } else { BLOCK };
         let depth = match (steps, by_rows) {
-            (true, true) => BLOCK / m.div_ceil(tasks),
-            (true, false) => BLOCK / m,
+            (true, true) => block / m.div_ceil(tasks),
+            (true, false) => block / m,
             _ => DEPTH,
         };
-        let rows = if direct_a { kernels.direct_rows } else { kernels.rows };
-        let (row_panels, column_panels) = (m.div_ceil(rows), n.div_ceil(width));
+        let (row_panels, column_panels) = (m.div_ceil(kernels.rows), n.div_ceil(width));
         Self {
             m,
             n,
@@ -242,7 +241,7 @@ impl Blocks {
         };
         // Many rows are read group by group.
         let few_panels =
-            self.row_panels <= ROW_PANELS || self.far || self.n * self.k <= SMALL_B;
+            self.row_panels <= ROW_PANELS || self.far || self.n * self.k <= SMALL;
         let whole = self.tasks() == 1 && self.depth(&(0..self.k)) == self.k;
         near_a && near_b && few_panels && whole
     }

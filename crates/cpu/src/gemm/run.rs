@@ -11,11 +11,8 @@ use super::{
 };
 use crate::{Threads, simd::Float, threads::part};
 
-/// The panels of A between which a panel of B stays in the first cache.
+/// The panels of A that part of B is fetched for at a time.
 pub(super) const ROW_PANELS: usize = 16;
-
-/// The elements of B that stay in the first cache beside a panel of A.
-pub(super) const SMALL_B: usize = 8192;
 
 /// Where the matrices start.
 #[derive(Clone, Copy)]
@@ -371,44 +368,41 @@ impl<T: Float> Run<'_, T> {
         !end.is_multiple_of(self.kernels.lanes)
     }
 
-    /// Computes the tiles of some panels of rows and all of the task's columns.
+    /// Computes the tiles of some panels of rows and all of the task's columns: as many columns
+    /// at a time as the second cache holds of B, C row by row.
     unsafe fn group(&self, place: &Place<'_, T>) {
-        let width = self.blocks.column(place.columns.end)
-            - self.blocks.column(place.columns.start);
-        if self.blocks.far || width * place.steps.len() <= SMALL_B {
-            // C is written row by row.
+        let whole = if self.blocks.far { usize::MAX } else { LARGE };
+        let panel = 2 * self.kernels.lanes * place.steps.len();
+        let panels = (whole / panel).max(1);
+        for start in place.columns.clone().step_by(panels) {
+            let columns = start..place.columns.end.min(start.saturating_add(panels));
             for row in place.rows.clone() {
                 // SAFETY: the caller's promise is the same.
-                unsafe { self.columns(place, row..row + 1) };
+                unsafe { self.row(place, row, columns.clone()) };
             }
-        } else {
-            // SAFETY: the caller's promise is the same.
-            unsafe { self.columns(place, place.rows.clone()) };
         }
     }
 
-    /// Computes the tiles of some panels of rows, one panel of columns after the other.
-    unsafe fn columns(&self, place: &Place<'_, T>, rows: Range<usize>) {
+    /// Computes the tiles of one panel of rows and some of columns.
+    unsafe fn row(&self, place: &Place<'_, T>, row: usize, columns: Range<usize>) {
         let blocks = self.blocks;
         let height = blocks.row(1) - blocks.row(0);
         let wide = blocks.b == Source::Direct
             && blocks.a != Source::Direct
             && blocks.row_panels == 1
             && height <= self.kernels.wide.len();
-        let mut panel = place.columns.start;
-        while panel < place.columns.end {
+        let mut panel = columns.start;
+        while panel < columns.end {
             let mut panels = 1;
             if wide {
                 let end = panel + wide_vectors(height) / 2;
                 let whole = blocks.column(end) == 2 * self.kernels.lanes * end;
-                if end <= place.columns.end && whole {
+                if end <= columns.end && whole {
                     panels = end - panel;
                 }
             }
-            for row in rows.clone() {
-                // SAFETY: the caller's promise is the same.
-                unsafe { self.tile(place, row, panel, panels) };
-            }
+            // SAFETY: the caller's promise is the same.
+            unsafe { self.tile(place, row, panel, panels) };
             panel += panels;
         }
     }

@@ -139,8 +139,8 @@ fn shapes_that_are_cut_into_tasks_agree_with_the_definition() {
         (1, 700, 401),
         (700, 1, 401),
         (3, 300, 530),
-        (29, 131, 300),
-        (129, 67, 257),
+        (29, 131, 600),
+        (129, 67, 513),
         (67, 515, 130),
         (300, 10, 300),
         (10, 300, 300),
@@ -150,6 +150,36 @@ fn shapes_that_are_cut_into_tasks_agree_with_the_definition() {
         (260, 272, 50),
         (130, 520, 12),
     ]);
+}
+
+#[test]
+fn operands_are_read_where_they_are_or_copied() {
+    let packed = [Source::Private, Source::Shared];
+    let threads = [1, 3].map(Threads::new);
+    for simd in Simd::available() {
+        let check = |gemm: Gemm, a: &[Source], b: &[Source]| {
+            let Plan::Blocks(blocks) = Plan::new(&gemm, f32::kernels(simd)) else {
+                panic!("{gemm:?} is not cut into blocks")
+            };
+            assert!(a.contains(&blocks.a) && b.contains(&blocks.b), "{blocks:?}");
+            Case::<f32>::new(gemm).check(simd, &threads, f64::from(f32::EPSILON));
+        };
+        let direct = [Source::Direct];
+        // More of B than the second cache holds, and a last panel that ends within a vector.
+        check(Gemm::new(300, 520, 300), &direct, &direct);
+        check(Gemm::new(130, 523, 70), &direct, &direct);
+        let spaced = Gemm::new(260, 523, 530).b_strides(528, 1).c_stride(525);
+        check(spaced.accumulate(true), &direct, &direct);
+        Case::<f64>::new(spaced).check(simd, &threads, f64::EPSILON);
+        // B is copied by all threads, in parts of its steps and of its columns.
+        check(Gemm::new(300, 290, 530).transpose_b(true), &direct, &[Source::Shared]);
+        // Few rows, of more columns: wider tiles.
+        check(Gemm::new(4, 1100, 140), &packed, &direct);
+        // Rows of A, then of B, a multiple of a page apart.
+        check(Gemm::new(130, 270, 1024), &packed, &direct);
+        check(Gemm::new(40, 1024, 30), &direct, &packed);
+        check(Gemm::new(300, 30, 530).transpose_a(true), &[Source::Steps], &direct);
+    }
 }
 
 #[test]
