@@ -16,10 +16,15 @@ use std::{
         atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence},
     },
     thread,
+    time::{Duration, Instant},
 };
 
-/// How often a thread looks again before it sleeps; some 30 µs.
-const SPINS: u32 = 600;
+/// How often a thread looks again before it lets others have its core; some microseconds.
+const SPINS: u32 = 100;
+
+/// How long a thread looks again before it sleeps: several times what it takes to wake one on a
+/// virtual machine, and longer than most steps of a training between two runs.
+const PATIENCE: Duration = Duration::from_micros(300);
 
 /// The `index`-th of `count` nearly equal parts of `len`.
 pub(crate) const fn part(len: usize, count: usize, index: usize) -> Range<usize> {
@@ -310,6 +315,13 @@ fn spin_until(done: impl Fn() -> bool) -> bool {
             return true;
         }
         std::hint::spin_loop();
+    }
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if done() {
+            return true;
+        }
+        thread::yield_now();
     }
     done()
 }
