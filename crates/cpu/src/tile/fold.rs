@@ -4,6 +4,7 @@
 use deckle_tensor::{Binary, DType, Reduction, bf16, f16};
 
 use super::{
+    fill::expand,
     function::{Loop, pick_loop, with_number},
     number::{Bits, Number},
 };
@@ -40,33 +41,49 @@ pub(super) fn pick_accumulate(
     pick_loop(map, dtype, simd).expect("a program reduces what can be reduced")
 }
 
-/// The bytes of what the fold of no elements is.
-pub(super) fn identity(reduction: Reduction, dtype: DType) -> [u8; 8] {
-    let mut bytes = [0; 8];
-    let value = match reduction {
-        Reduction::Sum | Reduction::Any => return bytes,
-        Reduction::Product | Reduction::All => 1.0,
-        Reduction::Max => f64::NEG_INFINITY,
-        Reduction::Min => f64::INFINITY,
-    };
-    macro_rules! put {
-        ($value:expr) => {{
-            let value = $value.to_ne_bytes();
-            bytes[..value.len()].copy_from_slice(&value);
-        }};
+/// What the fold of no elements is, in as many bytes as an element has.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(8))]
+pub(super) struct Identity([u8; 8]);
+
+impl Identity {
+    pub(super) fn new(reduction: Reduction, dtype: DType) -> Self {
+        let mut bytes = [0; 8];
+        let value = match reduction {
+            Reduction::Sum | Reduction::Any => return Self(bytes),
+            Reduction::Product | Reduction::All => 1.0,
+            Reduction::Max => f64::NEG_INFINITY,
+            Reduction::Min => f64::INFINITY,
+        };
+        macro_rules! put {
+            ($value:expr) => {{
+                let value = $value.to_ne_bytes();
+                bytes[..value.len()].copy_from_slice(&value);
+            }};
+        }
+        match dtype {
+            DType::F32 => put!(value as f32),
+            DType::F64 => put!(value),
+            // `as` saturates, so that ∞ is the largest integer.
+            DType::I32 => put!(value as i32),
+            DType::I64 => put!(value as i64),
+            DType::U32 => put!(value as u32),
+            DType::F16 => put!(f16::from_f64(value)),
+            DType::BF16 => put!(bf16::from_f64(value)),
+            _ => put!(value as u8),
+        }
+        Self(bytes)
     }
-    match dtype {
-        DType::F32 => put!(value as f32),
-        DType::F64 => put!(value),
-        // `as` saturates, so that ∞ is the largest integer.
-        DType::I32 => put!(value as i32),
-        DType::I64 => put!(value as i64),
-        DType::U32 => put!(value as u32),
-        DType::F16 => put!(f16::from_f64(value)),
-        DType::BF16 => put!(bf16::from_f64(value)),
-        _ => put!(value as u8),
+
+    /// Writes it to `count` places of `size` bytes.
+    ///
+    /// # Safety
+    ///
+    /// `to` is valid for writes of as many elements of the type that it was made for.
+    pub(super) unsafe fn fill(self, to: *mut u8, count: usize, size: usize) {
+        // SAFETY: the caller's promise; no element has more bytes or a larger alignment.
+        unsafe { expand(self.0.as_ptr(), to, 1, count, size) };
     }
-    bytes
 }
 
 /// The partial results that a row is folded into side by side.

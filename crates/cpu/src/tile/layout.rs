@@ -4,7 +4,7 @@ use deckle_tensor::{Binary, DType, Unary};
 
 use super::{
     Level, Load, Local, Op, Tile,
-    fold::{Accumulate, FoldRow, identity, pick_accumulate, pick_fold_row},
+    fold::{Accumulate, FoldRow, Identity, pick_accumulate, pick_fold_row},
     function::{Loop, pick_loop},
 };
 use crate::{
@@ -53,7 +53,7 @@ pub(super) enum Runs {
     /// The map, the element type, and how many.
     Random(Map, DType, Level),
     /// What folds, what the fold of no elements is, and the bytes of an element.
-    Fold(FoldRow, [u8; 8], usize),
+    Fold(FoldRow, Identity, usize),
     /// The bytes of an element.
     Expand(usize),
 }
@@ -184,7 +184,7 @@ impl Tile {
                 },
                 Op::Fold(reduction) => Runs::Fold(
                     pick_fold_row(reduction, step.dtype, simd),
-                    identity(reduction, step.dtype),
+                    Identity::new(reduction, step.dtype),
                     step.dtype.size(),
                 ),
                 Op::Expand => Runs::Expand(step.dtype.size()),

@@ -3,7 +3,7 @@
 
 use deckle_tensor::DType;
 
-use super::{Fold, Tile, fold::identity, run::Worker};
+use super::{Fold, Tile, fold::Identity, run::Worker};
 use crate::{graph::Id, place::Places};
 
 /// The elements of a part of work that is worth its own task.
@@ -143,11 +143,8 @@ impl Worker<'_> {
 /// Writes what the fold of no elements is.
 unsafe fn fill_identity(fold: &Fold, to: *mut u8, count: usize) {
     let size = fold.dtype.size();
-    let bytes = identity(fold.reduction, fold.dtype);
-    for i in 0..count {
-        // SAFETY: the caller promises room for `count` elements.
-        unsafe { bytes.as_ptr().copy_to_nonoverlapping(to.add(i * size), size) };
-    }
+    // SAFETY: the caller promises room for `count` elements.
+    unsafe { Identity::new(fold.reduction, fold.dtype).fill(to, count, size) };
 }
 
 impl Tile {

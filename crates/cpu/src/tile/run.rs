@@ -261,13 +261,11 @@ impl<'a> Worker<'a> {
             }
             Runs::Fold(fold, identity, size) => {
                 let each = len / rows;
+                // SAFETY: `out` has an element for each row.
+                unsafe { identity.fill(out, rows, size) };
                 for row in 0..rows {
-                    // SAFETY: `a` has `len` elements, `out` one for each row.
-                    unsafe {
-                        let to = out.add(row * size);
-                        identity.as_ptr().copy_to_nonoverlapping(to, size);
-                        fold(a.add(row * each * size), each, to);
-                    }
+                    // SAFETY: as above; `a` has `len` elements.
+                    unsafe { fold(a.add(row * each * size), each, out.add(row * size)) };
                 }
             }
             Runs::Expand(size) => {
