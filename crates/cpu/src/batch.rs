@@ -47,6 +47,7 @@ pub(crate) struct Parts {
 
 /// Some examples.
 pub(crate) struct Part<'a> {
+    pub(crate) number: usize,
     pub(crate) plan: &'a Plan,
     pub(crate) start: usize,
     /// Whether it is of the most common length.
@@ -75,7 +76,7 @@ impl Parts {
         let more = examples.len() - self.examples / self.count;
         let is_common = more == self.common();
         let shared = self.plans[..more].iter().map(Plan::shared_bytes).sum();
-        Part { plan: &self.plans[more], start: examples.start, is_common, shared }
+        Part { number, plan: &self.plans[more], start: examples.start, is_common, shared }
     }
 
     /// A part of each length.
@@ -177,19 +178,24 @@ fn divided(
     let (program, fewer) =
         (in_steps(&program)?, fewer.iter().map(in_steps).collect::<Result<Vec<_>>>()?);
     let Some(both) = alike(&program, &fewer) else { return Ok(None) };
-    let mut separate = vec![true; program.instructions().len()];
-    for both in &both {
-        separate.iter_mut().zip(both.separate()).for_each(|(all, one)| *all &= one);
-    }
+    let all = |each: &mut dyn Iterator<Item = Vec<bool>>| {
+        let first = vec![true; program.instructions().len()];
+        each.fold(first, |all, one| all.iter().zip(one).map(|(a, b)| a & b).collect())
+    };
+    let separate = all(&mut both.iter().map(|both| both.separate().collect()));
     let axis = |value: Value| both[0].axis(value).flatten();
-    let Some(cut) = Cut::new(&program, &separate, &axis) else { return Ok(None) };
+    let mut sums = all(&mut both.iter().map(|both| both.sums().collect()));
+    for (instruction, sum) in program.instructions().iter().zip(&mut sums) {
+        *sum = *sum && adds_up(&program, instruction, count);
+    }
+    let Some(cut) = Cut::new(&program, &separate, &sums, &axis) else { return Ok(None) };
     let (body, given) = cut.body(&program)?;
     if given.iter().any(|&value| axis(value).is_some_and(|axis| axis > 0)) {
         return Ok(None);
     }
     let is_shared: Vec<_> = given.iter().map(|&value| axis(value).is_none()).collect();
-    // Each part reads again what all share.
-    let shared = count * shared(&body, &is_shared);
+    // Each part reads again what all share, and makes a summand of each sum.
+    let shared = count * (shared(&body, &is_shared) + 2 * cut.summed_bytes(&axis));
     if shared > most {
         return Ok(None);
     }
@@ -197,7 +203,7 @@ fn divided(
     let serial = Arc::new(Threads::new(1));
     // What parts share are variables and constants, or made of them.
     let (threads, learned) = (Arc::clone(&serial), is_shared);
-    let inner = Options { threads, parts: None, learned, ..*options };
+    let inner = Options { threads, parts: None, learned, in_part: true, ..*options };
     let mut plans = Vec::new();
     for part in &fewer {
         plans.push(Plan::compile(&cut.body(part)?.0, &inner)?);
@@ -218,6 +224,17 @@ fn alike<'a>(program: &'a Program, fewer: &'a [Program]) -> Option<Vec<Both<'a>>
     fewer.iter().map(|part| Both::new(program, part)).collect()
 }
 
+/// Whether so many sums of parts are fewer bytes than what the sum of all examples reads, which
+/// is still in a cache in the parts.
+fn adds_up(program: &Program, instruction: &Instruction, parts: usize) -> bool {
+    let bytes = |values: &[Value]| -> usize {
+        values.iter().map(|&value| program.spec(value).bytes()).sum()
+    };
+    let dtype = program.spec(instruction.outputs[0]).dtype;
+    let sums = 2 * parts * bytes(&instruction.outputs);
+    matches!(dtype, DType::F32 | DType::F64) && sums <= bytes(&instruction.inputs)
+}
+
 /// The examples, and how many parts they are worth.
 fn division(program: &Program, whole: &Plan) -> Option<(usize, usize)> {
     let first = program.inputs().first()?;
@@ -226,7 +243,8 @@ fn division(program: &Program, whole: &Plan) -> Option<(usize, usize)> {
         return None;
     }
     let mut near = (NEAR / whole.value_bytes().div_ceil(examples)).max(1);
-    let least = program.instructions().iter().map(least).max().unwrap_or(1);
+    let least =
+        program.instructions().iter().map(|one| least(program, one)).max().unwrap_or(1);
     if near < least && least <= 2 * near {
         near = least;
     }
@@ -250,7 +268,7 @@ fn shared(body: &Program, is_shared: &[bool]) -> usize {
 }
 
 /// The least examples that a part with this instruction is worth.
-fn least(instruction: &Instruction) -> usize {
+fn least(program: &Program, instruction: &Instruction) -> usize {
     match &instruction.operation {
         Operation::Primitive(Primitive::Scan(_)) => IN_LOOPS,
         Operation::Primitive(Primitive::Convolution(convolution))
@@ -259,15 +277,18 @@ fn least(instruction: &Instruction) -> usize {
         {
             OF_IMAGES
         }
-        // The images' edges are as good as padded.
+        // The images' edges are as good as padded, unless each window is one cell.
         Operation::Primitive(Primitive::ConvolutionToInput { convolution, .. })
             if convolution.strides.len() > 1 =>
         {
-            OF_IMAGES
+            let kernel = &program.spec(instruction.inputs[1]).shape;
+            let cells: usize = kernel[..convolution.strides.len()].iter().product();
+            if cells == 1 { 1 } else { OF_IMAGES }
         }
         Operation::Primitive(_) => 1,
         Operation::Composite(composite) => {
-            composite.body.instructions().iter().map(least).max().unwrap_or(1)
+            let body = &composite.body;
+            body.instructions().iter().map(|one| least(body, one)).max().unwrap_or(1)
         }
     }
 }

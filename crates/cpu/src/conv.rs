@@ -65,6 +65,8 @@ pub struct Conv {
     phases: Vec<Phase>,
     /// Whether each patch is one cell, one after the other.
     pointwise: bool,
+    /// The most parts of a batch whose gradients by the kernel are added up in the end.
+    slices: usize,
 }
 
 /// The places of an image whose coordinates have the same remainders by the strides.
@@ -122,7 +124,14 @@ impl Conv {
             forward,
             phases,
             pointwise: groups == 1 && axes.iter().all(AxisShape::is_pointwise),
+            slices: to_kernel::SLICES,
         }
+    }
+
+    /// The same for one thread, whose gradient by the kernel is no sum of several.
+    #[must_use]
+    pub(crate) fn in_one_slice(self) -> Self {
+        Self { slices: 1, ..self }
     }
 
     /// Whether there is nothing to add up.

@@ -36,13 +36,15 @@ pub(crate) struct Cut<'a> {
 
 impl<'a> Cut<'a> {
     /// The cut of a program. `separate` says which instructions compute each example by itself,
-    /// `axis` along which axis a value counts the examples, if it does.
+    /// `sums` which may be added up from those of parts, `axis` along which axis a value counts
+    /// the examples, if it does.
     ///
     /// None if nothing is worth it, or a value that parts would share counts its examples along
     /// another axis than the first.
     pub(crate) fn new(
         program: &'a Program,
         separate: &[bool],
+        sums: &[bool],
         axis: &dyn Fn(Value) -> Option<usize>,
     ) -> Option<Self> {
         let instructions = program.instructions();
@@ -53,13 +55,17 @@ impl<'a> Cut<'a> {
             }
         }
         let mut when = Vec::<When>::with_capacity(instructions.len());
-        for (instruction, &separate) in instructions.iter().zip(separate) {
+        for (number, instruction) in instructions.iter().enumerate() {
             let made = instruction.inputs.iter().filter_map(|v| maker[v.index()]);
-            let made: Vec<_> = made.map(|number| when[number]).collect();
+            // A sum is whole after all parts.
+            let sum = |by: usize| sums[by] && when[by] == When::Within;
+            let made = made.map(|by| if sum(by) { When::After } else { when[by] });
+            let made: Vec<_> = made.collect();
             let counts = instruction.outputs.iter().all(|&value| axis(value).is_some());
+            let alone = counts && separate[number];
             when.push(if made.contains(&When::After) {
                 When::After
-            } else if separate && counts {
+            } else if alone || (sums[number] && made.contains(&When::Within)) {
                 When::Within
             } else if made.contains(&When::Within) {
                 When::After
@@ -87,7 +93,9 @@ impl<'a> Cut<'a> {
         let mut cut = Self { program, when, maker, anew, results: Vec::new() };
         cut.sink(axis);
         cut.results = cut.crossing().into_iter().collect();
-        let first = |&value: &Value| axis(value) == Some(0);
+        let first = |&value: &Value| {
+            axis(value) == Some(0) || cut.maker[value.index()].is_some_and(|n| sums[n])
+        };
         let within =
             |number: usize| cut.when[number] == When::Within && !cut.anew[number];
         let some = (0..cut.when.len()).any(within);
@@ -165,6 +173,12 @@ impl<'a> Cut<'a> {
             }
         }
         found
+    }
+
+    /// The bytes of what is added up from what the parts make.
+    pub(crate) fn summed_bytes(&self, axis: &dyn Fn(Value) -> Option<usize>) -> usize {
+        let sums = self.results.iter().filter(|&&value| axis(value).is_none());
+        sums.map(|&value| self.program.spec(value).bytes()).sum()
     }
 
     /// What the parts compute, for as many examples as `program` is for, and the values of that

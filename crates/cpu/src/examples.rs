@@ -55,6 +55,23 @@ impl Both<'_> {
         pairs.map(|(whole, part)| self.is_separate(whole, part) == Some(true))
     }
 
+    /// Per instruction, whether its result is the sum of what it makes of some examples and of
+    /// the others: a gradient by the kernel of a convolution.
+    pub(crate) fn sums(&self) -> impl Iterator<Item = bool> {
+        let pairs = self.whole.instructions().iter().zip(self.part.instructions());
+        pairs.map(|(whole, part)| {
+            let operation = &whole.operation;
+            matches!(
+                operation,
+                Operation::Primitive(Primitive::ConvolutionToKernel { .. })
+            ) && *operation == part.operation
+                && whole.inputs == part.inputs
+                && whole.outputs == part.outputs
+                && whole.inputs.iter().all(|&value| self.axis(value) == Some(Some(0)))
+                && self.axis(whole.outputs[0]) == Some(None)
+        })
+    }
+
     fn are_separate(&self) -> bool {
         self.are_alike() && self.separate().all(|separate| separate)
     }

@@ -43,7 +43,8 @@
 //! 6. Values that do not live at the same time share one arena; outputs and new values of
 //!    variables are made in place where all reads come before.
 //! 7. Where the values of many examples are more than a cache holds, what computes each example by
-//!    itself is compiled for fewer of them, and runs part by part, each on one thread.
+//!    itself is compiled for fewer of them, and runs part by part, each on one thread; gradients
+//!    by small kernels of convolutions are added up from those of the parts.
 //!
 //! [`Executable::plan`] shows the result, one line per instruction; with `DECKLE_PLAN=1` in the
 //! environment every compilation prints it to standard error.
@@ -141,6 +142,8 @@ pub(crate) struct Options {
     /// Which inputs all parts of a batch share: variables, or what is made before the parts; false
     /// where there are fewer.
     pub(crate) learned: Vec<bool>,
+    /// Whether a part of a batch is planned, which one thread computes.
+    pub(crate) in_part: bool,
 }
 
 impl Options {
@@ -164,8 +167,14 @@ impl Cpu {
     pub fn with_threads(count: usize) -> Self {
         let threads = Arc::new(Threads::new(count.max(1)));
         let simd = Simd::detect();
-        let options =
-            Options { threads, simd, composites: true, parts: None, learned: Vec::new() };
+        let options = Options {
+            threads,
+            simd,
+            composites: true,
+            parts: None,
+            learned: Vec::new(),
+            in_part: false,
+        };
         Self { options, recorder: Recorder::new(Profile::from_environment()) }
     }
 

@@ -267,7 +267,8 @@ impl Lowering<'_> {
             }
             Kind::Map(_) | Kind::Reduce { .. } => unreachable!("passes run these"),
         };
-        if let Some(kernel) = Convolve::new(self.graph, &node, primitive) {
+        let in_part = self.options.in_part;
+        if let Some(kernel) = Convolve::new(self.graph, &node, primitive, in_part) {
             self.product(group, &node, kernel);
             return Ok(());
         }

@@ -23,7 +23,7 @@ use std::{
 const SPINS: u32 = 100;
 
 /// How long a thread looks again before it sleeps: several times what it takes to wake one on a
-/// virtual machine, and longer than most steps of a training between two runs.
+/// virtual machine, and more than most of what a training does between two runs.
 const PATIENCE: Duration = Duration::from_micros(300);
 
 /// The `index`-th of `count` nearly equal parts of `len`.
@@ -557,12 +557,12 @@ mod tests {
     fn sleeping_threads_wake() {
         let threads = Threads::new(3);
         for _ in 0..5 {
-            thread::sleep(std::time::Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(2));
             let seen = AtomicUsize::new(0);
             threads.run(3, &|_| {
                 seen.fetch_add(1, Ordering::Relaxed);
                 // Longer than the caller spins, so that it sleeps too.
-                thread::sleep(std::time::Duration::from_millis(1));
+                thread::sleep(Duration::from_millis(1));
             });
             assert_eq!(seen.into_inner(), 3);
         }

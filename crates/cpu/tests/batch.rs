@@ -301,6 +301,90 @@ fn a_training_step_runs_part_by_part_up_to_the_gradients_by_weights() {
     }
 }
 
+/// Two convolutions, the error of a target, and the gradients by their kernels: of few channels
+/// and filters, or of so many that a kernel is more than some images.
+fn kernels(examples: usize, dtype: DType, [channels, filters]: [usize; 2]) -> Program {
+    let mut b = Builder::new();
+    let spec = |shape: &[usize]| Spec::new(dtype, shape.to_vec());
+    let x = b.input(spec(&[examples, 16, 14, channels]));
+    let target = b.input(spec(&[examples, 12, 10, 8]));
+    let first = b.variable(spec(&[3, 3, channels, filters]));
+    let second = b.variable(spec(&[3, 3, filters / 2, 8]));
+    let settings = |groups| Convolution {
+        strides: vec![1, 1],
+        padding: vec![(0, 0); 2],
+        dilation: vec![1; 2],
+        groups,
+    };
+    let [zero, rate] = [0.0, 0.1].map(|x| b.constant(&Tensor::scalar(x).cast(dtype)));
+    let hidden = b.push(Primitive::Convolution(settings(1)), &[x, first]).unwrap();
+    let hidden = common::add(&mut b, Binary::Max, hidden, zero);
+    let y = b.push(Primitive::Convolution(settings(2)), &[hidden, second]).unwrap();
+    let error = common::add(&mut b, Binary::Sub, y, target);
+    let by_kernel = |groups| Primitive::ConvolutionToKernel {
+        convolution: settings(groups),
+        spatial: vec![3, 3],
+    };
+    let by_second = b.push(by_kernel(2), &[hidden, error]).unwrap();
+    let by_input =
+        Primitive::ConvolutionToInput { convolution: settings(2), spatial: vec![14, 12] };
+    let by_hidden = b.push(by_input, &[error, second]).unwrap();
+    let passed = b.push(Primitive::Compare(Compare::Greater), &[hidden, zero]).unwrap();
+    let by_hidden = b.push(Primitive::Select, &[passed, by_hidden, zero]).unwrap();
+    let by_first = b.push(by_kernel(1), &[x, by_hidden]).unwrap();
+    let step = common::add(&mut b, Binary::Mul, by_first, rate);
+    let new = common::add(&mut b, Binary::Sub, first, step);
+    b.finish([by_second], [(0, new)]).unwrap()
+}
+
+#[test]
+fn gradients_by_small_kernels_are_added_up_from_those_of_parts() {
+    let run = |cpu: &dyn Backend, examples, dtype, sizes, divided: bool| {
+        let program = kernels(examples, dtype, sizes);
+        let smaller = |n: usize| divided.then(|| kernels(n, dtype, sizes));
+        let executable = cpu.compile_batch(&program, &smaller).unwrap();
+        let common::Buffers { inputs, variables, outputs } =
+            common::Buffers::new(cpu, &program);
+        for (i, variable) in variables.iter().enumerate() {
+            let number = |j: usize| ((i + 7 * j) % 13) as f32 / 60.0 - 0.09;
+            let numbers: Vec<_> = (0..variable.spec().size()).map(number).collect();
+            let numbers = Tensor::new(numbers, variable.spec().shape.clone()).unwrap();
+            cpu.write(&numbers.cast(dtype), variable).unwrap();
+        }
+        for _ in 0..2 {
+            executable.run(&inputs, &variables, &outputs).unwrap();
+        }
+        let mut all = common::read(cpu, &outputs);
+        all.extend(common::read(cpu, &variables[..1]));
+        let single = all.iter().map(|t| t.cast(DType::F32)).collect::<Vec<_>>();
+        (single, executable.plan())
+    };
+    for (examples, dtype) in [(64, DType::F32), (83, DType::F32), (70, DType::F64)] {
+        let (first, plan) = run(&Cpu::with_threads(1), examples, dtype, [4, 16], true);
+        let after = |plan: &str| {
+            let after = plan.lines().filter(|line| !line.contains('|'));
+            after.filter(|line| line.contains("convolution_to_kernel")).count()
+        };
+        assert!(plan.contains(&format!("parts of {examples} examples")), "{plan}");
+        assert_eq!(after(&plan), 0, "{plan}");
+        let (whole, plain) = run(&Cpu::with_threads(2), examples, dtype, [4, 16], false);
+        assert_eq!(after(&plain), 2, "{plain}");
+        close(&first, &whole);
+        close(&first, &run(&Reference::new(), examples, dtype, [4, 16], false).0);
+        for threads in [2, 3, 4, 40] {
+            let cpu = Cpu::with_threads(threads);
+            assert_eq!(run(&cpu, examples, dtype, [4, 16], true).0, first);
+        }
+    }
+    // Sums of parts would be more bytes than the images.
+    let run = |divided| run(&Cpu::with_threads(2), 64, DType::F32, [120, 96], divided);
+    let (many, plan) = run(true);
+    let lines = plan.lines().filter(|line| line.contains("float32 (3, 3, 120, 96)"));
+    assert!(lines.clone().count() > 0, "{plan}");
+    assert!(lines.into_iter().all(|line| !line.contains('|')), "{plan}");
+    close(&many, &run(false).0);
+}
+
 /// Layers of inputs times numbers that are drawn with all examples along the first axis or the
 /// last; then sums along each of them, taken along the first axis or the last.
 fn turned(examples: usize, drawn_last: bool, made_last: bool) -> Program {

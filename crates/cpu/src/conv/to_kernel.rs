@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The parts of the batch's windows whose sums are added up in the end.
-const SLICES: usize = 8;
+pub(super) const SLICES: usize = 8;
 
 /// The most elements of these sums.
 const SUMS: usize = 1 << 22;
@@ -30,7 +30,8 @@ impl Conv {
         let most = self.forward.counts()[2] * (STRETCHES - 2);
         let rows = BLOCK / (self.filters + self.forward.step());
         let rows = rows.clamp(48, 256).min(most).min(windows);
-        let slices = (SUMS / kernel).clamp(2, SLICES).min(windows.div_ceil(rows));
+        let slices = (SUMS / kernel).clamp(2, SLICES).min(self.slices);
+        let slices = slices.min(windows.div_ceil(rows));
         (rows, slices)
     }
 

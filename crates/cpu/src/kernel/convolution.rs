@@ -35,8 +35,14 @@ enum Part {
 }
 
 impl Convolve {
-    /// `None` if the primitive is no convolution, or one of more axes.
-    pub(crate) fn new(graph: &Graph, node: &Node, primitive: &Primitive) -> Option<Self> {
+    /// `None` if the primitive is no convolution, or one of more axes. `in_part` says whether it
+    /// is of a part of a batch.
+    pub(crate) fn new(
+        graph: &Graph,
+        node: &Node,
+        primitive: &Primitive,
+        in_part: bool,
+    ) -> Option<Self> {
         let (settings, part) = match primitive {
             Primitive::Convolution(settings) => (settings, Part::Forward),
             Primitive::ConvolutionToInput { convolution, .. } => {
@@ -58,6 +64,7 @@ impl Convolve {
             Part::ToKernel => (a.shape(), out.shape()),
         };
         let conv = Conv::new(settings, x, kernel);
+        let conv = if in_part { conv.in_one_slice() } else { conv };
         Some(Self { conv, part, a, b, out, scratch: None, finish: None })
     }
 

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use deckle_tensor::{Error, Result};
+use deckle_tensor::{DType, Error, Result};
 
 use super::Kernel;
 use crate::{
@@ -14,17 +14,22 @@ use crate::{
     batch::{Part, Parts},
     graph::Id,
     memory::ALIGN,
-    place::{Base, Context, Dense},
+    place::{Base, Context, Dense, Plain},
+    simd::Float,
 };
+
+/// The elements of sums that are added up at a time: they stay in the first cache.
+const CHUNK: usize = 2048;
 
 /// The parts of a batch, each on one thread from its start to its end.
 pub(crate) struct ByParts {
     parts: Arc<Parts>,
-    /// Each with the bytes of an example, or 0 if all examples share it.
-    inputs: Vec<(Dense, usize)>,
-    outputs: Vec<(Dense, usize)>,
+    /// Each with the bytes of an example, unless all examples share it.
+    inputs: Vec<(Dense, Option<usize>)>,
+    /// Each with the bytes of an example, unless it is the sum of what the parts make.
+    outputs: Vec<(Dense, Option<usize>)>,
     /// For each thread that computes a part, its values and where its memories are; then what
-    /// all parts share.
+    /// all parts share, and what each makes of each sum.
     scratch: Option<Dense>,
 }
 
@@ -39,7 +44,7 @@ impl ByParts {
             let each = |(dense, part): (Dense, &deckle_tensor::Spec)| {
                 let is_shared = dense.spec == *part;
                 let bytes = dense.spec.bytes() / parts.examples();
-                (dense, if is_shared { 0 } else { bytes })
+                (dense, (!is_shared).then_some(bytes))
             };
             all.into_iter().zip(specs).map(each).collect()
         };
@@ -63,6 +68,69 @@ impl ByParts {
         self.parts.arena_bytes().next_multiple_of(ALIGN) + bases.next_multiple_of(ALIGN)
     }
 
+    /// The bytes that a part makes of a sum, with those up to the next one.
+    fn summand(sum: &Dense) -> usize {
+        sum.spec.bytes().next_multiple_of(ALIGN)
+    }
+
+    /// Where in the scratch memory the parts' summands start, of each sum.
+    fn summands(&self, threads: usize) -> impl Iterator<Item = (&Dense, usize)> {
+        let mut start = self.slots(threads) * self.slot()
+            + self.parts.shared_bytes().next_multiple_of(ALIGN);
+        let sums = self.outputs.iter().filter(|(_, bytes)| bytes.is_none());
+        sums.map(move |(sum, _)| {
+            let own = start;
+            start += self.parts.count() * Self::summand(sum);
+            (sum, own)
+        })
+    }
+
+    /// Adds up what the parts have made of the sums, one part after the other.
+    ///
+    /// # Safety
+    ///
+    /// All parts are done; `scratch` is theirs.
+    unsafe fn add_up(&self, context: &Context<'_>, scratch: &Base) {
+        for (sum, start) in self.summands(context.threads.count()) {
+            // SAFETY: there it lies within the scratch memory.
+            let first = Base(unsafe { scratch.0.add(start) });
+            // SAFETY: the caller's promise.
+            unsafe {
+                match sum.spec.dtype {
+                    DType::F64 => self.add::<f64>(context, sum, &first),
+                    _ => self.add::<f32>(context, sum, &first),
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// What each part has made of the sum, of this type, is at `first`, one after the other.
+    unsafe fn add<T: Float + Plain>(
+        &self,
+        context: &Context<'_>,
+        sum: &Dense,
+        first: &Base,
+    ) {
+        let to = context.write::<T>(sum);
+        context.threads.run_chunks(to, CHUNK, |start, chunk| {
+            let len = chunk.len();
+            let summand = |number: usize| {
+                // SAFETY: the caller's promise; nobody writes there any more.
+                unsafe {
+                    let own = first.0.add(number * Self::summand(sum)).cast::<T>();
+                    std::slice::from_raw_parts(own.add(start), len)
+                }
+            };
+            chunk.copy_from_slice(summand(0));
+            for number in 1..self.parts.count() {
+                let summand = summand(number);
+                chunk.iter_mut().zip(summand).for_each(|(sum, &x)| *sum += x);
+            }
+        });
+    }
+
     /// Where a part's memories are, written into its slot.
     ///
     /// # Safety
@@ -79,16 +147,29 @@ impl ByParts {
         let slots = self.slots(context.threads.count());
         // SAFETY: the caller's promise: slots, and what is shared after them, are aligned as
         // scratch memory is; a base is a pointer, of which all bits are values. The examples of
-        // a part lie within its values.
+        // a part lie within its values, and each has a summand of its own of each sum.
         unsafe {
             let arena = scratch.0.add(slot * slot_bytes);
             let bases = arena.add(self.parts.arena_bytes().next_multiple_of(ALIGN));
             let bases = std::slice::from_raw_parts_mut(bases.cast::<Base>(), count);
             bases[0] = Base(arena);
             bases[1] = part.plan.constants_base();
-            let all = self.inputs.iter().chain(&self.outputs);
-            for (base, (value, bytes)) in bases[2..].iter_mut().zip(all) {
-                *base = Base(context.pointer(value).add(part.start * bytes));
+            let (inputs, outputs) = bases[2..].split_at_mut(self.inputs.len());
+            let of_part = |value: &Dense, bytes: Option<usize>| {
+                Base(context.pointer(value).add(part.start * bytes.unwrap_or(0)))
+            };
+            for (base, (value, bytes)) in inputs.iter_mut().zip(&self.inputs) {
+                *base = of_part(value, *bytes);
+            }
+            let mut summands = self.summands(context.threads.count());
+            for (base, (value, bytes)) in outputs.iter_mut().zip(&self.outputs) {
+                let summand = if bytes.is_none() { summands.next() } else { None };
+                *base = match summand {
+                    Some((sum, start)) => {
+                        Base(scratch.0.add(start + part.number * Self::summand(sum)))
+                    }
+                    None => of_part(value, *bytes),
+                };
             }
             bases[count - 1] = Base(scratch.0.add(slots * slot_bytes + part.shared));
             bases
@@ -98,7 +179,10 @@ impl ByParts {
 
 impl Kernel for ByParts {
     fn scratch(&self, _: Simd, threads: usize) -> usize {
-        self.slots(threads) * self.slot() + self.parts.shared_bytes()
+        let end = self.slots(threads) * self.slot() + self.parts.shared_bytes();
+        let last = self.summands(threads).last();
+        let sums = |(sum, start)| start + self.parts.count() * Self::summand(sum);
+        last.map_or(end, sums)
     }
 
     fn set_scratch(&mut self, id: Id, bytes: usize) {
@@ -131,7 +215,7 @@ impl Kernel for ByParts {
             let bases = unsafe { self.bases_of(context, scratch, slot, &part) };
             let measured = parts.measured.get().filter(|_| part.is_common);
             // SAFETY: the bases are those of the part's plan. Inputs are only read; no example
-            // of an output belongs to two parts; nobody else uses the slot's memory.
+            // of an output and no summand belongs to two parts; nobody else uses the slot's memory.
             let done = unsafe {
                 part.plan.execute(bases, &parts.serial, context.simd, measured)
             };
@@ -140,7 +224,12 @@ impl Kernel for ByParts {
             }
         });
         let first = first_error.into_inner().unwrap_or_else(PoisonError::into_inner);
-        first.map_or(Ok(()), |(_, error)| Err(error))
+        if let Some((_, error)) = first {
+            return Err(error);
+        }
+        // SAFETY: no part has failed.
+        unsafe { self.add_up(context, &scratch) };
+        Ok(())
     }
 }
 

@@ -105,7 +105,8 @@ pub(crate) fn random(spec: &Spec, stream: u64, classes: usize) -> Tensor {
         return Tensor::new(values, &spec.shape).unwrap();
     }
     let values: Vec<f32> = (0..size).map(|i| 0.1 * draw.normal(i) as f32).collect();
-    Tensor::new(values, &spec.shape).unwrap()
+    let values = Tensor::new(values, &spec.shape).unwrap();
+    if spec.dtype == DType::F64 { values.cast(DType::F64) } else { values }
 }
 
 /// Random numbers, sorting, indices, pooling, layout: kernels of all kinds.
