@@ -4,7 +4,7 @@
 use deckle_cpu::{Cpu, Profile};
 use deckle_tensor::{
     Backend, Binary, Builder, Compare, Convolution, DType, Distribution, Pool, Primitive,
-    Program, Reduction, Reference, Spec, Tensor, Value,
+    Program, Reduction, Reference, SliceAxis, Spec, Tensor, Value,
 };
 
 mod common;
@@ -383,6 +383,43 @@ fn gradients_by_small_kernels_are_added_up_from_those_of_parts() {
     assert!(lines.clone().count() > 0, "{plan}");
     assert!(lines.into_iter().all(|line| !line.contains('|')), "{plan}");
     close(&many, &run(false).0);
+}
+
+#[test]
+fn results_without_elements_are_no_sums_of_parts() {
+    let program = |examples: usize| {
+        let mut b = Builder::new();
+        let indices = b.input(Spec::new(DType::I64, [examples, 300, 16]));
+        let table = b.variable(f(&[10, 3]));
+        // The second half of the variables would be zero.
+        b.variable(f(&[]));
+        let x = b.push(Primitive::Gather { axis: 0 }, &[table, indices]).unwrap();
+        let sum_up = Primitive::CumSum { axis: 1, exclusive: false, reverse: false };
+        let y = b.push(sum_up.clone(), &[x]).unwrap();
+        let y = b.push(sum_up, &[y]).unwrap();
+        let none = Primitive::Slice(vec![
+            SliceAxis::all(examples),
+            SliceAxis { start: 0, len: 0, step: 1 },
+            SliceAxis::all(16),
+            SliceAxis::all(3),
+        ]);
+        let none = b.push(none, &[y]).unwrap();
+        let zero = common::scalar(&mut b, 0.0);
+        let more = Primitive::Compare(Compare::Greater);
+        let none = b.push(more, &[none, zero]).unwrap();
+        b.finish([y, none], []).unwrap()
+    };
+    let cpu = Cpu::with_threads(2);
+    let whole = program(64);
+    let executable = cpu.compile_batch(&whole, &|n| Some(program(n))).unwrap();
+    let plan = executable.plan();
+    assert!(plan.contains("parts of 64 examples"), "{plan}");
+    let common::Buffers { inputs, variables, outputs } =
+        common::Buffers::new(&cpu, &whole);
+    executable.run(&inputs, &variables, &outputs).unwrap();
+    let got = common::read(&cpu, &outputs);
+    assert_eq!(got[1].shape(), [64, 0, 16, 3]);
+    close(&got[..1], &common::run(&Reference::new(), &whole, 1)[..1]);
 }
 
 /// Layers of inputs times numbers that are drawn with all examples along the first axis or the

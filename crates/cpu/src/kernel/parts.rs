@@ -224,9 +224,7 @@ impl Kernel for ByParts {
             }
         });
         let first = first_error.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, error)) = first {
-            return Err(error);
-        }
+        first.map_or(Ok(()), |(_, error)| Err(error))?;
         // SAFETY: no part has failed.
         unsafe { self.add_up(context, &scratch) };
         Ok(())

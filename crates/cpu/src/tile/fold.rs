@@ -81,6 +81,7 @@ impl Identity {
     ///
     /// `to` is valid for writes of as many elements of the type that it was made for.
     pub(super) unsafe fn fill(self, to: *mut u8, count: usize, size: usize) {
+        debug_assert!(size <= size_of::<Self>(), "an element is no longer");
         // SAFETY: the caller's promise; no element has more bytes or a larger alignment.
         unsafe { expand(self.0.as_ptr(), to, 1, count, size) };
     }
