@@ -7,8 +7,6 @@ mod forward;
 mod patches;
 mod side_by_side;
 mod spread;
-#[cfg(test)]
-mod tests;
 mod to_input;
 mod to_kernel;
 mod turns;

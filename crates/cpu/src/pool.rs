@@ -4,9 +4,6 @@
     reason = "functions compiled for instruction sets that are detected"
 )]
 
-#[cfg(test)]
-mod tests;
-
 use std::ops::Range;
 
 use deckle_tensor::Pool;
@@ -213,7 +210,7 @@ impl Pooling {
         self.check_lens(x.len(), dy.len());
         self.check_lens(dx.len(), dy.len());
         if self.windows.cells() <= CELLS && self.windows.are_disjoint() {
-            return self.max_scatter_disjoint(simd, threads, x, dy, dx);
+            return self.disjoint_lines(threads, x, dy, dx, give_largest::<T>(simd));
         }
         let (largest, give) = (largest::<T>(simd), give::<T>(simd));
         let (windows, len) = (self.windows.windows(), self.image());
@@ -239,34 +236,38 @@ impl Pooling {
         });
     }
 
-    /// As [`max_scatter`](Self::max_scatter), for windows that share no cells.
-    fn max_scatter_disjoint<T: Float>(
+    /// Calls `line` with each image's gradient and the windows of it that lie side by side, if
+    /// windows share no cells and have few: with dx and x from their first cell on, and dy.
+    /// What belongs to no window gets 0.
+    fn disjoint_lines<T: Float>(
         &self,
-        simd: Simd,
         threads: &Threads,
         x: &[T],
         dy: &[T],
         dx: &mut [T],
+        line: fn(&mut [T], &[T], &[T], &Line<'_>),
     ) {
-        let give_largest = give_largest::<T>(simd);
-        let (windows, len, channels) =
-            (self.windows.windows(), self.image(), self.channels);
+        let (windows, len) = (self.windows.windows(), self.image());
+        let (channels, step) = (self.channels, self.windows.step());
         let partition = self.windows.partition();
         threads.run_chunks(dx, len.max(1), |start, dx| {
             if !partition {
                 dx.fill(T::ZERO);
             }
-            let x = &x[start..start + len];
             let image = start / len;
-            for window in image * windows..(image + 1) * windows {
-                let mut starts = [0; CELLS];
-                let mut count = 0;
-                self.windows.visit(window, |_, place| {
-                    starts[count] = place * channels - start;
-                    count += 1;
-                });
-                let dy = &dy[window * channels..][..channels];
-                give_largest(dx, x, dy, &starts[..count]);
+            for class in self.windows.classes() {
+                let piece = |first: usize, from, count, cells: &[Range<usize>; 3]| {
+                    let (mut places, mut all) = ([0; CELLS], 0);
+                    self.windows.cells_of(cells, |_, place| {
+                        places[all] = place;
+                        all += 1;
+                    });
+                    let (dx, x) = (&mut dx[from - start..], &x[from..]);
+                    let dy = &dy[first * channels..][..count * channels];
+                    let places = &places[..all];
+                    line(dx, x, dy, &Line { places, step, channels, seen: all, all });
+                };
+                self.windows.lines(image * windows..(image + 1) * windows, class, piece);
             }
         });
     }
@@ -328,18 +329,39 @@ impl Pooling {
     }
 }
 
-/// The channels that stay in registers.
-const LANES: usize = 16;
-
 /// The elements from `start` on.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "part of functions for instruction sets")]
-fn lanes<T: Float>(values: &[T], start: usize) -> [T; LANES] {
+fn lanes<T: Float, const LANES: usize>(values: &[T], start: usize) -> [T; LANES] {
     *values[start..].first_chunk().expect("the cell lies within")
 }
 
-/// Combines the cells of each window, 16 channels at a time, with what was made of those before;
-/// the first with `start`. `finish` makes the results of the last.
+/// Runs the block for the first channel of 16 each, which stay in registers, then of 8, 4, 2
+/// and 1 of those that are left.
+macro_rules! in_lanes {
+    ($channels:expr, |$channel:ident, $LANES:ident| $block:block) => {{
+        let (channels, mut $channel) = ($channels, 0);
+        while channels - $channel >= 16 {
+            const $LANES: usize = 16;
+            $block
+            $channel += 16;
+        }
+        in_lanes!(@rest channels, $channel, $LANES, $block, 8, 4, 2, 1);
+    }};
+    (@rest $channels:ident, $channel:ident, $LANES:ident, $block:block, $($lanes:literal),*) => {
+        $(
+            if $channels & $lanes != 0 {
+                const $LANES: usize = $lanes;
+                $block
+                $channel += $lanes;
+            }
+        )*
+        let _ = $channel;
+    };
+}
+
+/// Combines the cells of each window, some channels at a time, with what was made of those
+/// before; the first with `start`. `finish` makes the results of the last.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "part of functions for instruction sets")]
 fn fold_line<T: Float>(
@@ -351,14 +373,13 @@ fn fold_line<T: Float>(
     finish: impl Fn(T) -> T,
 ) {
     let Line { places, step, channels, seen, all } = *line;
-    let whole = channels - channels % LANES;
     let (is_first, is_last) = (seen == places.len(), seen == all);
     for (window, y) in y.chunks_exact_mut(channels).enumerate() {
         let x = &x[window * step..];
-        for channel in (0..whole).step_by(LANES) {
+        in_lanes!(channels, |channel, LANES| {
             let mut made = if is_first { [start; LANES] } else { lanes(y, channel) };
             for &place in places {
-                let x = lanes(x, place + channel);
+                let x = lanes::<T, LANES>(x, place + channel);
                 for i in 0..LANES {
                     made[i] = combine(made[i], x[i]);
                 }
@@ -367,13 +388,7 @@ fn fold_line<T: Float>(
                 made = made.map(&finish);
             }
             y[channel..][..LANES].copy_from_slice(&made);
-        }
-        for (channel, y) in y.iter_mut().enumerate().skip(whole) {
-            let made = if is_first { start } else { *y };
-            let cells = places.iter().map(|place| x[place + channel]);
-            let made = cells.fold(made, &combine);
-            *y = if is_last { finish(made) } else { made };
-        }
+        });
     }
 }
 
@@ -424,42 +439,32 @@ vectorized! {
 }
 
 vectorized! {
-    /// Of the cells that start at these places, gives each channel's largest one `dy`, and the
-    /// others 0.
-    fn give_largest<T: Float>(dx: &mut [T], x: &[T], dy: &[T], starts: &[usize]) {
-        let Some((&start, others)) = starts.split_first() else { return };
-        let whole = dy.len() - dy.len() % LANES;
-        for channel in (0..whole).step_by(LANES) {
-            let mut best = lanes(x, start + channel);
-            let mut at = [0_u32; LANES];
-            for (cell, &start) in others.iter().enumerate() {
-                let x = lanes(x, start + channel);
-                for i in 0..LANES {
-                    let better = (x[i] > best[i]) | (x[i].is_nan() & !best[i].is_nan());
-                    best[i] = if better { x[i] } else { best[i] };
-                    at[i] = if better { cell as u32 + 1 } else { at[i] };
+    /// Of each window's cells, gives each channel's largest one `dy`, and the others 0.
+    fn give_largest<T: Float>(dx: &mut [T], x: &[T], dy: &[T], line: &Line<'_>) {
+        let Line { places, step, channels, .. } = *line;
+        let Some((&first, others)) = places.split_first() else { return };
+        for (window, dy) in dy.chunks_exact(channels).enumerate() {
+            let (dx, x) = (&mut dx[window * step..], &x[window * step..]);
+            in_lanes!(channels, |channel, LANES| {
+                let mut best = lanes::<T, LANES>(x, first + channel);
+                let mut at = [0_u32; LANES];
+                for (cell, &place) in others.iter().enumerate() {
+                    let x = lanes::<T, LANES>(x, place + channel);
+                    for i in 0..LANES {
+                        let better = (x[i] > best[i]) | (x[i].is_nan() & !best[i].is_nan());
+                        best[i] = if better { x[i] } else { best[i] };
+                        at[i] = if better { cell as u32 + 1 } else { at[i] };
+                    }
                 }
-            }
-            let dy = lanes(dy, channel);
-            for (cell, &start) in starts.iter().enumerate() {
-                let mut given = [T::ZERO; LANES];
-                for i in 0..LANES {
-                    given[i] = if at[i] == cell as u32 { dy[i] } else { T::ZERO };
+                let dy = lanes::<T, LANES>(dy, channel);
+                for (cell, &place) in places.iter().enumerate() {
+                    let mut given = [T::ZERO; LANES];
+                    for i in 0..LANES {
+                        given[i] = if at[i] == cell as u32 { dy[i] } else { T::ZERO };
+                    }
+                    dx[place + channel..][..LANES].copy_from_slice(&given);
                 }
-                dx[start + channel..][..LANES].copy_from_slice(&given);
-            }
-        }
-        for (channel, &dy) in dy.iter().enumerate().skip(whole) {
-            let mut largest = start;
-            for &start in others {
-                let (new, old) = (x[start + channel], x[largest + channel]);
-                if new > old || new.is_nan() && !old.is_nan() {
-                    largest = start;
-                }
-            }
-            for &start in starts {
-                dx[start + channel] = if start == largest { dy } else { T::ZERO };
-            }
+            });
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Poolings against naive loops.
 
+use deckle_cpu::{Simd, Threads, pool::Pooling, simd::Float};
 use deckle_tensor::{Pool, random::Draw};
-
-use super::*;
 
 /// The places of the cells of each window that lie inside, in row-major order.
 fn windows(pool: &Pool, x: &[usize], y: &[usize]) -> Vec<Vec<usize>> {
@@ -100,13 +99,16 @@ fn check<T: Float>(simd: Simd, threads: &Threads, pool: &Pool, x_shape: &[usize]
 #[test]
 fn poolings_agree_with_the_definition() {
     type Case<'a> = (&'a [usize], &'a [usize], &'a [usize], &'a [(usize, usize)]);
-    let cases: [Case<'_>; 14] = [
+    let cases: [Case<'_>; 16] = [
         (&[2, 6, 3], &[2], &[2], &[(0, 0)]),
         (&[2, 7, 6, 5], &[3, 2], &[2, 1], &[(1, 1), (0, 1)]),
         (&[1, 5, 4, 3, 2], &[2, 2, 2], &[1, 2, 1], &[(0, 1), (1, 0), (0, 0)]),
         (&[3, 4, 4, 300], &[2, 2], &[2, 2], &[(0, 0), (0, 0)]),
         (&[2, 7, 9, 20], &[2, 3], &[2, 4], &[(0, 1), (1, 0)]),
         (&[2, 6, 6, 17], &[3, 2], &[3, 2], &[(0, 0), (0, 0)]),
+        // Cells of no window; vectors of 8, 4, 2 and 1 channels.
+        (&[2, 7, 5, 8], &[2, 2], &[2, 2], &[(0, 0), (0, 0)]),
+        (&[1, 5, 6, 31], &[2, 3], &[2, 3], &[(0, 1), (0, 0)]),
         (&[1, 40, 16], &[35], &[35], &[(0, 0)]),
         (&[2, 9, 8, 20], &[7, 7], &[2, 1], &[(3, 3), (1, 2)]),
         (&[1, 9, 8, 33], &[8, 8], &[1, 1], &[(0, 0), (0, 0)]),

@@ -1,9 +1,7 @@
 //! Convolutions against naive loops.
 
+use deckle_cpu::{Simd, Threads, conv::Conv, simd::Float};
 use deckle_tensor::{Convolution, random::Draw};
-
-use super::Conv;
-use crate::{Simd, Threads, simd::Float};
 
 struct Case {
     settings: Convolution,
