@@ -1,5 +1,6 @@
 """More models of the golden cases: what a model is compiled with, and gradients at kinks; see `models.py`."""
 
+import numpy as np
 from keras import Input, Model, activations, layers as L, losses, metrics, ops, optimizers
 
 from models import FIT, LABELS, MODELS, model, network, numbers, whole
@@ -90,3 +91,30 @@ for name, case in {
     "adafactor": lambda: scaled(optimizers.Adafactor(0.02), before=ONE),
 }.items():
     MODELS[f"fit_loss_scale_{name}"] = case
+
+
+@model
+def fit_functions_as_losses():
+    x = Input((4,))
+    targets = [numbers(40, 2, seed=1), numbers(40, 3, seed=2, low=0.1, high=0.9)]
+    return {"model": Model(x, [L.Dense(2, name="p")(x), L.Dense(3, "sigmoid", name="q")(x)]), "inputs": numbers(40, 4), "targets": targets, "fit": FIT,
+            "compile": dict(optimizer="sgd", loss=[losses.mean_squared_error, losses.kl_divergence], metrics=[["mae"], []])}
+
+
+@model
+def fit_crossentropy_by_shapes():
+    """Losses and metrics that the shapes choose, by whatever name."""
+    x, labels = Input((4,)), whole(40, high=3)
+    outputs = [L.Dense(1, "sigmoid", name="p")(x), L.Dense(3, "softmax", name="q")(x), L.Dense(3, "softmax", name="r")(x), L.Dense(3, "softmax", name="s")(x)]
+    targets = [whole(40, 1, high=2), labels, labels[:, None], np.eye(3, dtype="float32")[labels]]
+    return {"model": Model(x, outputs), "inputs": numbers(40, 4), "targets": targets, "fit": FIT | dict(validation_split=0.25),
+            "compile": dict(optimizer="sgd", loss=["crossentropy", "CE", "ce", "CrossEntropy"], metrics=[["Accuracy"], ["ACC"], ["accuracy"], ["acc", "Accuracy"]])}
+
+
+@model
+def fit_wrapped_loss_that_ignores_a_class():
+    """As a metric of samples with weights: those of the class do not count."""
+    ignored, weighted = (metrics.MeanMetricWrapper(losses.sparse_categorical_crossentropy, name=name, ignore_class=0) for name in ("ignored", "weighted"))
+    made = [L.Dense(5, activation="relu"), L.Dense(3, activation="softmax")]
+    return network(numbers(40, 5), whole(40, high=3), made, dict(optimizer="sgd", loss="crossentropy", metrics=[ignored], weighted_metrics=[weighted]),
+                   sample_weight=numbers(40, seed=9, low=0, high=2))

@@ -50,7 +50,7 @@ pub trait Loss: fmt::Debug + Send + Sync + 'static {
         Reduction::SumOverBatchSize
     }
 
-    /// The settings as Keras's JSON.
+    /// The settings as Keras's JSON; null of what Keras knows by its name alone.
     ///
     /// # Errors
     ///
@@ -144,6 +144,16 @@ pub fn reduce(
     let is_mean = matches!(reduction, Reduction::SumOverBatchSize | Reduction::Mean);
     let was_one = values.rank() == 0;
     let mut values = values.clone();
+    if let Some(weights) = weights {
+        let further = weights.shape().dims().get(values.rank()..).unwrap_or_default();
+        let is_one = |dim: &Dim| !matches!(dim, Dim::Known(len) if *len != 1);
+        if !was_one && !further.iter().all(is_one) {
+            let expected = format_args!("weights of losses of shape {}", values.shape());
+            return Err(Error::invalid("sample weights", expected)
+                .got(weights.shape())
+                .help("give each example, or each of its steps, one weight"));
+        }
+    }
     let mut factors: Option<Var> =
         weights.map(|weights| weights.cast(dtype)).transpose()?;
     if let Some(mask) = mask {
@@ -277,6 +287,12 @@ const LOSSES: &[Entry] = &[
     ("Tversky", &[], parse::<losses::Tversky>),
 ];
 
+/// The name of a function that Keras wrote.
+fn function(value: &Value) -> Option<&Value> {
+    let is_function = value.get("class_name")? == "function";
+    value.get("config").filter(|name| is_function && name.is_string())
+}
+
 fn parse<L: Loss + for<'de> Deserialize<'de>>(config: &Value) -> Result<AnyLoss> {
     let attempt = |config: &Value| L::deserialize(config);
     let error = match attempt(config) {
@@ -314,12 +330,18 @@ impl AnyLoss {
         Self::from_keras(&Value::String(name.to_owned()))
     }
 
-    /// The loss that Keras's JSON, or a name, stands for.
+    /// The loss that Keras's JSON, or a name, stands for. As in Keras, `crossentropy` and `ce`
+    /// mean the binary, the sparse or the categorical one, as the shapes of truth and prediction
+    /// ask for.
     ///
     /// # Errors
     ///
     /// If there is no such loss, or a setting is unknown.
     pub fn from_keras(value: &Value) -> Result<Self> {
+        let value = function(value).unwrap_or(value);
+        if let Some(loss) = value.as_str().and_then(losses::Crossentropy::by_name) {
+            return Ok(loss.into());
+        }
         let (name, mut config) = parse_keras_object(value).ok_or_else(|| {
             Error::invalid("a loss cannot be read", "a name or an object").got(value)
         })?;
@@ -333,6 +355,7 @@ impl AnyLoss {
                 (LOSSES.iter().flat_map(|(_, aliases, _)| aliases.iter().copied()))
                     .chain(snake.iter().map(String::as_str))
                     .chain(LOSSES.iter().map(|(class, ..)| *class))
+                    .chain(["crossentropy"])
                     .collect();
             return Err(Error::unknown("loss", name, &known));
         };
@@ -349,7 +372,10 @@ impl AnyLoss {
     ///
     /// If the settings cannot be written.
     pub fn to_keras(&self) -> Result<Value> {
-        Ok(keras_object("keras.losses", self.class_name(), self.config()?))
+        Ok(match self.config()? {
+            Value::Null => Value::from(self.class_name()),
+            config => keras_object("keras.losses", self.class_name(), config),
+        })
     }
 }
 
@@ -398,6 +424,81 @@ mod tests {
         for weight in [Tensor::scalar(3.0f32), Tensor::from([3.0f32])] {
             let got = reduced(Tensor::scalar(0.5f32), weight);
             assert!((got - 1.5).abs() < 1e-6, "{got}");
+        }
+    }
+
+    #[test]
+    fn weights_of_more_axes_than_losses_are_refused() {
+        let loss = |weights: &[usize]| {
+            let [t, p] = [0.0f32, 1.0].map(|x| Var::constant(&Tensor::full([3, 3], x)));
+            let weights = Var::constant(&Tensor::full(weights, 2.0f32));
+            let loss = losses::MeanSquaredError::new();
+            Ok::<_, Error>(loss.call(&t, &p, Some(&weights), None)?.eval()?)
+        };
+        for fitting in [&[3][..], &[3, 1], &[3, 1, 1]] {
+            assert_eq!(loss(fitting).unwrap(), Tensor::scalar(2.0f32));
+        }
+        assert_eq!(
+            loss(&[3, 3]).unwrap_err().to_string(),
+            "loss MeanSquaredError: sample weights\n  expected: weights of losses of shape \
+             (3,)\n       got: (3, 3)\n      help: give each example, or each of its steps, one \
+             weight"
+        );
+    }
+
+    #[test]
+    fn functions_of_keras_are_losses() {
+        let function = json!({
+            "module": "builtins", "class_name": "function",
+            "config": "mean_squared_error", "registered_name": "function",
+        });
+        let loss = AnyLoss::from_keras(&function).unwrap();
+        assert_eq!(loss.class_name(), "MeanSquaredError");
+        let error =
+            AnyLoss::from_keras(&json!({ "class_name": "function", "config": "mine" }));
+        assert!(error.unwrap_err().to_string().starts_with("unknown loss `mine`"));
+    }
+
+    #[test]
+    fn the_cross_entropy_is_that_of_the_shapes() {
+        let number = |loss: &dyn Loss, t: &Tensor, p: &Tensor| {
+            let loss =
+                loss.call(&Var::constant(t), &Var::constant(p), None, None).unwrap();
+            loss.eval().unwrap().item::<f32>().unwrap()
+        };
+        let shares = Tensor::from([[0.2f32, 0.3, 0.5], [0.1, 0.8, 0.1]]);
+        let one = Tensor::from([[0.2f32], [0.9]]);
+        let cases: [(AnyLoss, Tensor, &Tensor); 6] = [
+            (losses::BinaryCrossentropy::new().into(), Tensor::from([0.0f32, 1.0]), &one),
+            (losses::BinaryCrossentropy::new().into(), Tensor::from([[0], [1]]), &one),
+            (
+                losses::SparseCategoricalCrossentropy::new().into(),
+                Tensor::from([2, 1]),
+                &shares,
+            ),
+            (
+                losses::SparseCategoricalCrossentropy::new().into(),
+                Tensor::from([[2], [1]]),
+                &shares,
+            ),
+            (
+                losses::CategoricalCrossentropy::new().into(),
+                Tensor::from([[0.0f32, 0.0, 1.0], [0.0, 1.0, 0.0]]),
+                &shares,
+            ),
+            (
+                losses::CategoricalCrossentropy::new().into(),
+                Tensor::from([[0, 0, 1], [0, 1, 0]]),
+                &shares,
+            ),
+        ];
+        for name in ["crossentropy", "CE", "CrossEntropy"] {
+            let loss = AnyLoss::by_name(name).unwrap();
+            assert_eq!(loss.to_keras().unwrap(), "crossentropy");
+            for (expected, t, p) in &cases {
+                let found = number(&*loss, t, p);
+                assert_eq!(found.to_bits(), number(&**expected, t, p).to_bits());
+            }
         }
     }
 

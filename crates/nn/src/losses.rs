@@ -3,6 +3,7 @@
 mod binary_crossentropy;
 mod categorical_crossentropy;
 mod circle;
+mod crossentropy;
 mod ctc;
 mod divergence;
 mod focal;
@@ -19,6 +20,7 @@ mod sparse_categorical_crossentropy;
 pub use binary_crossentropy::BinaryCrossentropy;
 pub use categorical_crossentropy::CategoricalCrossentropy;
 pub use circle::Circle;
+pub(crate) use crossentropy::Crossentropy;
 pub use ctc::CTC;
 pub use divergence::{KLDivergence, Poisson};
 pub use focal::{Alpha, BinaryFocalCrossentropy, CategoricalFocalCrossentropy};

@@ -284,18 +284,21 @@ impl OptimizerState {
         Ok(())
     }
 
-    /// Keeps weight decay from all weights in whose names one of these texts occurs.
+    /// Keeps weight decay from all weights in whose own names, as `bias`, one of these texts
+    /// occurs; one with a `/`, as `dense/`, is looked for in their paths. Those that were kept
+    /// from it before still are.
     ///
     /// # Keras
     ///
-    /// `exclude_from_weight_decay(var_names=…)`, with plain texts.
+    /// `exclude_from_weight_decay(var_names=…)`, with plain texts; a second call there takes the
+    /// first one back.
     pub fn exclude_from_weight_decay<T: AsRef<str>>(
         &mut self,
         names: impl IntoIterator<Item = T>,
     ) {
         for name in names {
             for (weight, decays) in self.weights.iter().zip(&mut self.decays) {
-                *decays &= !weight.name().contains(name.as_ref());
+                *decays &= !is_named(weight.name(), name.as_ref());
             }
         }
     }
@@ -348,6 +351,20 @@ impl OptimizerState {
             }
         }
         Ok(())
+    }
+
+    /// How many times the weights were updated: not by steps that only accumulated gradients.
+    ///
+    /// # Errors
+    ///
+    /// If the device cannot be read.
+    ///
+    /// # Keras
+    ///
+    /// `Optimizer.iterations`.
+    pub fn update_count(&self) -> Result<u64> {
+        let every = self.common().gradient_accumulation_steps.unwrap_or(1);
+        Ok(self.iterations()? / every.max(1))
     }
 
     /// How many steps were taken, those included that only accumulated.
@@ -538,4 +555,10 @@ impl Scale {
         updates.push((self.counter.clone(), finite.select(&counted, 0)?));
         Ok(())
     }
+}
+
+/// Whether a text occurs in a weight's own name, or, with a `/`, in its path.
+fn is_named(path: &str, text: &str) -> bool {
+    let own = path.rsplit('/').next().unwrap_or(path);
+    if text.contains('/') { path.contains(text) } else { own.contains(text) }
 }

@@ -339,6 +339,24 @@ fn weights_without_decay_are_chosen_by_name() {
 }
 
 #[test]
+fn a_name_is_the_weights_own_and_a_path_has_a_slash() {
+    let decayed = |name: &str| {
+        let group = group();
+        let weights =
+            ["bias_tower/kernel", "tower/bias"].map(|name| weight(&group, name, &[1.0]));
+        let sgd = Sgd::new().learning_rate(0.5).weight_decay(0.5);
+        let mut state = OptimizerState::new(sgd, &weights, &group).unwrap();
+        state.exclude_from_weight_decay([name]);
+        step(&state).call(&[]).unwrap();
+        weights.map(|weight| values(&weight) == [0.25])
+    };
+    assert_eq!(decayed("bias"), [true, false]);
+    assert_eq!(decayed("bias_tower/"), [false, true]);
+    assert_eq!(decayed("tower"), [true, true]);
+    assert_eq!(decayed("tower/bias"), [true, false]);
+}
+
+#[test]
 fn the_loss_is_scaled_and_the_gradients_are_scaled_back() {
     let group = group();
     let w = weight(&group, "w", &[1.0]);

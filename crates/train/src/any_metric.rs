@@ -123,9 +123,10 @@ impl AnyMetric {
     /// If there is none, with the name that was probably meant; or its class has settings
     /// without a default.
     pub fn by_name(name: &str) -> Result<Self> {
-        let choice = match name {
-            "accuracy" | "acc" => Choice::Accuracy,
-            _ => Choice::Given(named(name, Map::new())?),
+        let choice = if follows_shapes(name) {
+            Choice::Accuracy
+        } else {
+            Choice::Given(named(name, Map::new())?)
         };
         Ok(Self::of(name.to_owned(), choice))
     }
@@ -140,13 +141,11 @@ impl AnyMetric {
             return Self::by_name(name);
         }
         if let Some(name) = function(value) {
-            return match name {
-                "accuracy" | "acc" => Self::by_name(name),
-                _ => {
-                    let choice = Choice::Given(of_function(name, Map::new())?);
-                    Ok(Self::of(name.to_owned(), choice))
-                }
-            };
+            if follows_shapes(name) {
+                return Self::by_name(name);
+            }
+            let choice = Choice::Given(of_function(name, Map::new())?);
+            return Ok(Self::of(name.to_owned(), choice));
         }
         let (class, mut config) = parse_keras_object(value).ok_or_else(|| {
             Error::invalid("a metric cannot be read", "a name or an object").got(value)
@@ -209,20 +208,18 @@ impl AnyMetric {
     #[must_use]
     pub fn to_keras(&self) -> Option<Value> {
         let Choice::Given(metric) = &self.choice else {
-            return Some(Value::from(match self.name.as_str() {
-                "acc" => "acc",
-                _ => "accuracy",
-            }));
+            let name = Some(self.name.as_str()).filter(|name| follows_shapes(name));
+            return Some(Value::from(name.unwrap_or("accuracy")));
         };
         let class = metric.class_name();
         if class == "MeanMetricWrapper" {
             return wrapped(&self.name, &**metric);
         }
-        CLASSES.iter().find(|known| known.name == class)?;
+        let known = CLASSES.iter().find(|known| known.name == class)?;
         let mut config = metric.config();
-        let same = named(&self.name, Map::new())
-            .is_ok_and(|other| other.class_name() == class && other.config() == config);
-        if same && self.dtype.is_none() {
+        let is_default =
+            || named(class, Map::new()).is_ok_and(|default| default.config() == config);
+        if self.dtype.is_none() && is_keras_name(&self.name, known) && is_default() {
             return Some(Value::from(self.name.clone()));
         }
         config.insert("name".to_owned(), Value::from(self.name.clone()));
@@ -276,6 +273,19 @@ impl AnyMetric {
     pub(crate) fn result(&self, state: &[Tensor]) -> Result<Tensor> {
         self.state_of().result(state)
     }
+}
+
+/// Whether Keras takes that name for the accuracy that the shapes ask for.
+fn follows_shapes(name: &str) -> bool {
+    ["accuracy", "acc"].iter().any(|accuracy| name.eq_ignore_ascii_case(accuracy))
+}
+
+/// Whether Keras finds the class by that name, letter by letter.
+fn is_keras_name(name: &str, class: &Class) -> bool {
+    let is_one = name == class.name
+        || name == snake_case(class.name)
+        || class.aliases.contains(&name);
+    is_one && !follows_shapes(name)
 }
 
 fn find(name: &str) -> Option<&'static Class> {

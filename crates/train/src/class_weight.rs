@@ -57,17 +57,24 @@ impl<'a> ClassWeights<'a> {
             found.map_or(1.0, |(_, weight)| *weight)
         };
         if let [given] = &mut batch.weights[..] {
+            // Those of all steps of an example.
+            let steps = given.size().checked_div(count).unwrap_or(1).max(1);
             match given.dtype() {
                 DType::F64 => given
                     .make_mut::<f64>()
-                    .iter_mut()
+                    .chunks_exact_mut(steps)
                     .zip(&self.labels)
-                    .for_each(|(given, label)| *given *= weight(label)),
+                    .for_each(|(given, label)| {
+                        given.iter_mut().for_each(|given| *given *= weight(label));
+                    }),
                 DType::F32 => given
                     .make_mut::<f32>()
-                    .iter_mut()
+                    .chunks_exact_mut(steps)
                     .zip(&self.labels)
-                    .for_each(|(given, label)| *given *= weight(label) as f32),
+                    .for_each(|(given, label)| {
+                        let weight = weight(label) as f32;
+                        given.iter_mut().for_each(|given| *given *= weight);
+                    }),
                 _ => {
                     return Err(Error::invalid(
                         "class weights",
@@ -186,6 +193,9 @@ mod tests {
         let given = Tensor::from([2.0f32, 3.0, 4.0]);
         let weights = weights_of(Tensor::from([0i64, 1, 2]), Some(&given)).unwrap();
         assert_eq!(weights, [1.0, 3.0, 12.0]);
+        let steps = Tensor::from([[2.0f32, 3.0], [4.0, 5.0], [6.0, 7.0]]);
+        let weights = weights_of(Tensor::from([0i64, 1, 2]), Some(&steps)).unwrap();
+        assert_eq!(weights, [1.0, 1.5, 4.0, 5.0, 18.0, 21.0]);
     }
 
     #[test]

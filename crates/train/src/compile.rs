@@ -190,7 +190,8 @@ impl Compile {
         self
     }
 
-    /// Keeps weight decay from all weights in whose paths one of these texts occurs, as `bias`.
+    /// Keeps weight decay from all weights in whose own names, as `bias`, one of these texts
+    /// occurs; one with a `/`, as `dense/`, is looked for in their paths.
     ///
     /// # Keras
     ///

@@ -19,6 +19,15 @@ pub enum Source<'a> {
     Stream(Box<dyn Stream + 'a>),
 }
 
+/// The examples in a batch, where none are given: so many that the steps see all examples, or 32.
+pub(crate) fn batch_size(
+    size: Option<usize>,
+    steps: Option<usize>,
+    examples: usize,
+) -> usize {
+    size.unwrap_or_else(|| steps.map_or(32, |steps| examples.div_ceil(steps)))
+}
+
 impl<'a, D: Dataset> From<&'a D> for Source<'a> {
     fn from(data: &'a D) -> Self {
         Self::Dataset(data)
@@ -119,9 +128,16 @@ impl<'a> Feed<'a> {
     }
 
     /// All of a source, in order.
-    pub(crate) fn all(source: Source<'a>, size: usize) -> Result<Self> {
+    pub(crate) fn all(
+        source: Source<'a>,
+        size: Option<usize>,
+        steps: Option<usize>,
+    ) -> Result<Self> {
         match source {
-            Source::Dataset(data) => Self::indexed(data, 0..data.len(), size, None),
+            Source::Dataset(data) => {
+                let size = batch_size(size, steps, data.len());
+                Self::indexed(data, 0..data.len(), size, None)
+            }
             Source::Stream(stream) => Ok(Self::streamed(stream)),
         }
     }

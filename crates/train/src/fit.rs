@@ -303,7 +303,7 @@ impl<'a> Fit<'a> {
 
 /// How a model is to be evaluated.
 pub struct Evaluate<'a> {
-    pub(crate) batch_size: usize,
+    pub(crate) batch_size: Option<usize>,
     pub(crate) steps: Option<usize>,
     pub(crate) verbose: Verbose,
     pub(crate) callbacks: Vec<Box<dyn Callback + 'a>>,
@@ -330,13 +330,14 @@ impl<'a> Evaluate<'a> {
     #[must_use]
     pub const fn new() -> Self {
         let (steps, verbose) = (None, Verbose::Silent);
-        Self { batch_size: 32, steps, verbose, callbacks: Vec::new() }
+        Self { batch_size: None, steps, verbose, callbacks: Vec::new() }
     }
 
-    /// Sets the number of examples in a batch; 32 by default.
+    /// Sets the number of examples in a batch; by default so many that the
+    /// [`steps`](Self::steps) see all examples, or 32.
     #[must_use]
     pub const fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size;
+        self.batch_size = Some(batch_size);
         self
     }
 

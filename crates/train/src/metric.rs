@@ -196,6 +196,14 @@ pub fn mean_update(
             {
                 weights = weights.squeeze(-1)?;
             }
+            if values.rank() > 0 && weights.rank() > values.rank() {
+                return Err(Error::invalid(
+                    "sample weights",
+                    format_args!("weights of values of shape {}", values.shape()),
+                )
+                .got(weights.shape())
+                .help("give each example, or each of its steps, one weight"));
+            }
             values = average(values, weights.rank())?.mul(&weights)?;
             average(weights, 1)?.sum(..)?.cast(DType::F64)?
         }

@@ -85,7 +85,7 @@ classes! {
     Hinge,
     IoU,
     KLDivergence,
-    LogCoshError ["logcosh"],
+    LogCoshError,
     Mean,
     MeanAbsoluteError ["mae", "MAE"],
     MeanAbsolutePercentageError ["mape", "MAPE"],

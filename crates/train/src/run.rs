@@ -9,7 +9,7 @@ use crate::{
     Verbose,
     checkpoint::{Checkpoint, Position},
     class_weight::ClassWeights,
-    feed::{Feed, empty},
+    feed::{Feed, batch_size, empty},
     fit::ValidationFreq,
     progress::Progress,
     step::Mode,
@@ -207,6 +207,7 @@ impl Trainer {
             weights.map(|weights| ClassWeights::new(weights, &outputs)).transpose()
         };
         let shuffled = fit.shuffle.then_some(seed);
+        let validation_size = fit.validation_batch_size.or(fit.batch_size);
         let device = self.model().group().device();
         let data = match data {
             Source::Dataset(data) => data,
@@ -220,10 +221,9 @@ impl Trainer {
                     return Err(Error::invalid(problem, "a data set")
                         .got(format_args!("stream `{}`", stream.name())));
                 }
-                let size = fit.batch_size.unwrap_or(32);
                 let train = Feed::streamed(stream).weigh(class()?, fit.sample_weight)?;
                 let held_out = validation_data.map(|data| {
-                    Feed::all(data, fit.validation_batch_size.unwrap_or(size))
+                    Feed::all(data, validation_size, fit.validation_steps)
                         .map_err(Error::in_validation)
                 });
                 let held_out = held_out.transpose()?.map(|feed| feed.on(&device));
@@ -239,20 +239,15 @@ impl Trainer {
             train.end = deckle_data::split_at(data.len(), fraction)?;
             split = Some(train.end..data.len());
         }
-        let size = match (fit.batch_size, fit.steps_per_epoch) {
-            (Some(size), _) => size,
-            (None, Some(steps)) => train.len().div_ceil(steps),
-            (None, None) => 32,
-        };
-        let validation_size = fit.validation_batch_size.unwrap_or(size);
+        let size = batch_size(fit.batch_size, fit.steps_per_epoch, train.len());
         let held_out = match (split, validation_data) {
-            (Some(range), _) => Some(
-                Feed::indexed(data, range, validation_size, None)?
-                    .on(&device)
-                    .weigh(None, fit.sample_weight)?,
-            ),
+            (Some(range), _) => {
+                let size = batch_size(validation_size, fit.validation_steps, range.len());
+                let feed = Feed::indexed(data, range, size, None)?.on(&device);
+                Some(feed.weigh(None, fit.sample_weight)?)
+            }
             (None, Some(data)) => Some(
-                Feed::all(data, validation_size)
+                Feed::all(data, validation_size, fit.validation_steps)
                     .map_err(Error::in_validation)?
                     .on(&device),
             ),
@@ -438,7 +433,8 @@ impl Trainer {
     ) -> Result<Logs> {
         check_count("steps", evaluate.steps)?;
         let device = self.model().group().device();
-        let mut feed = Feed::all(data.into(), evaluate.batch_size)?.on(&device);
+        let mut feed =
+            Feed::all(data.into(), evaluate.batch_size, evaluate.steps)?.on(&device);
         feed.check_order(self.model())?;
         let mut callbacks = Callbacks(evaluate.callbacks);
         let mut progress = Progress::new(evaluate.verbose, None);

@@ -219,7 +219,7 @@ impl Trainer {
     ///
     /// If the data set is empty or does not fit the model.
     pub fn plan(&mut self, data: &dyn Dataset, batch_size: usize) -> Result<String> {
-        let mut feed = Feed::all(Source::Dataset(data), batch_size)?;
+        let mut feed = Feed::all(Source::Dataset(data), Some(batch_size), None)?;
         feed.advance()?;
         let program = self.prepare(Mode::Train, feed.batch())?;
         Ok(self.programs[program].1.plan())

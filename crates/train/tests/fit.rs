@@ -197,6 +197,15 @@ fn validation_has_its_own_epochs_and_steps() {
     let steps = Evaluate::new().batch_size(2).steps(3);
     let measured = trainer.evaluate_with(&held_out, steps).unwrap();
     assert_eq!(measured.get("loss"), Some(part));
+    // Without a batch size, the steps see all examples; those of training say nothing of it.
+    let all = |trainer: &mut Trainer| trainer.evaluate(&held_out).unwrap().loss();
+    let mut trainer = sgd();
+    let history =
+        trainer.fit(&data, fit().steps_per_epoch(8).validation_steps(3)).unwrap();
+    let loss = history.last("val_loss").unwrap();
+    assert!((loss - all(&mut trainer)).abs() < 1e-6);
+    let steps = trainer.evaluate_with(&held_out, Evaluate::new().steps(3)).unwrap();
+    assert_eq!(steps.loss().to_bits(), loss.to_bits());
     for wrong in [
         fit().validation_freq(0),
         fit().validation_steps(0),

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use deckle_tensor::{DType, Tensor};
-use deckle_train::{AnyMetric, Direction, MetricState, metrics::AUC};
+use deckle_train::{
+    AnyMetric, Direction, Metric, MetricState,
+    metrics::{self, AUC},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -134,6 +137,52 @@ fn names_without_settings_are_those_of_keras() {
         }
     }
     assert!(checked > 100, "{checked}");
+}
+
+#[test]
+fn names_are_written_where_keras_finds_the_same_metric_by_them() {
+    let keeps = |metric: AnyMetric, name: &str| {
+        assert_eq!(metric.to_keras().unwrap(), name);
+        assert_eq!(AnyMetric::by_name(name).unwrap().to_keras().unwrap(), name);
+    };
+    keeps(metrics::MeanSquaredError::new().with_name("MSE"), "MSE");
+    keeps(AUC::new().into(), "auc");
+    keeps(AUC::new().with_name("AUC"), "AUC");
+    for name in ["accuracy", "Accuracy", "ACC"] {
+        keeps(AnyMetric::by_name(name).unwrap(), name);
+    }
+    // Names that Keras takes for nothing, or for another accuracy.
+    let equal = metrics::Accuracy::new();
+    for metric in [
+        AUC::new().with_name("Auc"),
+        metrics::FBetaScore::new().into(),
+        metrics::LogCoshError::new().into(),
+        equal.clone().into(),
+        equal.with_name("acc"),
+    ] {
+        let written = metric.to_keras().unwrap();
+        assert_eq!(written["config"]["name"], metric.name());
+        let again = AnyMetric::from_keras(&written).unwrap();
+        assert_eq!(again.to_keras().unwrap(), written);
+        let (t, p) = (Tensor::from([[2.0f32]]), Tensor::from([[2.0f32]]));
+        if written["class_name"] == "Accuracy" {
+            let mut state = MetricState::new(again);
+            state.update_state(&t, &p, None).unwrap();
+            assert_eq!(state.result().unwrap(), Tensor::scalar(1.0f64));
+        }
+    }
+}
+
+#[test]
+fn weights_of_more_axes_than_values_are_refused() {
+    let (t, p) = (Tensor::zeros(DType::F32, [3, 3]), Tensor::zeros(DType::F32, [3, 3]));
+    let weights = Tensor::full([3, 3], 1.0f32);
+    let error = metrics::MeanSquaredError::new().measure(&t, &p, Some(&weights));
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "sample weights\n  expected: weights of values of shape (batch,)\n       got: (batch, 3)\n      \
+         help: give each example, or each of its steps, one weight"
+    );
 }
 
 #[test]

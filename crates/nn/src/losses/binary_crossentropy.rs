@@ -79,6 +79,13 @@ impl BinaryCrossentropy {
         self
     }
 
+    /// Sets the axis that the mean is taken over; the last by default.
+    #[must_use]
+    pub fn axis(mut self, axis: isize) -> Self {
+        self.axis = axis;
+        self
+    }
+
     /// Sets how the samples' losses become one number; their mean by default.
     #[must_use]
     pub fn reduction(mut self, reduction: Reduction) -> Self {

@@ -314,7 +314,7 @@ impl Callback for TensorBoard {
     }
 
     fn on_test_end(&mut self, logs: &Logs, context: &mut Context<'_>) -> Result<()> {
-        let steps = context.trainer().optimizer().iterations()?;
+        let steps = context.trainer().optimizer().update_count()?;
         self.write_evaluation(steps, logs)
     }
 

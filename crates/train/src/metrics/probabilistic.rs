@@ -1,16 +1,13 @@
 //! Distances of distributions.
 
 use deckle_autograd::Var;
-use deckle_nn::{Loss, align, losses};
+use deckle_nn::losses;
 
 use super::{
-    regression::of_loss,
+    regression::{of_loss, update_by_loss},
     setting::{check_share, metric, metric_basics},
 };
-use crate::{
-    Direction, Metric, Result,
-    metric::{masked, mean_update},
-};
+use crate::{Direction, Metric, Result};
 
 metric! {
     /// The mean of `Σ t · ln(t / p)` over the last axis: how much is lost if `p` stands for `t`.
@@ -236,12 +233,6 @@ impl Metric for SparseCategoricalCrossentropy {
         y_pred: &Var,
         weights: Option<&Var>,
     ) -> Result<Vec<Var>> {
-        let (t, p) = align(y_true, y_pred)?;
-        let values = self.loss().per_sample(&t, &p)?;
-        let weights = match (weights, self.loss().counted(&t, &p)?) {
-            (Some(weights), Some(counted)) => Some(masked(weights, &counted)?),
-            (weights, _) => weights.cloned(),
-        };
-        mean_update(state, &values, weights.as_ref())
+        update_by_loss(&self.loss(), state, [y_true, y_pred], weights)
     }
 }

@@ -8,7 +8,7 @@ use deckle_tensor::{DType, Shape, Tensor};
 use serde_json::{Map, Value};
 
 use super::{
-    regression::of_loss,
+    regression::{of_loss, update_by_loss},
     setting::{metric, metric_basics},
     thresholds::spread,
 };
@@ -137,8 +137,14 @@ type PerSample = Arc<dyn Fn(&Var, &Var) -> Result<Var> + Send + Sync>;
 #[derive(Clone)]
 pub struct MeanMetricWrapper {
     name: String,
-    function: PerSample,
-    loss: Option<AnyLoss>,
+    of: Of,
+}
+
+/// What is averaged.
+#[derive(Clone)]
+enum Of {
+    Function(PerSample),
+    Loss(AnyLoss),
 }
 
 impl MeanMetricWrapper {
@@ -147,24 +153,22 @@ impl MeanMetricWrapper {
         name: impl Into<String>,
         function: impl Fn(&Var, &Var) -> Result<Var> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), function: Arc::new(function), loss: None }
+        Self { name: name.into(), of: Of::Function(Arc::new(function)) }
     }
 
     /// The mean of the samples' losses.
     pub fn of_loss(loss: impl Into<AnyLoss>) -> Self {
         let loss = loss.into();
-        let of = loss.clone();
-        Self {
-            name: snake_case(loss.class_name()),
-            function: Arc::new(move |t, p| of_loss(&*of, t, p)),
-            loss: Some(loss),
-        }
+        Self { name: snake_case(loss.class_name()), of: Of::Loss(loss) }
     }
 
     /// The loss that is measured, if it is one.
     #[must_use]
     pub const fn loss(&self) -> Option<&AnyLoss> {
-        self.loss.as_ref()
+        match &self.of {
+            Of::Function(_) => None,
+            Of::Loss(loss) => Some(loss),
+        }
     }
 }
 
@@ -188,7 +192,7 @@ impl Metric for MeanMetricWrapper {
     /// The function of a loss, as `fn`, with those of its settings that are not the defaults; of
     /// another function nothing.
     fn config(&self) -> Map<String, Value> {
-        let Some(loss) = &self.loss else { return Map::new() };
+        let Some(loss) = self.loss() else { return Map::new() };
         let settings = |loss: &AnyLoss| match loss.config() {
             Ok(Value::Object(settings)) => settings,
             _ => Map::new(),
@@ -203,10 +207,28 @@ impl Metric for MeanMetricWrapper {
     }
 
     fn direction(&self) -> Option<Direction> {
-        self.loss.as_ref().map(|_| Direction::Down)
+        self.loss().map(|_| Direction::Down)
     }
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
-        (self.function)(y_true, y_pred)
+        match &self.of {
+            Of::Function(function) => function(y_true, y_pred),
+            Of::Loss(loss) => of_loss(&**loss, y_true, y_pred),
+        }
+    }
+
+    fn update(
+        &self,
+        state: &[Var],
+        y_true: &Var,
+        y_pred: &Var,
+        weights: Option<&Var>,
+    ) -> Result<Vec<Var>> {
+        match &self.of {
+            Of::Function(function) => {
+                mean_update(state, &function(y_true, y_pred)?, weights)
+            }
+            Of::Loss(loss) => update_by_loss(&**loss, state, [y_true, y_pred], weights),
+        }
     }
 }

@@ -7,13 +7,30 @@ use deckle_tensor::{DType, Tensor};
 use super::setting::{metric, metric_basics};
 use crate::{
     Direction, Metric, Result,
-    metric::{mean_result, mean_update},
+    metric::{masked, mean_result, mean_update},
 };
 
 /// The losses of samples, whose truth may lack, or have, a last axis of 1.
 pub(super) fn of_loss(loss: &dyn Loss, y_true: &Var, y_pred: &Var) -> Result<Var> {
     let (t, p) = align(y_true, y_pred)?;
     Ok(loss.per_sample(&t, &p)?)
+}
+
+/// The state of a mean with the losses of more samples: those that the loss takes out count as
+/// zeros, or, if samples have weights, not at all.
+pub(super) fn update_by_loss(
+    loss: &dyn Loss,
+    state: &[Var],
+    [y_true, y_pred]: [&Var; 2],
+    weights: Option<&Var>,
+) -> Result<Vec<Var>> {
+    let (t, p) = align(y_true, y_pred)?;
+    let values = loss.per_sample(&t, &p)?;
+    let weights = match (weights, loss.counted(&t, &p)?) {
+        (Some(weights), Some(counted)) => Some(masked(weights, &counted)?),
+        (weights, _) => weights.cloned(),
+    };
+    mean_update(state, &values, weights.as_ref())
 }
 
 macro_rules! errors {
