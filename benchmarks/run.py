@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -58,6 +59,14 @@ def deckle(case, seconds, **more):
     """The command of one of Deckle's cases; `more` are its options without their dashes."""
     options = [part for key, value in more.items() for part in ([f"--{key}"] if value is True else [f"--{key}", str(value)])]
     return [str(DECKLE), "--case", case, "--threads", "2", "--seconds", str(seconds), *options]
+
+
+def work(command):
+    """The GFLOP and GB of a training step, by its plan: what its profile says of each instruction, times its time."""
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"DECKLE_PROFILE": "1"})
+    steps = [block for block in done.stderr.split("profile: ") if "[update]" in block]
+    found = re.findall(r"^ *\d+ +[\d.]+ % +([\d.]+) +[\d.]+ +\d+ +([\d.]+) +([\d.]+) ", max(steps, key=len, default=""), re.M)
+    return [sum(float(ms) * float(rates[i]) for ms, *rates in found) / 1e3 for i in range(2)]
 
 
 class Results:
@@ -145,10 +154,12 @@ def variants(results, arguments):
 
 def cost(results, arguments):
     """Series over a 16-fold range of one size."""
+    results.limit()
     for case, key, values in SERIES:
         for value in values:
             if case in arguments.cases:
-                results.run(deckle(case, arguments.seconds, **{key: value}), case=case, key=key, value=value)
+                command = deckle(case, arguments.seconds, **{key: value})
+                results.run(command, case=case, key=key, value=value, work=work(deckle(case, 0.1, **{key: value})))
 
 
 def sets(results, arguments):

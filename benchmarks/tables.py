@@ -127,13 +127,17 @@ def augment(lines, _):
     return markdown(["images per second", "training", "changing", "both", "of the slower"], rows)
 
 
-def cost(lines, _):
+def cost(lines, rate):
     rows = []
-    for (case, key), found in grouped(lines, "case", "key").items():
-        points = {value: median(line["ms"] for line in of) for (value,), of in grouped(found, "value").items()}
-        rate = {value: ms / gflop(case, **{key: int(value)}) for value, ms in points.items()}
-        rows.append([case, key, *(f"{value}: {points[value]:.2f} ms, {rate[value]:.2f}" for value in points)])
-    return markdown(["case", "size", *(f"{i}" for i in range(1, 6))], rows)
+    for (case, key), found in grouped([line for line in lines if "work" in line], "case", "key").items():
+        points = []
+        for (value,), of in grouped(found, "value").items():
+            gigaflops, gigabytes = (median(line["work"][i] for line in of) for i in range(2))
+            needed = 1e3 * (gigaflops / (rate or float("nan")) + gigabytes / bandwidth(lines, gigabytes * 1e9))
+            points.append((value, ms := median(line["ms"] for line in of), ms / needed))
+        beside = [points[i][2] / points[j][2] for i in range(len(points)) for j in (i - 1, i + 1) if 0 <= j < len(points)]
+        rows.append([case, key, *(f"{value}: {ms:.2f} ms, {times:.2f}" for value, ms, times in points), f"{max(beside):.2f}"])
+    return markdown(["case", "size", *(f"{i}" for i in range(1, 6)), "most beside a neighbour"], rows)
 
 
 def sets(lines, _):
