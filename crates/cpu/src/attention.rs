@@ -2,8 +2,6 @@
 #![expect(unsafe_code, reason = "tasks that write parts of the results")]
 
 mod shares;
-#[cfg(test)]
-mod tests;
 
 use crate::{Simd, Threads, gemm::Gemm, simd::Float, threads::Disjoint};
 
@@ -24,38 +22,38 @@ const MASKED: f64 = -1e9;
 ///
 /// Vaswani et al., *Attention is all you need* (2017), section 3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Attention {
-    pub(crate) batch: usize,
-    pub(crate) heads: usize,
-    pub(crate) queries: usize,
-    pub(crate) keys: usize,
-    pub(crate) features: usize,
-    pub(crate) values: usize,
+pub struct Attention {
+    pub batch: usize,
+    pub heads: usize,
+    pub queries: usize,
+    pub keys: usize,
+    pub features: usize,
+    pub values: usize,
 }
 
 /// Which keys a query may look at: not 0.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Mask<'a> {
-    pub(crate) flags: &'a [u8],
+pub struct Mask<'a> {
+    pub flags: &'a [u8],
     /// From one to the next along (batch, heads, queries, keys); 0 for one flag for all.
-    pub(crate) strides: [usize; 4],
+    pub strides: [usize; 4],
 }
 
 /// What [`Attention`] attends with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Given<'a, T> {
-    pub(crate) query: &'a [T],
-    pub(crate) key: &'a [T],
-    pub(crate) value: &'a [T],
-    pub(crate) mask: Option<Mask<'a>>,
+pub struct Given<'a, T> {
+    pub query: &'a [T],
+    pub key: &'a [T],
+    pub value: &'a [T],
+    pub mask: Option<Mask<'a>>,
 }
 
 /// What [`Attention::backward`] makes: the gradients by query, key and value.
 #[derive(Debug)]
-pub(crate) struct Gradients<'a, T> {
-    pub(crate) query: &'a mut [T],
-    pub(crate) key: &'a mut [T],
-    pub(crate) value: &'a mut [T],
+pub struct Gradients<'a, T> {
+    pub query: &'a mut [T],
+    pub key: &'a mut [T],
+    pub value: &'a mut [T],
 }
 
 /// One head of one example.
@@ -212,12 +210,14 @@ impl Attention {
     }
 
     /// The elements of scratch memory that [`forward`](Self::forward) needs.
-    pub(crate) fn forward_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
+    #[must_use]
+    pub fn forward_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
         threads * self.forward_slot::<T>(simd)
     }
 
     /// The elements of scratch memory that [`backward`](Self::backward) needs.
-    pub(crate) fn backward_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
+    #[must_use]
+    pub fn backward_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
         threads * self.backward_slot::<T>(simd)
     }
 
@@ -235,7 +235,7 @@ impl Attention {
     /// # Panics
     ///
     /// If a slice has not the length of its shape, or `scratch` is too short.
-    pub(crate) fn forward<T: Float>(
+    pub fn forward<T: Float>(
         &self,
         simd: Simd,
         threads: &Threads,
@@ -284,7 +284,7 @@ impl Attention {
     /// # Panics
     ///
     /// If a slice has not the length of its shape, or `scratch` is too short.
-    pub(crate) fn backward<T: Float>(
+    pub fn backward<T: Float>(
         &self,
         simd: Simd,
         threads: &Threads,

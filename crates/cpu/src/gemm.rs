@@ -15,20 +15,21 @@ mod row;
 mod run;
 mod scan;
 mod sums;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use columns::{Spreading, Strip};
 pub use kernel::GemmFloat;
 pub(crate) use kernel::Kernels;
 pub(crate) use non_zeros::{Lists, Matrix, NonZeros};
-pub(crate) use pack::Turn;
-pub(crate) use packed::{Base, Packed};
+#[doc(hidden)]
+pub use pack::Turn;
+#[doc(hidden)]
+pub use packed::{Base, Packed};
 pub(crate) use pairs::Beside;
 pub(crate) use sums::{Stretch, Sums};
 
 use crate::{Simd, Threads, simd::Float, threads::Disjoint};
-use plan::{Plan, Source};
+#[doc(hidden)]
+pub use plan::{Blocks, Plan, Source};
 
 /// What is done to a finished part of C while it is in the cache.
 ///
@@ -60,14 +61,20 @@ pub type Epilogue<'a, T> = &'a (dyn Fn(usize, usize, &mut [T]) + Sync);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Gemm {
-    m: usize,
-    n: usize,
-    k: usize,
-    /// From row to row, and from column to column.
-    a: [usize; 2],
-    b: [usize; 2],
-    c_row: usize,
-    accumulate: bool,
+    /// The rows of A and C.
+    pub m: usize,
+    /// The columns of B and C.
+    pub n: usize,
+    /// The columns of A and rows of B: the steps of each sum.
+    pub k: usize,
+    /// A's elements from row to row, and from column to column.
+    pub a: [usize; 2],
+    /// B's.
+    pub b: [usize; 2],
+    /// C's elements from row to row.
+    pub c_row: usize,
+    /// Whether C is added to.
+    pub accumulate: bool,
 }
 
 impl Gemm {

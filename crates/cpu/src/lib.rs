@@ -71,9 +71,13 @@
 //! [`Cpu`] is the backend. [`Threads`] are its persistent workers, [`gemm`] its matrix
 //! products, [`math`] its vector functions; all three can be used alone.
 
+// What is public and hidden is so for the tests in `tests`: within the library, their harness would
+// compile every kernel a second time.
+
 mod absorb;
 mod assign;
-mod attention;
+#[doc(hidden)]
+pub mod attention;
 mod batch;
 mod canonical;
 pub mod conv;
@@ -90,7 +94,8 @@ mod place;
 mod plan;
 pub mod pool;
 mod profile;
-mod recurrent;
+#[doc(hidden)]
+pub mod recurrent;
 mod run;
 pub mod simd;
 pub mod threads;

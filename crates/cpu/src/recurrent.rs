@@ -10,16 +10,15 @@ mod products;
 mod projection;
 mod shards;
 mod simple;
-#[cfg(test)]
-mod tests;
 
-pub(crate) use backward::{Backward, Gradients, Learned};
-pub(crate) use cell::{Cell, Target};
-pub(crate) use forward::{Forward, Inputs, States};
-pub(crate) use gru::{ResetAfter, ResetBefore};
-pub(crate) use lstm::{Lstm, gates, gates_back};
-pub(crate) use projection::Projection;
-pub(crate) use simple::Simple;
+pub use backward::{Backward, Gradients, Learned};
+pub use cell::{Cell, Target};
+pub use forward::{Forward, Inputs, States};
+pub use gru::{ResetAfter, ResetBefore};
+pub use lstm::Lstm;
+pub(crate) use lstm::{gates, gates_back};
+pub use projection::Projection;
+pub use simple::Simple;
 
 use std::marker::PhantomData;
 
@@ -37,7 +36,7 @@ const LARGE: usize = 1 << 16;
 /// kernel is packed once; gates and states are computed where the product left them. The work
 /// is cut by shape alone, so results are the same bits on any number of threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Recurrence<C> {
+pub struct Recurrence<C> {
     time: usize,
     batch: usize,
     units: usize,
@@ -49,20 +48,23 @@ pub(crate) struct Recurrence<C> {
 
 impl<C: Cell> Recurrence<C> {
     /// So many steps, rows and units.
-    pub(crate) const fn new([time, batch, units]: [usize; 3], dropped: bool) -> Self {
+    #[must_use]
+    pub const fn new([time, batch, units]: [usize; 3], dropped: bool) -> Self {
         let projection = Projection::NONE;
         Self { time, batch, units, dropped, projection, cell: PhantomData }
     }
 
     /// Sets what it does with its inputs; nothing by default.
-    pub(crate) const fn projection(mut self, projection: Projection) -> Self {
+    #[must_use]
+    pub const fn projection(mut self, projection: Projection) -> Self {
         self.projection = projection;
         self
     }
 
     /// Whether to multiply inputs of so many elements by their kernel in the loop: if each
     /// step has rows enough, and the kernel stays in the cache beside them.
-    pub(crate) fn projects(&self, features: usize, backward: bool) -> bool {
+    #[must_use]
+    pub fn projects(&self, features: usize, backward: bool) -> bool {
         let kernel = features * C::GATES * self.units;
         let fits = match backward {
             true => kernel <= SMALL && self.sizes().learns_by_steps(),
@@ -101,7 +103,8 @@ impl<C: Cell> Recurrence<C> {
     }
 
     /// The elements of scratch memory that [`forward`](Self::forward) needs.
-    pub(crate) fn forward_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
+    #[must_use]
+    pub fn forward_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
         if self.is_empty() {
             return 0;
         }
@@ -111,7 +114,8 @@ impl<C: Cell> Recurrence<C> {
     }
 
     /// The elements of scratch memory that [`backward`](Self::backward) needs.
-    pub(crate) fn backward_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
+    #[must_use]
+    pub fn backward_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
         if self.is_empty() {
             return 0;
         }

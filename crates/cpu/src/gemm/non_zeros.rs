@@ -380,7 +380,6 @@ mod tests {
     use deckle_tensor::random::Draw;
 
     use super::*;
-    use crate::gemm::Gemm;
 
     /// An (m, k) matrix with one non-zero in `rare` elements, and a full (k, n) one.
     fn operands([m, n, k]: [usize; 3], rare: u64) -> [Vec<f64>; 2] {
@@ -437,11 +436,12 @@ mod tests {
         for (shape, transposed) in some.into_iter().chain(any) {
             let [m, n, k] = shape;
             let [a, b] = operands(shape, 40);
-            let gemm = Gemm::new(m, n, k).transpose_a(transposed);
-            let threads = Threads::new(1);
-            let mut scratch = vec![0.0; gemm.scratch::<f64>(Simd::Portable, 1)];
             let mut expected = vec![0.0; m * n];
-            gemm.run(Simd::Portable, &threads, &a, &b, &mut expected, &mut scratch, None);
+            for (at, &a) in a.iter().enumerate().filter(|&(_, &a)| a != 0.0) {
+                let (i, p) = if transposed { (at % m, at / m) } else { (at / k, at % k) };
+                let row = expected[i * n..].iter_mut().zip(&b[p * n..][..n]);
+                row.for_each(|(sum, b)| *sum += a * b);
+            }
             let first = product(shape, transposed, [&a, &b], Simd::Portable, 1).unwrap();
             for (i, (found, expected)) in first.iter().zip(&expected).enumerate() {
                 let expected = expected + (i / n) as f64;

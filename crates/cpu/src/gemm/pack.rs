@@ -160,15 +160,17 @@ unsafe fn fill<V: Lanes>(panel: Panel<V::Number>) {
 
 /// A matrix, and where its columns are to be rows.
 #[derive(Clone, Copy)]
-pub(crate) struct Turn<T> {
-    pub(crate) from: *const T,
+#[doc(hidden)]
+#[expect(missing_debug_implementations, reason = "only the tests see it")]
+pub struct Turn<T> {
+    pub from: *const T,
     /// From one row to the next.
-    pub(crate) row: usize,
-    pub(crate) to: *mut T,
+    pub row: usize,
+    pub to: *mut T,
     /// From one row of the result to the next.
-    pub(crate) to_row: usize,
-    pub(crate) rows: usize,
-    pub(crate) columns: usize,
+    pub to_row: usize,
+    pub rows: usize,
+    pub columns: usize,
 }
 
 /// Transposes a matrix.
@@ -377,7 +379,8 @@ impl<T> Kernels<T> {
     /// # Safety
     ///
     /// The matrix can be read, and its transpose can be written; they have no element in common.
-    pub(crate) unsafe fn transpose(&self, turn: Turn<T>) {
+    #[doc(hidden)]
+    pub unsafe fn transpose(&self, turn: Turn<T>) {
         // SAFETY: the caller's promise; the table's instruction set is there.
         unsafe { (self.turn)(turn) }
     }

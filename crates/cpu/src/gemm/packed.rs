@@ -13,15 +13,18 @@ use crate::{Simd, Threads, simd::Float};
 ///
 /// How the product is cut is found out once; short sums then take little more than their
 /// multiplications.
-pub(crate) struct Packed<T: 'static> {
+#[doc(hidden)]
+#[expect(missing_debug_implementations, reason = "only the tests see it")]
+pub struct Packed<T: 'static> {
     gemm: Gemm,
     blocks: Blocks,
     kernels: &'static Kernels<T>,
 }
 
 /// What a product is added to.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Base<'a, T> {
+pub enum Base<'a, T> {
     Zero,
     /// What C is.
     C,
@@ -43,18 +46,24 @@ impl<'a, T> Base<'a, T> {
 }
 
 impl<T: Float> Packed<T> {
-    pub(crate) fn new(gemm: &Gemm, simd: Simd) -> Self {
+    #[must_use]
+    pub fn new(gemm: &Gemm, simd: Simd) -> Self {
         let kernels = <T as GemmFloat>::kernels(simd);
         Self { gemm: *gemm, blocks: Blocks::with_packed_b(gemm, kernels), kernels }
     }
 
     /// The elements of the copy of B; it depends on n and k alone.
-    pub(crate) fn copy_len(&self) -> usize {
+    #[must_use]
+    pub fn copy_len(&self) -> usize {
         self.blocks.packed_b()
     }
 
     /// Copies B as the kernels read it.
-    pub(crate) fn pack(&self, threads: &Threads, b: &[T], to: &mut [T]) {
+    ///
+    /// # Panics
+    ///
+    /// If B or its copy is too short.
+    pub fn pack(&self, threads: &Threads, b: &[T], to: &mut [T]) {
         let Self { gemm, blocks, kernels } = self;
         assert!(to.len() >= self.copy_len(), "room for the copy");
         if gemm.m * gemm.n * gemm.k == 0 {
@@ -68,12 +77,17 @@ impl<T: Float> Packed<T> {
     }
 
     /// The elements of scratch memory of a product.
-    pub(crate) fn scratch(&self) -> usize {
+    #[must_use]
+    pub fn scratch(&self) -> usize {
         Plan::Blocks(self.blocks.clone()).scratch(1)
     }
 
     /// Computes a product; the epilogue gets its parts, as in [`Gemm::run`].
-    pub(crate) fn run(
+    ///
+    /// # Panics
+    ///
+    /// If a slice is too short, or there is nothing to compute.
+    pub fn run(
         &self,
         a: &[T],
         copy: &[T],
@@ -137,64 +151,6 @@ impl<T: Float> Packed<T> {
                 scratch,
                 epilogue,
             );
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use deckle_tensor::random::Draw;
-
-    use super::*;
-
-    fn numbers(len: usize, seed: u64) -> Vec<f64> {
-        (0..len as u64).map(|i| Draw::new(seed, 0, 0).normal(i)).collect()
-    }
-
-    #[test]
-    fn products_with_a_copy_are_those_without() {
-        for [m, n, k] in [
-            [1, 1, 1],
-            [3, 17, 5],
-            [32, 128, 32],
-            [29, 33, 520],
-            [9, 150, 90],
-            [40, 7, 2000],
-        ] {
-            let c_row = n + 3;
-            let gemm = Gemm::new(m, n, k).c_stride(c_row);
-            let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
-            let (row, rows) = (numbers(n, 3), numbers(m * c_row, 4));
-            let c = numbers(m * c_row, 5);
-            let bases = [Base::Zero, Base::C, Base::Row(&row), Base::Rows(&rows)];
-            for (simd, transposed) in
-                Simd::available().flat_map(|simd| [(simd, false), (simd, true)])
-            {
-                let gemm = if transposed { gemm.transpose_a(true) } else { gemm };
-                let packed = Packed::<f64>::new(&gemm, simd);
-                let mut copy = vec![f64::NAN; packed.copy_len()];
-                packed.pack(&Threads::new(1), &b, &mut copy);
-                let mut scratch = vec![f64::NAN; packed.scratch()];
-                for base in bases {
-                    let mut found = c.clone();
-                    packed.run(&a, &copy, base, &mut found, &mut scratch, None);
-                    for (at, &found) in found.iter().enumerate() {
-                        let (i, j) = (at / c_row, at % c_row);
-                        let a = |p| if transposed { a[p * m + i] } else { a[i * k + p] };
-                        let sum: f64 =
-                            (0..k).map(|p| a(p) * b[p * n + j.min(n - 1)]).sum();
-                        let expected = match base {
-                            _ if j >= n => c[at],
-                            Base::Zero => sum,
-                            Base::C => c[at] + sum,
-                            Base::Row(row) => row[j] + sum,
-                            Base::Rows(rows) => rows[at] + sum,
-                        };
-                        let error = (found - expected).abs();
-                        assert!(error < 1e-10, "{m} {n} {k} {base:?} {simd:?} {i} {j}");
-                    }
-                }
-            }
         }
     }
 }

@@ -58,7 +58,8 @@ pub(super) const LINE: usize = 16;
 
 /// How the elements of an operand come to the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+#[doc(hidden)]
+pub enum Source {
     /// As they are; a row's elements lie side by side.
     Direct,
     /// As they are; the elements of a step of the sum lie side by side. Only for A.
@@ -73,7 +74,8 @@ pub(super) enum Source {
 
 /// How a product is computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Plan {
+#[doc(hidden)]
+pub enum Plan {
     /// There is no product: C is zero, or stays.
     Nothing,
     /// One row times row-major B, in so many parts of the sum.
@@ -86,13 +88,14 @@ pub(super) enum Plan {
 
 /// Tiles, in panels of rows and columns, in tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Blocks {
+#[doc(hidden)]
+pub struct Blocks {
     pub(super) m: usize,
     pub(super) n: usize,
     pub(super) k: usize,
     lanes: usize,
-    pub(super) a: Source,
-    pub(super) b: Source,
+    pub a: Source,
+    pub b: Source,
     /// The panels that the rows are cut into, of nearly equal height.
     pub(super) row_panels: usize,
     /// The panels of two vectors that the columns are cut into; the last may be narrower.
@@ -101,15 +104,16 @@ pub(super) struct Blocks {
     row_tasks: usize,
     column_tasks: usize,
     /// The parts of the sum that are added up separately, then together.
-    pub(super) slices: usize,
+    pub slices: usize,
     /// The most steps of a sum that are computed at a time.
     depth: usize,
     /// Whether C is written row by row, because it takes longer to be written than B to be read.
-    pub(super) far: bool,
+    pub far: bool,
 }
 
 impl Plan {
-    pub(super) fn new<T>(gemm: &Gemm, kernels: &Kernels<T>) -> Self {
+    #[must_use]
+    pub fn new<T>(gemm: &Gemm, kernels: &Kernels<T>) -> Self {
         let Gemm { m, n, k, .. } = *gemm;
         let work = m.saturating_mul(n).saturating_mul(k);
         if work == 0 {
@@ -252,7 +256,8 @@ impl Blocks {
         steps.len().div_ceil(blocks).next_multiple_of(8).min(steps.len())
     }
 
-    pub(super) const fn tasks(&self) -> usize {
+    #[must_use]
+    pub const fn tasks(&self) -> usize {
         self.row_tasks * self.column_tasks * self.slices
     }
 

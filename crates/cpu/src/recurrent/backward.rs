@@ -14,52 +14,52 @@ use crate::{Simd, Threads, simd::Float, threads::Disjoint};
 
 /// What [`Recurrence::backward`] reads.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Backward<'a, T> {
+pub struct Backward<'a, T> {
     /// The recurrent kernel (units, gates · units).
-    pub(crate) kernel: &'a [T],
+    pub kernel: &'a [T],
     /// The states before the first step (batch, units); as many as the cell has.
-    pub(crate) states: [&'a [T]; 2],
+    pub states: [&'a [T]; 2],
     /// `h` after each step (time, batch, units).
-    pub(crate) sequence: &'a [T],
+    pub sequence: &'a [T],
     /// What the cell kept (time, batch, parts · units); nothing if it is where `dx` goes.
-    pub(crate) kept: Option<&'a [T]>,
+    pub kept: Option<&'a [T]>,
     /// `c` after each step (time, batch, units), if the cell has it.
-    pub(crate) cells: &'a [T],
+    pub cells: &'a [T],
     /// The gradients by the last states (batch, units).
-    pub(crate) by_states: [&'a [T]; 2],
+    pub by_states: [&'a [T]; 2],
     /// The gradient by `h` after each step (time, batch, units), if there is one.
-    pub(crate) by_sequence: Option<&'a [T]>,
+    pub by_sequence: Option<&'a [T]>,
     /// What each gate multiplies its states by, as in [`Forward`](super::Forward).
-    pub(crate) dropout: Option<&'a [T]>,
+    pub dropout: Option<&'a [T]>,
     /// Which steps count, as in [`Forward`](super::Forward).
-    pub(crate) mask: Option<&'a [u8]>,
+    pub mask: Option<&'a [u8]>,
     /// Inputs and kernel, as in [`Forward`](super::Forward), if gradients by them are wanted.
-    pub(crate) inputs: Option<Inputs<'a, T>>,
+    pub inputs: Option<Inputs<'a, T>>,
 }
 
 /// What [`Recurrence::backward`] makes.
 #[derive(Debug)]
-pub(crate) struct Gradients<'a, T> {
+pub struct Gradients<'a, T> {
     /// By the inputs times their kernel (time, batch, gates · units), if wanted.
-    pub(crate) dx: &'a mut [T],
+    pub dx: &'a mut [T],
     /// By the states before the first step (batch, units).
-    pub(crate) states: [&'a mut [T]; 2],
+    pub states: [&'a mut [T]; 2],
     /// By the recurrent kernel (units, gates · units).
-    pub(crate) dkernel: &'a mut [T],
+    pub dkernel: &'a mut [T],
     /// By the products' bias, if the cell has it (gates · units).
-    pub(crate) dbias: &'a mut [T],
-    pub(crate) learned: Learned<'a, T>,
+    pub dbias: &'a mut [T],
+    pub learned: Learned<'a, T>,
 }
 
 /// The gradients of what a loop multiplies itself, each if it is wanted.
 #[derive(Debug)]
-pub(crate) struct Learned<'a, T> {
+pub struct Learned<'a, T> {
     /// By the kernel of the inputs (features, gates · units).
-    pub(crate) dkernel: &'a mut [T],
+    pub dkernel: &'a mut [T],
     /// By the bias (gates · units).
-    pub(crate) dbias: &'a mut [T],
+    pub dbias: &'a mut [T],
     /// By the inputs (time, batch, features).
-    pub(crate) dinput: &'a mut [T],
+    pub dinput: &'a mut [T],
 }
 
 impl<C: Cell> Recurrence<C> {
@@ -131,7 +131,7 @@ impl<C: Cell> Recurrence<C> {
     /// # Panics
     ///
     /// If a slice has not the length of its shape, or `scratch` is too short.
-    pub(crate) fn backward<T: Float>(
+    pub fn backward<T: Float>(
         &self,
         simd: Simd,
         threads: &Threads,
@@ -426,7 +426,8 @@ impl<C: Cell> Recurrence<C> {
     }
 
     /// Whether what the cell kept can be where `dx` goes.
-    pub(crate) fn kept_in_place(&self) -> bool {
+    #[must_use]
+    pub fn kept_in_place(&self) -> bool {
         let later = C::PRODUCTS.len() > 1 && !self.sizes().learns_by_steps();
         C::IN_PLACE == Some(Target::Kept) && !later && self.projection.by_product
     }

@@ -10,7 +10,7 @@ use crate::{
 /// A kind of recurrent layer: what its steps compute, but not how they follow each other.
 ///
 /// All tensors of a step are rows of parts, each as wide as a state.
-pub(crate) trait Cell: Copy + Send + Sync + 'static {
+pub trait Cell: Copy + Send + Sync + 'static {
     /// The states that go from step to step: `h` alone, or `h` and `c`.
     const STATES: usize;
     /// The parts of x, of the recurrent kernel, and of what multiplies states.
@@ -40,13 +40,14 @@ pub(crate) trait Cell: Copy + Send + Sync + 'static {
 
 /// What x can have the memory of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub enum Target {
     Kept,
     Sequence,
 }
 
 /// What a step forward works on: some rows.
-pub(crate) struct Step<'a, T> {
+#[expect(missing_debug_implementations, reason = "only the tests see it")]
+pub struct Step<'a, T> {
     pub(super) simd: Simd,
     pub(super) units: usize,
     /// Nothing, if it is in its target already.
@@ -67,7 +68,8 @@ impl<'a, T> Step<'a, T> {
 }
 
 /// What a step backward works on: some rows.
-pub(crate) struct StepBack<'a, T> {
+#[expect(missing_debug_implementations, reason = "only the tests see it")]
+pub struct StepBack<'a, T> {
     pub(super) simd: Simd,
     pub(super) units: usize,
     /// Nothing, if it is where `dx` goes.

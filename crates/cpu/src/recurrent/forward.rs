@@ -10,45 +10,45 @@ use crate::{Simd, Threads, gemm::Base, simd::Float, threads::Disjoint};
 
 /// What [`Recurrence::forward`] reads.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Forward<'a, T> {
+pub struct Forward<'a, T> {
     /// The inputs times their kernel, with the bias (time, batch, gates · units); nothing if
     /// they are in the memory of what is made of them, or the loop makes them of its inputs.
-    pub(crate) x: Option<&'a [T]>,
-    pub(crate) inputs: Option<Inputs<'a, T>>,
+    pub x: Option<&'a [T]>,
+    pub inputs: Option<Inputs<'a, T>>,
     /// The states before the first step (batch, units); as many as the cell has.
-    pub(crate) states: [&'a [T]; 2],
+    pub states: [&'a [T]; 2],
     /// The recurrent kernel (units, gates · units).
-    pub(crate) kernel: &'a [T],
+    pub kernel: &'a [T],
     /// What is added to products, if the cell has it (gates · units).
-    pub(crate) bias: &'a [T],
+    pub bias: &'a [T],
     /// What each gate multiplies its states by (gates, batch, units), if it does.
-    pub(crate) dropout: Option<&'a [T]>,
+    pub dropout: Option<&'a [T]>,
     /// Which steps count (time, batch): not 0. All, if there is none.
-    pub(crate) mask: Option<&'a [u8]>,
+    pub mask: Option<&'a [u8]>,
 }
 
 /// What a loop multiplies itself.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Inputs<'a, T> {
+pub struct Inputs<'a, T> {
     /// The inputs (time, batch, features).
-    pub(crate) x: &'a [T],
+    pub x: &'a [T],
     /// Their kernel (features, gates · units).
-    pub(crate) kernel: &'a [T],
+    pub kernel: &'a [T],
     /// Forward, if there is one: their bias (gates · units).
-    pub(crate) bias: &'a [T],
+    pub bias: &'a [T],
 }
 
 /// What [`Recurrence::forward`] makes.
 #[derive(Debug)]
-pub(crate) struct States<'a, T> {
+pub struct States<'a, T> {
     /// `h` after each step (time, batch, units).
-    pub(crate) sequence: &'a mut [T],
+    pub sequence: &'a mut [T],
     /// The states after the last step (batch, units).
-    pub(crate) states: [&'a mut [T]; 2],
+    pub states: [&'a mut [T]; 2],
     /// What the cell keeps (time, batch, parts · units).
-    pub(crate) kept: &'a mut [T],
+    pub kept: &'a mut [T],
     /// `c` after each step (time, batch, units), if the cell has it.
-    pub(crate) cells: &'a mut [T],
+    pub cells: &'a mut [T],
 }
 
 impl<C: Cell> Recurrence<C> {
@@ -70,7 +70,7 @@ impl<C: Cell> Recurrence<C> {
     /// # Panics
     ///
     /// If a slice has not the length of its shape, or `scratch` is too short.
-    pub(crate) fn forward<T: Float>(
+    pub fn forward<T: Float>(
         &self,
         simd: Simd,
         threads: &Threads,

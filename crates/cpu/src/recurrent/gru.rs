@@ -19,12 +19,12 @@ use crate::{
 ///
 /// K. Cho et al., *Learning phrase representations using RNN encoder–decoder* (2014).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ResetAfter;
+pub struct ResetAfter;
 
 /// With the reset gate before the product: `z = σ(x + h · kernel)`, `r = σ(x + h · kernel)`,
 /// `g = tanh(x + (r · h) · kernel)`; then `h' = z · h + (1 - z) · g`. Kept are `z, r, g`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ResetBefore;
+pub struct ResetBefore;
 
 impl Cell for ResetAfter {
     const STATES: usize = 1;

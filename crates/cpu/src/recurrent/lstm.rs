@@ -15,7 +15,7 @@ use crate::simd::{Float, vectorized};
 /// S. Hochreiter, J. Schmidhuber, *Long short-term memory*, Neural Computation 9 (1997); with
 /// the forget gate of F. Gers, J. Schmidhuber, F. Cummins (2000).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lstm;
+pub struct Lstm;
 
 impl Cell for Lstm {
     const STATES: usize = 2;

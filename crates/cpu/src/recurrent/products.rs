@@ -208,7 +208,8 @@ impl<T: Float> Parts<'_, T> {
 }
 
 /// The products of a task's rows.
-pub(crate) struct Products<'a, T: 'static> {
+#[expect(missing_debug_implementations, reason = "only the tests see it")]
+pub struct Products<'a, T: 'static> {
     pub(super) simd: Simd,
     /// With the task's rows.
     pub(super) sizes: Sizes,

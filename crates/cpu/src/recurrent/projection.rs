@@ -13,22 +13,22 @@ use crate::{
 
 /// Whether a loop multiplies its inputs by their kernel, and which gradients it gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Projection {
+pub struct Projection {
     /// The elements of an input; 0 if inputs come multiplied by their kernel.
-    pub(crate) features: usize,
+    pub features: usize,
     /// Forward: whether a bias is added.
-    pub(crate) biased: bool,
+    pub biased: bool,
     /// Backward: whether the gradients by the products, by the kernel, by the inputs and by
     /// the bias are wanted.
-    pub(crate) by_product: bool,
-    pub(crate) by_kernel: bool,
-    pub(crate) by_input: bool,
-    pub(crate) by_bias: bool,
+    pub by_product: bool,
+    pub by_kernel: bool,
+    pub by_input: bool,
+    pub by_bias: bool,
 }
 
 impl Projection {
     /// Inputs that come multiplied by their kernel.
-    pub(crate) const NONE: Self = Self {
+    pub const NONE: Self = Self {
         features: 0,
         biased: false,
         by_product: true,
@@ -38,7 +38,8 @@ impl Projection {
     };
 
     /// The arithmetic operations for each element of the inputs times their kernel.
-    pub(crate) fn flops(self) -> u64 {
+    #[must_use]
+    pub fn flops(self) -> u64 {
         let count = |flags: [bool; 2]| flags.map(u64::from).iter().sum::<u64>();
         let products = count([self.by_kernel, self.by_input]).max(1);
         2 * products * self.features as u64 + count([self.biased, self.by_bias])

@@ -9,7 +9,7 @@ use crate::simd::{Float, vectorized};
 
 /// `h' = tanh(x + h · kernel)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Simple;
+pub struct Simple;
 
 impl Cell for Simple {
     const STATES: usize = 1;

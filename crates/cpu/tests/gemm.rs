@@ -1,11 +1,17 @@
 //! Matrix products against naive loops.
+#![expect(unsafe_code, reason = "a transpose between raw matrices")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use super::*;
-use crate::gemm::Turn;
+use deckle_cpu::{
+    Simd, Threads,
+    gemm::{Base, Gemm, GemmFloat, Packed, Plan, Source, Turn},
+    simd::Float,
+};
+use deckle_tensor::random::Draw;
 
 /// Numbers in [-1, 1) that depend on the position alone.
 fn numbers<T: Float>(len: usize, seed: u64) -> Vec<T> {
-    let draw = deckle_tensor::random::Draw::new(seed, 0, 0);
+    let draw = Draw::new(seed, 0, 0);
     (0..len).map(|i| T::from_f64(2.0 * draw.uniform(i as u64) - 1.0)).collect()
 }
 
@@ -305,5 +311,46 @@ fn a_transpose_keeps_every_bit() {
         check_transpose(simd, f32::from_bits, |x| x.to_bits().into());
         let twice = |bits: u32| f64::from_bits(u64::from(bits) << 32 | u64::from(bits));
         check_transpose(simd, twice, f64::to_bits);
+    }
+}
+
+#[test]
+fn products_with_a_copy_are_those_without() {
+    for [m, n, k] in
+        [[1, 1, 1], [3, 17, 5], [32, 128, 32], [29, 33, 520], [9, 150, 90], [40, 7, 2000]]
+    {
+        let c_row = n + 3;
+        let gemm = Gemm::new(m, n, k).c_stride(c_row);
+        let (a, b): (Vec<f64>, Vec<f64>) = (numbers(m * k, 1), numbers(k * n, 2));
+        let (row, rows): (Vec<f64>, Vec<f64>) = (numbers(n, 3), numbers(m * c_row, 4));
+        let c: Vec<f64> = numbers(m * c_row, 5);
+        let bases = [Base::Zero, Base::C, Base::Row(&row), Base::Rows(&rows)];
+        for (simd, transposed) in
+            Simd::available().flat_map(|simd| [(simd, false), (simd, true)])
+        {
+            let gemm = if transposed { gemm.transpose_a(true) } else { gemm };
+            let packed = Packed::<f64>::new(&gemm, simd);
+            let mut copy = vec![f64::NAN; packed.copy_len()];
+            packed.pack(&Threads::new(1), &b, &mut copy);
+            let mut scratch = vec![f64::NAN; packed.scratch()];
+            for base in bases {
+                let mut found = c.clone();
+                packed.run(&a, &copy, base, &mut found, &mut scratch, None);
+                for (at, &found) in found.iter().enumerate() {
+                    let (i, j) = (at / c_row, at % c_row);
+                    let a = |p| if transposed { a[p * m + i] } else { a[i * k + p] };
+                    let sum: f64 = (0..k).map(|p| a(p) * b[p * n + j.min(n - 1)]).sum();
+                    let expected = match base {
+                        _ if j >= n => c[at],
+                        Base::Zero => sum,
+                        Base::C => c[at] + sum,
+                        Base::Row(row) => row[j] + sum,
+                        Base::Rows(rows) => rows[at] + sum,
+                    };
+                    let error = (found - expected).abs();
+                    assert!(error < 1e-10, "{m} {n} {k} {base:?} {simd:?} {i} {j}");
+                }
+            }
+        }
     }
 }

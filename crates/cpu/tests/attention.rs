@@ -1,8 +1,11 @@
 //! Attention: formulas, threads, instruction sets, scratch memory.
 
+use deckle_cpu::{
+    Simd, Threads,
+    attention::{Attention, Given, Gradients, Mask},
+    simd::Float,
+};
 use deckle_tensor::random::Draw;
-
-use super::*;
 
 fn numbers<T: Float>(len: usize, seed: u64) -> Vec<T> {
     let draw = Draw::new(seed, 0, 0);
@@ -22,7 +25,7 @@ fn run<T: Float>(
 ) -> [Vec<T>; 5] {
     let attention = attention(sizes);
     let Attention { queries, keys, features, values, .. } = attention;
-    let each = attention.tasks();
+    let each = attention.batch * attention.heads;
     let threads = Threads::new(threads);
     let nan = |len: usize| vec![T::from_f64(f64::NAN); len];
     let query: Vec<T> = numbers(each * queries * features, 1);

@@ -1,10 +1,15 @@
 //! The loops: threads, instruction sets, scratch memory, shared memory, formulas. What they
 //! compute is compared with its meaning where the layers are.
 
+use deckle_cpu::{
+    Simd, Threads,
+    recurrent::{
+        Backward, Cell, Forward, Gradients, Learned, Lstm, Recurrence, ResetAfter,
+        ResetBefore, Simple, States, Target,
+    },
+    simd::Float,
+};
 use deckle_tensor::random::Draw;
-
-use super::*;
-use crate::Threads;
 
 fn numbers<T: Float>(len: usize, seed: u64) -> Vec<T> {
     let draw = Draw::new(seed, 0, 0);
