@@ -56,6 +56,8 @@ for layer in [
     L.RandomZoom((0.3, 0.3), data_format="channels_first"),
     L.RandomBrightness((0.2, 0.2)),
     L.RandomBrightness((-0.3, -0.3), value_range=(0, 80)),
+    L.RandomContrast((-0.4, 0.4), data_format="channels_first"),
+    L.RandomContrast(0, value_range=(5, 80), data_format="channels_first"),
 ]:
     add(layer, x, [layer(x, training=True)])
 OUT.write_text(json.dumps(cases) + "\n")

@@ -289,9 +289,9 @@ affine! {
     /// `keras.layers.RandomRotation`.
     RandomRotation,
     { factor: Factor, },
-    |layer| { layer.factor.check("factor", -1.0, 1.0)?; },
+    |layer| { layer.factor.reach("factor", -1.0, 1.0)?; },
     |layer, draw, lens| {
-        let range = layer.factor.check("factor", -1.0, 1.0)?;
+        let range = layer.factor.reach("factor", -1.0, 1.0)?;
         let angle = draw.between(range)?.mul(TAU)?;
         let (cos, sin) = (angle.cos()?, angle.sin()?);
         let [cy, cx] = lens.map(|len| (len - 1.0) / 2.0);

@@ -18,23 +18,33 @@ use crate::{Error, Result};
 /// # Keras
 ///
 /// `factor` of `keras.layers.RandomRotation` and others.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct Factor {
     low: f64,
     high: f64,
+    /// The one number that was given, if it was one.
+    one: Option<f64>,
+}
+
+/// One number is equal to the two that it stands for.
+impl PartialEq for Factor {
+    fn eq(&self, other: &Self) -> bool {
+        (self.low, self.high) == (other.low, other.high)
+    }
 }
 
 impl From<f64> for Factor {
     fn from(one: f64) -> Self {
-        Self { low: -one.abs(), high: one.abs() }
+        Self { low: -one.abs(), high: one.abs(), one: Some(one) }
     }
 }
 
 impl From<(f64, f64)> for Factor {
     fn from((low, high): (f64, f64)) -> Self {
         // As Keras, in any order.
-        if low > high { Self { low: high, high: low } } else { Self { low, high } }
+        let (low, high) = if low > high { (high, low) } else { (low, high) };
+        Self { low, high, one: None }
     }
 }
 
@@ -66,13 +76,26 @@ impl Serialize for Factor {
 impl Factor {
     /// The numbers that are not negative: what one number stands for where none may be.
     pub(super) fn non_negative(self) -> Self {
-        let is_one = self.low.to_bits() == (-self.high).to_bits();
-        if is_one { Self { low: 0.0, high: self.high } } else { self }
+        if self.one.is_some() { Self { low: 0.0, ..self } } else { self }
     }
 
     /// Both numbers, the lower one first, if they lie between two.
     pub(super) fn check(self, name: &str, least: f64, most: f64) -> Result<[f64; 2]> {
-        if self.low >= least && self.high <= most {
+        self.checked(name, least, most, self.low >= least && self.high <= most)
+    }
+
+    /// Both numbers, the lower one first, if they reach between two; one number alone has to lie
+    /// there. So Keras checks the factors that the base class of such layers reads.
+    pub(super) fn reach(self, name: &str, least: f64, most: f64) -> Result<[f64; 2]> {
+        let fits = match self.one {
+            Some(one) => one >= least && one <= most,
+            None => self.low <= most && self.high >= least,
+        };
+        self.checked(name, least, most, fits)
+    }
+
+    fn checked(self, name: &str, least: f64, most: f64, fits: bool) -> Result<[f64; 2]> {
+        if fits && self.low.is_finite() && self.high.is_finite() {
             return Ok([self.low, self.high]);
         }
         let problem = format_args!("`{name}` makes no sense").to_string();

@@ -137,8 +137,8 @@ impl RandomErasing {
     }
 
     fn ranges(&self) -> Result<[[f64; 2]; 2]> {
-        let factor = self.factor.non_negative().check("factor", 0.0, 1.0)?;
-        Ok([factor, self.scale.non_negative().check("scale", 0.0, 1.0)?])
+        let factor = self.factor.non_negative().reach("factor", 0.0, 1.0)?;
+        Ok([factor, self.scale.non_negative().reach("scale", 0.0, 1.0)?])
     }
 }
 

@@ -122,7 +122,53 @@ impl Built for RandomFlip {
     }
 }
 
-/// Two numbers: the settings `factor` and `value_range`.
+/// The setting `factor`: one number, or two in any order.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Value", untagged)]
+enum Factors {
+    One(f64),
+    Two([f64; 2]),
+}
+
+impl TryFrom<Value> for Factors {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value.as_f64() {
+            Some(one) => Ok(Self::One(one)),
+            None => Between::try_from(value).map(|Between(two)| Self::Two(two)),
+        }
+    }
+}
+
+impl Factors {
+    /// Both numbers, the lower one first.
+    ///
+    /// As in Keras, one number has to lie between `least` and `most`, and stands for its negative
+    /// and itself, or 0 and itself where nothing may be negative; two only have to reach there,
+    /// but here not beyond -1 and 1.
+    fn range(self, least: f64, most: f64) -> Result<[f64; 2]> {
+        let (fits, [low, high]) = match self {
+            Self::One(one) => {
+                let size = one.abs();
+                (least <= one && one <= most, [least.max(-size), size])
+            }
+            Self::Two([a, b]) => (a <= most && b >= least, [a.min(b), a.max(b)]),
+        };
+        if fits && low >= -1.0 && high <= 1.0 {
+            return Ok([low, high]);
+        }
+        let expected =
+            format_args!("a number from {least} to {most}, or two").to_string();
+        let error = Error::invalid("`factor` makes no sense", expected);
+        Err(match self {
+            Self::One(one) => error.got(one),
+            Self::Two(two) => error.got(format_args!("{two:?}")),
+        })
+    }
+}
+
+/// Two numbers: the setting `value_range`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Value")]
 struct Between([f64; 2]);
@@ -144,17 +190,14 @@ impl TryFrom<Value> for Between {
 }
 
 impl Between {
-    fn check(self, name: &str, least: f64, most: f64) -> Result<[f64; 2]> {
+    fn check(self) -> Result<()> {
         let [low, high] = self.0;
-        if low <= high && low >= least && high <= most {
-            return Ok(self.0);
+        if low <= high {
+            return Ok(());
         }
-        let problem = format_args!("`{name}` makes no sense").to_string();
-        let expected = match least.is_finite() {
-            true => format!("two numbers from {least} to {most}, the lower one first"),
-            false => "two numbers, the lower one first".to_owned(),
-        };
-        Err(Error::invalid(problem, expected).got(format_args!("{:?}", self.0)))
+        let expected = "two numbers, the lower one first";
+        let error = Error::invalid("`value_range` makes no sense", expected);
+        Err(error.got(format_args!("{:?}", self.0)))
     }
 }
 
@@ -164,11 +207,11 @@ fn bytes() -> Between {
 
 /// A layer that changes colors: the doc, its name, the range of factors, what it computes.
 macro_rules! color {
-    ($(#[$doc:meta])* $layer:ident, $least:literal, $of_one:expr, $change:expr) => {
+    ($(#[$doc:meta])* $layer:ident, $least:literal, $change:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         pub struct $layer {
-            factor: Between,
+            factor: Factors,
             #[serde(default = "bytes")]
             value_range: Between,
             #[serde(default)]
@@ -181,9 +224,9 @@ macro_rules! color {
             /// The layer with a factor up to that.
             #[must_use]
             pub fn new(factor: f64) -> Self {
-                let of_one: fn(f64) -> [f64; 2] = $of_one;
                 let (seed, data_format) = (None, DataFormat::ChannelsLast);
-                Self { factor: Between(of_one(factor)), value_range: bytes(), seed, data_format }
+                let factor = Factors::One(factor);
+                Self { factor, value_range: bytes(), seed, data_format }
             }
 
             setters! {
@@ -196,7 +239,7 @@ macro_rules! color {
             /// Sets the least and the largest factor.
             #[must_use]
             pub fn factor(mut self, low: f64, high: f64) -> Self {
-                self.factor = Between([low, high]);
+                self.factor = Factors::Two([low, high]);
                 self
             }
 
@@ -205,6 +248,10 @@ macro_rules! color {
             pub fn value_range(mut self, low: f64, high: f64) -> Self {
                 self.value_range = Between([low, high]);
                 self
+            }
+
+            fn factors(&self) -> Result<[f64; 2]> {
+                self.factor.range($least, 1.0)
             }
         }
 
@@ -215,9 +262,8 @@ macro_rules! color {
 
             fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
                 self.data_format.spatial_input::<2>(inputs)?;
-                self.factor.check("factor", $least, 1.0)?;
-                let (least, most) = (f64::NEG_INFINITY, f64::INFINITY);
-                self.value_range.check("value_range", least, most)?;
+                self.factors()?;
+                self.value_range.check()?;
                 Ok(inputs.to_vec())
             }
 
@@ -271,9 +317,9 @@ color! {
     ///
     /// # Keras
     ///
-    /// `keras.layers.RandomBrightness`.
-    RandomBrightness, -1.0, |factor| [-factor.abs(), factor.abs()], |layer, x, call| {
-        let factor = per_image(x, layer.factor.0, layer.seed, call)?;
+    /// `keras.layers.RandomBrightness`, which also takes two numbers of which one is beyond -1 or 1.
+    RandomBrightness, -1.0, |layer, x, call| {
+        let factor = per_image(x, layer.factors()?, layer.seed, call)?;
         let [low, high] = layer.value_range.0;
         Ok(x.add(&factor.mul(high - low)?)?)
     }
@@ -308,9 +354,10 @@ color! {
     ///
     /// # Keras
     ///
-    /// `keras.layers.RandomContrast`; there too, one number alone only adds contrast.
-    RandomContrast, 0.0, |factor| [0.0, factor], |layer, x, call| {
-        let [low, high] = layer.factor.0;
+    /// `keras.layers.RandomContrast`; there too, one number alone only adds contrast. It also takes
+    /// two numbers of which one is beyond -1 or 1.
+    RandomContrast, 0.0, |layer, x, call| {
+        let [low, high] = layer.factors()?;
         let factor = per_image(x, [1.0 - low, 1.0 + high], layer.seed, call)?;
         let axes = if layer.data_format == DataFormat::ChannelsLast { [1, 2] } else { [2, 3] };
         let mean = x.mean(keep(axes))?;
@@ -321,6 +368,7 @@ color! {
 #[cfg(test)]
 mod tests {
     use deckle_tensor::Tensor;
+    use serde_json::json;
 
     use super::*;
     use crate::{AnyLayer, Randomness, Sequential, check_layer};
@@ -378,14 +426,37 @@ mod tests {
     }
 
     #[test]
+    fn one_number_of_contrast_is_the_upper_one() -> Result<()> {
+        let read = |factor| -> Result<Vec<f64>> {
+            let config = json!({ "factor": factor });
+            let layer: RandomContrast = serde_json::from_value(config).unwrap();
+            Ok(layer.factors()?.to_vec())
+        };
+        assert_eq!(read(json!(0.25))?, [0.0, 0.25]);
+        assert_eq!(read(json!([0.5, 0.25]))?, [0.25, 0.5]);
+        assert_eq!(read(json!([-0.5, 0.25]))?, [-0.5, 0.25]);
+        assert!(read(json!(-0.25)).is_err() && read(json!([-3, 3])).is_err());
+        let layer = RandomBrightness::new(-0.25);
+        assert_eq!(layer.factors()?.to_vec(), [-0.25, 0.25]);
+        let again: RandomBrightness = serde_json::from_value(layer.config()?).unwrap();
+        assert_eq!(again, layer);
+        Ok(())
+    }
+
+    #[test]
     fn a_range_that_is_none_is_named() {
         let image = [[1, 2, 2, 1].into()];
         let error = RandomBrightness::new(1.5).output_shape(&image).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`factor` makes no sense\n  expected: two numbers from -1 to 1, the lower one first\n       \
-             got: [-1.5, 1.5]"
+            "`factor` makes no sense\n  expected: a number from -1 to 1, or two\n       got: 1.5"
         );
+        for layer in
+            [RandomContrast::new(-0.1), RandomContrast::new(0.1).factor(1.1, 0.2)]
+        {
+            let error = layer.output_shape(&image).unwrap_err().to_string();
+            assert!(error.contains("a number from 0 to 1, or two"), "{error}");
+        }
         let layer = RandomContrast::new(0.1).value_range(1.0, 0.0);
         assert!(layer.output_shape(&image).is_err());
     }

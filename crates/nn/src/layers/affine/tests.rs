@@ -4,7 +4,10 @@ use deckle_tensor::Tensor;
 use serde_json::Value;
 
 use super::*;
-use crate::{AnyLayer, Randomness, Sequential, check_layer, layers::RandomBrightness};
+use crate::{
+    AnyLayer, Randomness, Sequential, check_layer,
+    layers::{RandomBrightness, RandomContrast},
+};
 
 #[test]
 fn keeps_the_promises_of_a_layer() -> Result<()> {
@@ -55,6 +58,7 @@ fn where_chance_has_no_choice_images_are_keras() -> Result<()> {
             Some("RandomTranslation") => with!(RandomTranslation),
             Some("RandomZoom") => with!(RandomZoom),
             Some("RandomShear") => with!(RandomShear),
+            Some("RandomContrast") => with!(RandomContrast),
             _ => with!(RandomBrightness),
         };
         let y = y?.to_vec::<f32>()?;
@@ -81,6 +85,14 @@ fn each_image_is_changed_in_its_own_way_and_differently_each_step() -> Result<()
         assert_ne!(first, trained(layer, &x, 2)?.to_vec::<f32>()?);
     }
     Ok(())
+}
+
+#[test]
+fn two_numbers_of_a_turn_only_have_to_reach_the_range() {
+    let image = [[1, 4, 4, 3].into()];
+    let turned = |factor| RandomRotation::new(factor).output_shape(&image);
+    assert!(turned((0.5, 1.5)).is_ok() && turned((-2.0, -1.0)).is_ok());
+    assert!(turned((1.25, 1.5)).is_err() && turned((0.5, f64::INFINITY)).is_err());
 }
 
 #[test]
