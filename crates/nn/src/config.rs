@@ -5,7 +5,11 @@ mod read;
 mod shared;
 mod write;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use deckle_autograd::Device;
 use serde::{Serialize, de::DeserializeOwned};
@@ -35,6 +39,8 @@ pub(crate) use read::is_model;
 #[derive(Clone)]
 pub struct Registry {
     makers: Arc<BTreeMap<String, Maker>>,
+    /// The classes that were registered beyond Keras's own, or in their place.
+    custom: Arc<BTreeSet<String>>,
     /// How many elements weights of models in layers may have, if that is limited.
     blank: Option<Blank>,
 }
@@ -61,13 +67,13 @@ impl Registry {
     /// A registry without any class.
     #[must_use]
     pub fn empty() -> Self {
-        Self { makers: Arc::default(), blank: None }
+        Self { makers: Arc::default(), custom: Arc::default(), blank: None }
     }
 
     /// A registry of all layers in [`layers`], under Keras's names.
     #[must_use]
     pub fn keras() -> Self {
-        Self::empty()
+        let all = Self::empty()
             .register::<layers::Activation>("Activation")
             .register::<layers::ActivityRegularization>("ActivityRegularization")
             .register::<layers::AdaptiveAveragePooling1D>("AdaptiveAveragePooling1D")
@@ -175,32 +181,38 @@ impl Registry {
             .register::<layers::UpSampling3D>("UpSampling3D")
             .register::<layers::ZeroPadding1D>("ZeroPadding1D")
             .register::<layers::ZeroPadding2D>("ZeroPadding2D")
-            .register::<layers::ZeroPadding3D>("ZeroPadding3D")
+            .register::<layers::ZeroPadding3D>("ZeroPadding3D");
+        Self { custom: Arc::default(), ..all }
     }
 
-    /// Adds, or replaces, a class.
+    /// Adds, or replaces, a class: by its name, or by the one that it is registered under in
+    /// Keras, as `my_package>MyLayer`.
     #[must_use]
-    pub fn register<L>(mut self, class_name: &str) -> Self
+    pub fn register<L>(self, class_name: &str) -> Self
     where
         L: Layer + PartialEq + Serialize + DeserializeOwned + 'static,
     {
         let make = |config, _: &Self| -> serde_json::Result<Arc<dyn AnyLayer>> {
             Ok(Arc::new(serde_json::from_value::<L>(config)?))
         };
-        Arc::make_mut(&mut self.makers).insert(class_name.to_owned(), Arc::new(make));
-        self
+        self.insert(class_name, Arc::new(make))
     }
 
     /// Adds, or replaces, a class whose configuration holds other layers.
     #[must_use]
-    pub fn register_wrapper<L>(mut self, class_name: &str) -> Self
+    pub fn register_wrapper<L>(self, class_name: &str) -> Self
     where
         L: Layer + PartialEq + Serialize + FromConfig + 'static,
     {
         let make = |config, registry: &Self| -> serde_json::Result<Arc<dyn AnyLayer>> {
             Ok(Arc::new(L::from_config(config, registry)?))
         };
-        Arc::make_mut(&mut self.makers).insert(class_name.to_owned(), Arc::new(make));
+        self.insert(class_name, Arc::new(make))
+    }
+
+    fn insert(mut self, class_name: &str, maker: Maker) -> Self {
+        Arc::make_mut(&mut self.makers).insert(class_name.to_owned(), maker);
+        Arc::make_mut(&mut self.custom).insert(class_name.to_owned());
         self
     }
 
@@ -211,10 +223,30 @@ impl Registry {
     }
 
     /// What makes layers of that class.
-    pub(crate) fn maker(&self, class_name: &str) -> Option<Make> {
+    fn maker(&self, class_name: &str) -> Option<Make> {
         let make = Arc::clone(self.makers.get(class_name)?);
         let registry = self.clone();
         Some(Arc::new(move |config| make(config, &registry)))
+    }
+
+    /// What makes the layer of an object in a file; else what is missing, if that is more than the
+    /// class.
+    ///
+    /// A class of somebody else's is one that was registered here, never Keras's of that name.
+    pub(crate) fn maker_of(&self, object: &Value) -> Result<Make, Option<String>> {
+        let text = |key: &str| object.get(key).and_then(Value::as_str);
+        let mut names = text("registered_name").into_iter().chain(text("class_name"));
+        if let Some(name) = names.find(|name| self.custom.contains(*name)) {
+            return self.maker(name).ok_or(None);
+        }
+        if is_custom(object) {
+            let origin = text("registered_name").filter(|name| name.contains('>'));
+            let origin = origin.or_else(|| text("module")).unwrap_or("?");
+            return Err(Some(format!(
+                "a class of {origin}, not Keras's: add it with Registry::register"
+            )));
+        }
+        text("class_name").and_then(|class| self.maker(class)).ok_or(None)
     }
 
     /// The names of all classes, sorted.
@@ -241,6 +273,18 @@ impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Registry").field(&self.makers.keys().collect::<Vec<_>>()).finish()
     }
+}
+
+/// Whether the class of an object in a file is none of Keras's, whatever its name is: it is
+/// registered under another one, or from another package.
+pub(crate) fn is_custom(object: &Value) -> bool {
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    let module = text("module").unwrap_or("keras");
+    let package = module.split('.').next();
+    let is_keras =
+        matches!(package, Some("keras" | "tf_keras" | "tensorflow" | "builtins"));
+    let registered = text("registered_name").filter(|name| !name.is_empty());
+    !is_keras || registered.is_some_and(|name| text("class_name") != Some(name))
 }
 
 /// Whether a class is one of Keras's operations, whose number comes with the tensors in a file.

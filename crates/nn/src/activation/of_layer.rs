@@ -84,7 +84,7 @@ impl Activation {
 /// Whether a setting is Keras's object of a layer; Keras 2 writes no module.
 pub(super) fn is_layer(setting: &Value) -> bool {
     let class = setting.get("class_name").and_then(Value::as_str);
-    let is_known = |class| Registry::keras().maker(class).is_some();
+    let is_known = |class: &str| Registry::keras().knows(class);
     Wrapped::is_in(setting) || class.is_some_and(is_known)
 }
 

@@ -9,7 +9,7 @@ use deckle_autograd::Device;
 use deckle_tensor::DType;
 use serde_json::{Map, Value};
 
-use super::{Registry, is_operation, shared::Found};
+use super::{Registry, is_custom, is_operation, shared::Found};
 use crate::{
     Arguments, Error, Functional, InputLayer, LayerHandle, Model, Nest, Result,
     Sequential,
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
     pub(super) fn whole(mut self, config: &Value) -> Result<Model> {
         self.found = Found::of(config);
         let class = text(config, "class_name")?;
-        if !is_model(class) {
+        if !is_model(class) || is_custom(config) {
             let missing = vec![format!("class `{class}` of a model")];
             return Err(Error::Unsupported { missing });
         }

@@ -17,6 +17,8 @@ use crate::{
 };
 use deckle_tensor::{DType, Shape, Tensor};
 
+mod custom;
+
 fn read(config: &Value) -> Result<Model> {
     Model::from_config(config, &Registry::keras(), 0, &Device::reference())
 }
@@ -303,47 +305,6 @@ fn harmless_arguments_are_passed_over() -> Result<()> {
         }}),
     ]);
     assert_eq!(read(&config)?.layers().len(), 4);
-    Ok(())
-}
-
-/// A layer that the registry does not know by itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Twice {}
-
-impl Layer for Twice {
-    fn class_name(&self) -> &'static str {
-        "Twice"
-    }
-
-    fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
-        Ok(inputs.to_vec())
-    }
-
-    fn build(&self, _: &[Shape], _: &mut Init<'_>) -> Result<Box<dyn Built>> {
-        Ok(Box::new(self.clone()))
-    }
-
-    fn module(&self) -> &'static str {
-        ""
-    }
-}
-
-impl Built for Twice {
-    fn call(&self, inputs: &crate::Inputs, _: &mut Call<'_>) -> Result<Vec<Var>> {
-        Ok(vec![inputs.only()?.mul(2.0)?])
-    }
-}
-
-#[test]
-fn custom_layers_are_known_where_they_are_registered() -> Result<()> {
-    let config = Sequential::new([4]).add(Twice {}).build()?.config()?;
-    let layer = &config["config"]["layers"][1];
-    assert_eq!(layer["registered_name"], "Custom>Twice");
-    assert_eq!(layer["module"], Value::Null);
-    assert!(matches!(read(&config), Err(Error::Unsupported { .. })));
-    let registry = Registry::empty().register::<Twice>("Twice");
-    let model = Model::from_config(&config, &registry, 0, &Device::reference())?;
-    assert_eq!(model.layers()[1].class_name(), "Twice");
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use crate::{
     AnyLayer, Built, Call, DTypePolicy, Error, Init, Inputs, Layer, LayerHandle, Model,
     Registry, Result,
-    config::{Make, is_model},
+    config::{Make, is_custom, is_model},
     keras::{ACTIVITY, keras_object, take_activity, unknown_settings, write_activity},
 };
 
@@ -127,7 +127,7 @@ impl Wrapped {
         let class = text("class_name").ok_or_else(|| -> serde_json::Error {
             serde::de::Error::custom(format_args!("{object} is not a layer"))
         })?;
-        if is_model(class) {
+        if is_model(class) && !is_custom(object) {
             let model = registry.model(object).map_err(|error| -> serde_json::Error {
                 match error {
                     Error::Unsupported { missing } => {
@@ -149,7 +149,9 @@ impl Wrapped {
         let wrong = |what: &dyn fmt::Display| -> serde_json::Error {
             serde::de::Error::custom(format_args!("{place}: {what}"))
         };
-        let make = registry.maker(class).ok_or_else(|| wrong(&"no such class"))?;
+        let make = registry
+            .maker_of(object)
+            .map_err(|why| wrong(&why.as_deref().unwrap_or("no such class")))?;
         let trainable = config.shift_remove("trainable") != Some(Value::Bool(false));
         let policy = config.shift_remove("dtype").unwrap_or_default();
         let dtype: Option<DTypePolicy> =

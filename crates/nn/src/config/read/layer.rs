@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{Reader, brief, is_model, object, take_name, text, with_name};
 use crate::{
     AnyLayer, DTypePolicy, LayerHandle, Regularizer, Result,
+    config::is_custom,
     keras::{ACTIVITY, take_activity, unknown_settings},
     layers::Wrapped,
 };
@@ -19,7 +20,7 @@ impl Reader<'_> {
     /// A layer that was not read before.
     pub(super) fn new_layer(&mut self, layer: &Value) -> Result<Option<LayerHandle>> {
         let class = text(layer, "class_name")?;
-        if is_model(class) {
+        if is_model(class) && !is_custom(layer) {
             return self.nested(layer);
         }
         let mut config = object(layer, "config")?.clone();
@@ -28,9 +29,13 @@ impl Reader<'_> {
             Some(name) => format!("layer `{}{name}` ({class})", self.path),
             None => format!("layer {}{class}", self.path),
         };
-        let Some(make) = self.registry.maker(class) else {
-            self.missing.push(place);
-            return Ok(None);
+        let make = match self.registry.maker_of(layer) {
+            Ok(make) => make,
+            Err(why) => {
+                let missing = why.map_or(place.clone(), |why| format!("{place}: {why}"));
+                self.missing.push(missing);
+                return Ok(None);
+            }
         };
         let trainable = config.shift_remove("trainable") != Some(Value::Bool(false));
         let dtype = self.dtype(&place, config.shift_remove("dtype").as_ref());
