@@ -30,6 +30,13 @@ impl AxisList {
         axes.sort_unstable();
         Ok(axes)
     }
+
+    /// The axes as Keras sorts them: in the order that they are written in, negative ones first.
+    pub(crate) fn as_written(&self, rank: usize) -> Result<Vec<usize>> {
+        let mut axes = self.0.clone();
+        axes.sort_unstable();
+        Ok(deckle_tensor::Axes::from(&axes).resolve("axis", rank)?)
+    }
 }
 
 impl From<isize> for AxisList {

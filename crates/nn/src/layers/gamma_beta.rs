@@ -59,6 +59,12 @@ pub(super) fn wide(call: &Call<'_>) -> DType {
     }
 }
 
+/// What was computed, in the element type of the input that it was made of: whole numbers lose
+/// their fractions, as in Keras, and with them the gradient.
+pub(super) fn narrow(y: &Var, dtype: DType) -> GraphResult<Var> {
+    if dtype.is_float() { y.cast(dtype) } else { y.stop_gradient()?.cast(dtype) }
+}
+
 /// Applies `normalize`, which works along the last axis, along these axes together.
 pub(super) fn along(
     x: &Var,

@@ -5,7 +5,7 @@ use deckle_tensor::{Shape, keep, resolve_axis};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    gamma_beta::{Maybe, check_epsilon, vector, wide},
+    gamma_beta::{Maybe, check_epsilon, narrow, vector, wide},
     setters::setters,
 };
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
 /// Normalizes groups of channels of each example by themselves.
 ///
 /// `y = gamma · (x - mean) / √(variance + epsilon) + beta`, with mean and (biased) variance over
-/// a group's channels and all other axes but the batch. Half precision is computed in `F32`.
+/// a group's channels and all other axes but the batch. Half precision is computed in `F32`; of
+/// whole numbers the result is made whole, as in Keras.
 ///
 /// # Shapes
 ///
@@ -233,7 +234,8 @@ impl Built for BuiltGroupNormalization {
         if let Some(beta) = &self.beta {
             y = y.add(&vector(beta, call)?.reshape(place)?)?;
         }
-        Ok(vec![y.reshape_like(input)?.cast(call.dtype())?])
+        let y = narrow(&y.reshape_like(input)?, input.dtype())?;
+        Ok(vec![y.cast(call.dtype())?])
     }
 }
 

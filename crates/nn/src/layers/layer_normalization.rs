@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AxisList,
-    gamma_beta::{Maybe, along, check_epsilon, lens, vector, wide},
+    gamma_beta::{Maybe, along, check_epsilon, lens, narrow, vector, wide},
     setters::setters,
 };
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
 /// Normalizes each example: `y = gamma · (x - mean) / √(variance + epsilon) + beta`.
 ///
 /// Mean and (biased) variance are those along the axes, together. Half precision is computed in
-/// `F32`. Along the last axis it is one operation, `layer_normalization`, that a backend may
-/// have a kernel for. Masks pass through.
+/// `F32`; of whole numbers the result is made whole, as in Keras. Along the last axis it is one
+/// operation, `layer_normalization`, that a backend may have a kernel for. Masks pass through.
 ///
 /// # Shapes
 ///
@@ -190,7 +190,8 @@ struct BuiltLayerNormalization {
 
 impl Built for BuiltLayerNormalization {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let x = inputs.only()?.cast(wide(call))?;
+        let input = inputs.only()?;
+        let x = input.cast(wide(call))?;
         let read = |weight: &Option<Variable>, otherwise: f64| -> Result<Var> {
             match weight {
                 Some(weight) => vector(weight, call),
@@ -200,7 +201,7 @@ impl Built for BuiltLayerNormalization {
         let (gamma, beta) = (read(&self.gamma, 1.0)?, read(&self.beta, 0.0)?);
         let y =
             along(&x, &self.axes, |x| x.layer_normalization(&gamma, &beta, self.epsilon));
-        Ok(vec![y?.cast(call.dtype())?])
+        Ok(vec![narrow(&y?, input.dtype())?.cast(call.dtype())?])
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
         float, row,
     },
 };
-use crate::Result;
+use crate::{Result, layers::gamma_beta::narrow};
 
 pub(super) static ROWS: &[Row] = &[
     row(
@@ -205,13 +205,17 @@ impl Normalized {
     }
 }
 
+/// The tensor, and its element type before: at least `F32` to compute in.
+fn wide(given: &Given<'_>) -> Result<(DType, Var)> {
+    let x = given.x()?;
+    let original = x.dtype();
+    let x = float(&x)?;
+    let x = if x.dtype().size() < 4 { x.cast(DType::F32)? } else { x };
+    Ok((original, x))
+}
+
 fn layer_norm(given: &Given<'_>) -> Result<Var> {
-    let original = float(&given.x()?)?;
-    let x = if original.dtype().size() < 4 {
-        original.cast(DType::F32)?
-    } else {
-        original.clone()
-    };
+    let (original, x) = wide(given)?;
     let normalized = Normalized::new(given, &x)?;
     let axes = || keep(&normalized.axes);
     let inverse = x.variance(axes())?.add(epsilon(given, 1e-7)?)?.rsqrt()?;
@@ -224,21 +228,16 @@ fn layer_norm(given: &Given<'_>) -> Result<Var> {
     if let Some(beta) = optional(given, 2, "beta", &x)?.filter(|_| !rms) {
         y = y.add(&normalized.along(&beta, &x)?)?;
     }
-    Ok(y.cast(original.dtype())?)
+    Ok(narrow(&y, original)?)
 }
 
 fn rms_norm(given: &Given<'_>) -> Result<Var> {
-    let original = float(&given.x()?)?;
-    let x = if original.dtype().size() < 4 {
-        original.cast(DType::F32)?
-    } else {
-        original.clone()
-    };
+    let (original, x) = wide(given)?;
     let normalized = Normalized::new(given, &x)?;
     let mean = x.square()?.mean(keep(&normalized.axes))?;
     let mut y = x.mul(&mean.add(epsilon(given, 1e-7)?)?.rsqrt()?)?;
     if let Some(scale) = optional(given, 1, "scale", &x)? {
         y = y.mul(&scale)?;
     }
-    Ok(y.cast(original.dtype())?)
+    Ok(narrow(&y, original)?)
 }
