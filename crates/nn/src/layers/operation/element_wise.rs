@@ -35,11 +35,11 @@ pub(super) static ROWS: &[Row] = &[
     row(NUMPY, "Heaviside", &[], FloatPair(heaviside)),
     row(NUMPY, "Fmax", &[], Pair(|a, b| without_nan(a, b, &a.maximum(b)?))),
     row(NUMPY, "Fmin", &[], Pair(|a, b| without_nan(a, b, &a.minimum(b)?))),
-    row(NUMPY, "Fmod", &[], FloatPair(fmod)),
-    row(NUMPY, "Logaddexp2", &[], FloatPair(logaddexp2)),
+    row(NUMPY, "Fmod", &[], Pair(fmod)),
+    row(NUMPY, "Logaddexp2", &[], FloatPair(|a, b| logaddexp(a, b, LN_2))),
     row(NUMPY, "Isclose", &["equal_nan"], One(is_close)),
     row(NUMPY, "Select", &[], One(select)),
-    row(MATH, "Erfc", &[], Float(|x| x.erf()?.neg()?.add(1))),
+    row(MATH, "Erfc", &[], Float(erfc)),
     row(CORE, "ConvertToTensor", &["dtype"], One(|g| cast(g, 1, &g.x()?))),
     row(NN, "SparseSigmoid", &[], Float(|x| x.add(1)?.mul(0.5)?.clip(0, 1))),
     row(NN, "SparsePlus", &[], Float(sparse_plus)),
@@ -118,15 +118,128 @@ fn without_nan(a: &Var, b: &Var, made: &Var) -> GraphResult<Var> {
     a.is_nan()?.select(b, &rest)
 }
 
-/// What is left of `a` after a whole number of `b`, with the sign of `a`.
+/// What is left of `a` after a whole number of `b`, with the sign of `a`: of positive numbers,
+/// the remainder is exact.
 fn fmod(a: &Var, b: &Var) -> GraphResult<Var> {
-    let quotient = a.div(b)?.stop_gradient()?;
-    let whole = quotient.abs()?.floor()?.mul(&quotient.sign()?)?;
-    a.sub(&whole.stop_gradient()?.mul(b)?)
+    if !a.dtype().is_float() && !a.dtype().is_integer() {
+        return fmod(&float(a)?, &float(b)?);
+    }
+    let is_negative = a.less(0)?;
+    let rest = is_negative.select(&a.neg()?, a)?.mod_(&b.abs()?)?;
+    is_negative.select(&rest.neg()?, &rest)
 }
 
-fn logaddexp2(a: &Var, b: &Var) -> GraphResult<Var> {
-    b.sub(a)?.mul(LN_2)?.softplus()?.div(LN_2)?.add(a)
+/// The quotient rounded down, of the exact remainder, as in JAX and Python.
+pub(super) fn floor_divide(a: &Var, b: &Var) -> GraphResult<Var> {
+    if !a.dtype().is_float() {
+        return a.sub(&a.mod_(b)?)?.div(b);
+    }
+    let rest = fmod(a, b)?;
+    let differ = rest.less(0)?.not_equal(&b.less(0)?)?;
+    let above = differ.and(&rest.not_equal(0)?)?.cast(a.dtype())?;
+    let whole = a.sub(&rest)?.div(b)?.sub(&above)?;
+    b.equal(0)?.select(&a.div(b)?, &whole)?.round()
+}
+
+/// `ln(e^a + e^b)` where `unit` is 1, and to the base 2 where it is `ln 2`: the larger one and
+/// what the other one adds.
+pub(super) fn logaddexp(a: &Var, b: &Var, unit: f64) -> GraphResult<Var> {
+    let first = a.greater_equal(b)?;
+    let (large, small) = (first.select(a, b)?, first.select(b, a)?);
+    // The difference of equal infinities is no number.
+    let are_same = a.equal(b)?.and(&a.is_finite()?.not()?)?;
+    let distance = are_same.select(0.0, &small.sub(&large)?)?;
+    large.add(&distance.mul(unit)?.softplus()?.div(unit)?)
+}
+
+/// `√(a² + b²)`, whose squares may be too large or small for the element type.
+///
+/// The gradient at 0 is 1/2 for each, as in JAX.
+pub(super) fn hypot(a: &Var, b: &Var) -> GraphResult<Var> {
+    let positive = |x: &Var| x.less(0)?.select(&x.neg()?, x);
+    let infinite = a.is_finite()?.or(&a.is_nan()?)?.not()?;
+    let infinite = infinite.or(&b.is_finite()?.or(&b.is_nan()?)?.not()?)?;
+    let (a, b) = (positive(a)?, positive(b)?);
+    let (large, small) = (a.maximum(&b)?, a.minimum(&b)?);
+    let ratio = small.div(&large.equal(0)?.select(1.0, &large)?)?;
+    let made = ratio.square()?.add(1)?.sqrt()?.mul(&large)?;
+    infinite.select(f64::INFINITY, &made)
+}
+
+/// Coefficients of numerator and denominator, up to 4 and beyond.
+const ERFC: [[&[f64]; 2]; 2] = [
+    [
+        &[
+            2.153_115_354_744_038_5e-8,
+            0.564_188_496_988_670_1,
+            8.883_149_794_388_376,
+            66.119_190_637_141_63,
+            298.635_138_197_400_1,
+            881.952_221_241_769,
+            1_712.047_612_634_070_6,
+            2_051.078_377_826_071_5,
+            1_230.339_354_797_997_2,
+        ],
+        &[
+            1.0,
+            15.744_926_110_709_835,
+            117.693_950_891_312_5,
+            537.181_101_862_009_9,
+            1_621.389_574_566_690_2,
+            3_290.799_235_733_459_6,
+            4_362.619_090_143_247,
+            3_439.367_674_143_721_6,
+            1_230.339_354_803_749_5,
+        ],
+    ],
+    [
+        &[
+            1.631_538_713_730_209_8e-2,
+            0.305_326_634_961_232_34,
+            0.360_344_899_949_804_44,
+            0.125_781_726_111_229_26,
+            1.608_378_514_874_227_5e-2,
+            6.587_491_615_298_378e-4,
+        ],
+        &[
+            1.0,
+            2.568_520_192_289_822,
+            1.872_952_849_923_467_3,
+            0.527_905_102_951_428_4,
+            6.051_834_131_244_132e-2,
+            2.335_204_976_268_691_8e-3,
+        ],
+    ],
+];
+
+/// `1 - erf(x)`, which that difference gives no digit of for large `x`: there, by the rational
+/// functions of Cody, *Rational Chebyshev approximations for the error function* (1969).
+fn erfc(x: &Var) -> GraphResult<Var> {
+    if x.dtype().size() < 4 {
+        return erfc(&x.cast(DType::F32)?)?.cast(x.dtype());
+    }
+    let difference = x.erf()?.neg()?.add(1)?;
+    // Beyond, `F64` too has no number but 0.
+    let y = x.stop_gradient()?.clip(0.5, 30.0)?;
+    let quotient = |of: &Var, [above, below]: [&[f64]; 2]| -> GraphResult<Var> {
+        let sum = |all: &[f64]| {
+            let zero = of.zeros_like();
+            all.iter().fold(zero, |sum, &one| sum?.mul(of)?.add(one))
+        };
+        sum(above)?.div(&sum(below)?)
+    };
+    let [near, far] = ERFC;
+    let z = y.square()?.reciprocal()?;
+    let far = quotient(&z, far)?.mul(&z)?.neg()?.add(1.0 / PI.sqrt())?.div(&y)?;
+    let scaled = y.less_equal(4)?.select(&quotient(&y, near)?, &far)?;
+    // The square in two parts, of which the larger one has few digits.
+    let coarse = y.mul(16)?.floor()?.div(16)?;
+    let rest = y.sub(&coarse)?.mul(&y.add(&coarse)?)?;
+    let bell = coarse.square()?.neg()?.exp()?.mul(&rest.neg()?.exp()?)?;
+    let exact = x.greater(0.5)?.select(&scaled.mul(&bell)?, &difference)?;
+    // The gradient is that of the difference.
+    let plain = difference.stop_gradient()?;
+    difference.add(&exact.sub(&plain)?.stop_gradient()?)
 }
 
 fn is_close(given: &Given<'_>) -> Result<Var> {

@@ -111,12 +111,18 @@ fn quantile(given: &Given<'_>, share: f64) -> Result<Var> {
     let (low, part) = (place.floor(), place.fract());
     #[expect(clippy::cast_possible_truncation, reason = "a place in the axis")]
     let low = low as isize;
-    let high = (low + 1).min(len.cast_signed() - 1);
     let sorted = flat.sort(-1, false)?.0;
     let at = |place: isize| -> GraphResult<Var> {
         sorted.gather(-1, &Var::scalar(DType::I32, place as f64))
     };
-    let made = at(low)?.mul(1.0 - part)?.add(&at(high)?.mul(part)?)?;
+    // Between numbers only both count: one of them may be infinite.
+    let made = if part > 0.0 {
+        at(low)?.mul(1.0 - part)?.add(&at(low + 1)?.mul(part)?)?
+    } else {
+        at(low)?
+    };
+    let is_none = flat.is_nan()?.any(-1)?;
+    let made = is_none.select(f64::NAN, &made)?;
     if !given.flag("keepdims")? {
         return Ok(made);
     }

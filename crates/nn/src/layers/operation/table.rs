@@ -123,14 +123,14 @@ static TABLE: &[Row] = &[
     row(NUMPY, "Divide", &[], FloatPair(|a, b| a.div(b))),
     row(NUMPY, "TrueDivide", &[], FloatPair(|a, b| a.div(b))),
     row(NUMPY, "DivideNoNan", &[], FloatPair(divide_no_nan)),
-    row(NUMPY, "FloorDivide", &[], Pair(floor_divide)),
+    row(NUMPY, "FloorDivide", &[], Pair(element_wise::floor_divide)),
     row(NUMPY, "Mod", &[], Pair(|a, b| a.mod_(b))),
     row(NUMPY, "Power", &[], Pair(|a, b| a.power(b))),
     row(NUMPY, "Maximum", &[], Pair(|a, b| a.maximum(b))),
     row(NUMPY, "Minimum", &[], Pair(|a, b| a.minimum(b))),
     row(NUMPY, "Arctan2", &[], FloatPair(|a, b| a.atan2(b))),
-    row(NUMPY, "Logaddexp", &[], FloatPair(|a, b| a.add(&b.sub(a)?.softplus()?))),
-    row(NUMPY, "Hypot", &[], FloatPair(|a, b| a.square()?.add(&b.square()?)?.sqrt())),
+    row(NUMPY, "Logaddexp", &[], FloatPair(|a, b| element_wise::logaddexp(a, b, 1.0))),
+    row(NUMPY, "Hypot", &[], FloatPair(element_wise::hypot)),
     row(NUMPY, "Matmul", &[], Pair(Var::matmul)),
     row(NUMPY, "Equal", &[], Pair(|a, b| a.equal(b))),
     row(NUMPY, "NotEqual", &[], Pair(|a, b| a.not_equal(b))),
@@ -276,13 +276,6 @@ fn divide_no_nan(a: &Var, b: &Var) -> GraphResult<Var> {
     let is_zero = b.equal(0)?;
     let safe = is_zero.select(&b.ones_like()?, b)?;
     is_zero.select(&a.zeros_like()?, &a.div(&safe)?)
-}
-
-fn floor_divide(a: &Var, b: &Var) -> GraphResult<Var> {
-    if a.dtype().is_float() {
-        return a.div(b)?.floor();
-    }
-    a.sub(&a.mod_(b)?)?.div(b)
 }
 
 fn selu(x: &Var) -> GraphResult<Var> {
