@@ -153,11 +153,21 @@ impl<'a> Given<'a> {
         }
     }
 
+    /// A setting that is true or false; false if it is not given.
     pub(super) fn flag(&self, name: &str) -> Result<bool> {
+        self.flag_or(name, false)
+    }
+
+    pub(super) fn flag_or(&self, name: &str, default: bool) -> Result<bool> {
         match self.constant(usize::MAX, name)? {
             Some(value) => value.as_bool().ok_or_else(|| wrong(name, "a bool", &value)),
-            None => Ok(false),
+            None => Ok(default),
         }
+    }
+
+    /// Whether a setting is given, as null.
+    pub(super) fn is_null(&self, name: &str) -> bool {
+        self.settings.get(name).is_some_and(Value::is_null)
     }
 
     pub(super) fn axis(&self, name: &str) -> Result<Option<isize>> {
@@ -214,20 +224,32 @@ fn beside(x: &Var, constant: &Argument) -> Result<Var> {
     let Argument::Constant(value) = constant else {
         return Err(missing("x2", "a tensor or a number"));
     };
-    let (number, is_float) = match value {
-        Value::Bool(b) => (f64::from(u8::from(*b)), false),
-        value => {
-            let number = value.as_f64().ok_or_else(|| wrong("x2", "a number", value))?;
-            (number, value.is_f64())
-        }
-    };
+    let number = number("x2", value)?;
     let dtype = match x.dtype() {
         dtype if dtype.is_float() => dtype,
-        _ if is_float => DType::F32,
+        _ if value.is_f64() => DType::F32,
         DType::Bool if !value.is_boolean() => DType::I32,
         dtype => dtype,
     };
     Ok(Var::scalar(dtype, number))
+}
+
+/// Two constants in one element type: `Bool` of truth values, `I32` of whole numbers, else
+/// `F32`.
+pub(super) fn scalars(a: &Value, b: &Value) -> Result<(Var, Var)> {
+    let numbers = (number("x1", a)?, number("x2", b)?);
+    let dtype = match [a, b] {
+        all if all.iter().all(|value| value.is_boolean()) => DType::Bool,
+        all if all.iter().any(|value| value.is_f64()) => DType::F32,
+        _ => DType::I32,
+    };
+    Ok((Var::scalar(dtype, numbers.0), Var::scalar(dtype, numbers.1)))
+}
+
+/// A number or truth value.
+fn number(name: &str, value: &Value) -> Result<f64> {
+    let truth = value.as_bool().map(|is_true| f64::from(u8::from(is_true)));
+    truth.or_else(|| value.as_f64()).ok_or_else(|| wrong(name, "a number", value))
 }
 
 /// The element type of two that meet: floating point before whole numbers, then the wider.

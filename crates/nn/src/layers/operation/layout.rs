@@ -9,7 +9,7 @@ use super::{
     table::{
         CORE, NUMPY, Row,
         Rule::{Many, One, Unary},
-        cast, last, listed, row,
+        cast, listed, row, whole_bool,
     },
 };
 use crate::{Error, Result};
@@ -40,7 +40,7 @@ pub(super) static ROWS: &[Row] = &[
         "Cumsum",
         &["axis", "dtype"],
         One(|g| {
-            let (x, axis) = flat(&cast(g, usize::MAX, &g.x()?)?, g)?;
+            let (x, axis) = flat(&whole_bool(&cast(g, usize::MAX, &g.x()?)?)?, g)?;
             Ok(x.cumsum(axis, false, false)?)
         }),
     ),
@@ -56,7 +56,7 @@ pub(super) static ROWS: &[Row] = &[
 ];
 
 fn concatenate(given: &Given<'_>) -> Result<Var> {
-    Ok(Var::concatenate(&given.tensors()?, last(given)?)?)
+    Ok(Var::concatenate(&given.tensors()?, given.axis("axis")?.unwrap_or(0))?)
 }
 
 fn stack(given: &Given<'_>) -> Result<Var> {

@@ -9,7 +9,7 @@ use super::{
     table::{
         CORE, MATH, NN, NUMPY, Row,
         Rule::{Many, One},
-        last, row,
+        counted, last, row,
     },
 };
 use crate::Result;
@@ -27,18 +27,13 @@ pub(super) static ROWS: &[Row] = &[
         NUMPY,
         "Trace",
         &["offset", "axis1", "axis2"],
-        One(|g| Ok(diagonal(g)?.sum(-1)?)),
+        One(|g| Ok(counted(&diagonal(g)?)?.sum(-1)?)),
     ),
     row(CORE, "Slice", &["shape"], One(slice)),
     row(NN, "MultiHot", &["num_classes", "axis", "dtype", "sparse"], One(multi_hot)),
     row(MATH, "TopK", &["k", "sorted"], Many(top_k)),
-    row(NUMPY, "Sort", &["axis"], One(|g| Ok(g.x()?.sort(last(g)?, false)?.0))),
-    row(
-        NUMPY,
-        "Argsort",
-        &["axis"],
-        One(|g| Ok(g.x()?.sort(last(g)?, false)?.1.cast(DType::I32)?)),
-    ),
+    row(NUMPY, "Sort", &["axis"], One(|g| Ok(sorted(g)?.0))),
+    row(NUMPY, "Argsort", &["axis"], One(|g| Ok(sorted(g)?.1.cast(DType::I32)?))),
     row(NUMPY, "GetItem", &[], One(get_item)),
     row(NN, "OneHot", &["num_classes", "axis", "dtype"], One(one_hot)),
 ];
@@ -120,6 +115,15 @@ pub(super) fn flat(x: &Var, given: &Given<'_>) -> Result<(Var, isize)> {
         Some(axis) => (x.clone(), axis),
         None => (x.flatten()?, 0),
     })
+}
+
+/// The numbers along an axis, of all if it is null, and where they were.
+fn sorted(given: &Given<'_>) -> Result<(Var, Var)> {
+    let x = given.x()?;
+    if given.is_null("axis") {
+        return Ok(x.flatten()?.sort(0, false)?);
+    }
+    Ok(x.sort(last(given)?, false)?)
 }
 
 /// The length of that axis, which has to be known.

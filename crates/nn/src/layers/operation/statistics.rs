@@ -8,7 +8,7 @@ use super::{
     table::{
         NN, NUMPY, REDUCED, Row,
         Rule::{Many, One},
-        float, row,
+        counted, float, row,
     },
 };
 use crate::{Result, layers::gamma_beta::narrow};
@@ -46,9 +46,12 @@ pub(super) static ROWS: &[Row] = &[
     row(NN, "RMSNorm", &["axis", "epsilon"], One(rms_norm)),
 ];
 
-/// The tensor with another number where it is none.
+/// The tensor with another number where it is none; bytes with room for sums.
 fn number(given: &Given<'_>, instead: f64) -> Result<Var> {
-    let x = float(&given.x()?)?;
+    let x = counted(&given.x()?)?;
+    if !x.dtype().is_float() {
+        return Ok(x);
+    }
     Ok(x.is_nan()?.select(&x.full_like(instead)?, &x)?)
 }
 
@@ -58,6 +61,9 @@ fn nan_extreme(
     instead: f64,
     reduce: fn(&Var, Axes) -> GraphResult<Var>,
 ) -> Result<Var> {
+    if !given.x()?.dtype().is_float() {
+        return Ok(reduce(&given.x()?, given.axes()?)?);
+    }
     let made = reduce(&number(given, instead)?, given.axes()?)?;
     let is_none = float(&given.x()?)?.is_nan()?.all(given.axes()?)?;
     Ok(is_none.select(&made.full_like(f64::NAN)?, &made)?)
@@ -66,7 +72,7 @@ fn nan_extreme(
 fn nan_mean(given: &Given<'_>) -> Result<Var> {
     let x = float(&given.x()?)?;
     let count = x.is_nan()?.not()?.cast(x.dtype())?.sum(given.axes()?)?;
-    Ok(number(given, 0.0)?.sum(given.axes()?)?.div(&count)?)
+    Ok(float(&number(given, 0.0)?)?.sum(given.axes()?)?.div(&count)?)
 }
 
 fn average(given: &Given<'_>) -> Result<Var> {

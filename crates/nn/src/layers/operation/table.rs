@@ -2,10 +2,11 @@
 
 use deckle_autograd::{Result as GraphResult, Var};
 use deckle_tensor::DType;
+use serde_json::Value;
 
 use super::{
     element_wise,
-    given::{Given, missing, promoted},
+    given::{self, Argument, Given, missing, promoted, wrong},
     layout, places, products, statistics, windows,
 };
 use crate::Result;
@@ -199,7 +200,12 @@ static TABLE: &[Row] = &[
     row(NN, "Elu", &["alpha"], One(|g| Ok(g.x()?.elu(g.number("alpha", 1.0)?)?))),
     row(NN, "Celu", &["alpha"], One(|g| Ok(g.x()?.celu(g.number("alpha", 1.0)?)?))),
     row(NN, "LeakyRelu", &["negative_slope"], One(leaky_relu)),
-    row(NN, "Gelu", &["approximate"], One(|g| Ok(g.x()?.gelu(g.flag("approximate")?)?))),
+    row(
+        NN,
+        "Gelu",
+        &["approximate"],
+        One(|g| Ok(g.x()?.gelu(g.flag_or("approximate", true)?)?)),
+    ),
     row(NN, "Glu", &["axis"], One(|g| Ok(g.x()?.glu(last(g)?)?))),
     row(NN, "Squareplus", &["b"], One(|g| Ok(g.x()?.squareplus(g.number("b", 4.0)?)?))),
     row(NN, "Softmax", &["axis"], One(|g| Ok(float(&g.x()?)?.softmax(last(g)?)?))),
@@ -235,7 +241,7 @@ static TABLE: &[Row] = &[
         &["axis"],
         One(|g| Ok(g.x()?.not_equal(0)?.cast(DType::I32)?.sum(g.axes()?)?)),
     ),
-    row(NUMPY, "Sum", REDUCED, One(|g| Ok(whole_bool(&g.x()?)?.sum(g.axes()?)?))),
+    row(NUMPY, "Sum", REDUCED, One(|g| Ok(counted(&g.x()?)?.sum(g.axes()?)?))),
     row(NUMPY, "Mean", REDUCED, One(|g| Ok(float(&g.x()?)?.mean(g.axes()?)?))),
     row(NUMPY, "Var", REDUCED, One(|g| Ok(float(&g.x()?)?.variance(g.axes()?)?))),
     row(NUMPY, "Std", REDUCED, One(|g| Ok(float(&g.x()?)?.std(g.axes()?)?))),
@@ -244,13 +250,13 @@ static TABLE: &[Row] = &[
         NUMPY,
         "Max",
         LIMITED,
-        One(|g| limited(g, &g.x()?.max(g.axes()?)?, Var::maximum)),
+        One(|g| limited(g, &g.x()?.max(g.axes()?)?, |a, b| a.maximum(b))),
     ),
     row(
         NUMPY,
         "Min",
         LIMITED,
-        One(|g| limited(g, &g.x()?.min(g.axes()?)?, Var::minimum)),
+        One(|g| limited(g, &g.x()?.min(g.axes()?)?, |a, b| a.minimum(b))),
     ),
     row(NUMPY, "Amax", REDUCED, One(|g| Ok(g.x()?.max(g.axes()?)?))),
     row(NUMPY, "Amin", REDUCED, One(|g| Ok(g.x()?.min(g.axes()?)?))),
@@ -293,39 +299,72 @@ pub(super) fn last(given: &Given<'_>) -> Result<isize> {
 }
 
 /// Truth values as whole numbers.
-fn whole_bool(x: &Var) -> GraphResult<Var> {
+pub(super) fn whole_bool(x: &Var) -> GraphResult<Var> {
     if x.dtype() == DType::Bool { x.cast(DType::I32) } else { Ok(x.clone()) }
+}
+
+/// What is to be added up or multiplied: truth values and bytes in a type with room for it.
+pub(super) fn counted(x: &Var) -> GraphResult<Var> {
+    if x.dtype() == DType::U8 { x.cast(DType::U32) } else { whole_bool(x) }
 }
 
 pub(super) fn cast(given: &Given<'_>, at: usize, x: &Var) -> Result<Var> {
     Ok(given.dtype(at)?.map_or_else(|| Ok(x.clone()), |dtype| x.cast(dtype))?)
 }
 
+/// A bound that is not given is none; one with a fraction makes whole numbers `F32`.
 fn clip(given: &Given<'_>) -> Result<Var> {
-    let (low, high) =
-        (given.number("x_min", f64::NAN)?, given.number("x_max", f64::NAN)?);
-    Ok(given.x()?.maximum(low)?.minimum(high)?)
+    let bound = |name: &str| -> Result<Option<Value>> {
+        let bound = given.constant(usize::MAX, name)?;
+        if let Some(other) = bound.as_ref().filter(|value| value.as_f64().is_none()) {
+            return Err(wrong(name, "a number", other));
+        }
+        Ok(bound)
+    };
+    let (low, high) = (bound("x_min")?, bound("x_max")?);
+    let mut x = whole_bool(&given.x()?)?;
+    if [&low, &high].into_iter().flatten().any(Value::is_f64) {
+        x = float(&x)?;
+    }
+    if let Some(low) = low.and_then(|low| low.as_f64()) {
+        x = x.maximum(&Var::scalar(x.dtype(), low))?;
+    }
+    if let Some(high) = high.and_then(|high| high.as_f64()) {
+        x = x.minimum(&Var::scalar(x.dtype(), high))?;
+    }
+    Ok(x)
 }
 
 fn choose(given: &Given<'_>) -> Result<Var> {
+    let condition = given.tensor(0, "condition")?.cast(DType::Bool)?;
+    let constants = (given.get(1, "x1"), given.get(2, "x2"));
+    if let (Some(Argument::Constant(a)), Some(Argument::Constant(b))) = constants {
+        let (a, b) = given::scalars(&a, &b)?;
+        return Ok(condition.select(&a, &b)?.stop_gradient()?);
+    }
     let (a, b) = given.pair(1)?;
-    Ok(given.tensor(0, "condition")?.cast(DType::Bool)?.select(&a, &b)?)
+    Ok(condition.select(&a, &b)?)
 }
 
 /// The largest or smallest of `found` and `initial`, if that is given.
 fn limited(
     given: &Given<'_>,
     found: &Var,
-    beyond: fn(&Var, f64) -> GraphResult<Var>,
+    beyond: fn(&Var, &Var) -> GraphResult<Var>,
 ) -> Result<Var> {
     Ok(match given.constant(usize::MAX, "initial")?.and_then(|value| value.as_f64()) {
-        Some(initial) => beyond(found, initial)?,
+        Some(initial) => beyond(found, &Var::scalar(found.dtype(), initial))?,
         None => found.clone(),
     })
 }
 
 fn prod(given: &Given<'_>) -> Result<Var> {
-    cast(given, usize::MAX, &given.x()?.prod(given.axes()?)?)
+    let x = given.x()?;
+    let x = match given.dtype(usize::MAX)? {
+        Some(dtype) => x.cast(dtype)?,
+        None => counted(&x)?,
+    };
+    Ok(x.prod(given.axes()?)?)
 }
 
 /// `x / max(|x|, √ε)`, along an axis.

@@ -129,6 +129,17 @@ fn what_is_between_numbers_does_not_ask_others() -> Result<()> {
 }
 
 #[test]
+fn defaults_are_keras() -> Result<()> {
+    let x = Tensor::from([[1.0f32, -2.0]]);
+    let both = with("Concatenate", vec![Nest::List(vec![Nest::One(0), Nest::One(0)])])?;
+    assert_eq!(run(both, &x)?.shape(), [2, 2]);
+    let gelu = run(Operation::new("Gelu")?, &x)?;
+    assert_eq!(gelu, run(Operation::new("Gelu")?.set("approximate", true), &x)?);
+    assert_ne!(gelu, run(Operation::new("Gelu")?.set("approximate", false), &x)?);
+    Ok(())
+}
+
+#[test]
 fn what_an_operation_cannot_take_is_named() {
     let error = Operation::new("Meen").unwrap_err().to_string();
     assert_eq!(error, "unknown operation `Meen`\n      help: did you mean `Mean`?");
