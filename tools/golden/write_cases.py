@@ -124,6 +124,7 @@ def write(name, case, folder):
 def main(folder, names):
     import compiled  # noqa: F401
     import corners  # noqa: F401
+    import extremes  # noqa: F401
     import graphs  # noqa: F401
     import layers  # noqa: F401
     import operations  # noqa: F401
