@@ -160,16 +160,32 @@ pub(super) fn each_by<T: Float, const I: usize, const O: usize>(
     } else if at < len {
         let mut x = [[T::ZERO; LANES]; I];
         for (x, from) in x.iter_mut().zip(from) {
-            x[..len].copy_from_slice(&from[..len]);
+            copy_few(len, from, x);
         }
         for (y, to) in old.iter_mut().zip(&to) {
-            y[..len].copy_from_slice(&to[..len]);
+            copy_few(len, to, y);
         }
         compute(&x, &mut old, formula);
         for (to, y) in to.iter_mut().zip(&old) {
-            to[..len].copy_from_slice(&y[..len]);
+            copy_few(len, y, to);
         }
     }
+}
+
+/// Copies fewer elements than a block has, in pieces whose lengths the compiler knows: no calls.
+#[inline(always)]
+fn copy_few<T: Copy>(len: usize, from: &[T], to: &mut [T]) {
+    let mut at = 0;
+    macro_rules! piece {
+        ($($len:literal)*) => {$(
+            if len & $len != 0 {
+                to[at..at + $len].copy_from_slice(&from[at..at + $len]);
+                at += $len;
+            }
+        )*};
+    }
+    piece!(8 4 2 1);
+    debug_assert_eq!(at, len, "fewer than lanes");
 }
 
 #[inline(always)]
