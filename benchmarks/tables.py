@@ -134,9 +134,9 @@ def cost(lines, rate):
         for (value,), of in grouped(found, "value").items():
             gigaflops, gigabytes = (median(line["work"][i] for line in of) for i in range(2))
             needed = 1e3 * (gigaflops / (rate or float("nan")) + gigabytes / bandwidth(lines, gigabytes * 1e9))
-            points.append((value, ms := median(line["ms"] for line in of), ms / needed))
+            points.append((value, ms := median(line["ms"] for line in of), ms / (needed or float("nan"))))
         beside = [points[i][2] / points[j][2] for i in range(len(points)) for j in (i - 1, i + 1) if 0 <= j < len(points)]
-        rows.append([case, key, *(f"{value}: {ms:.2f} ms, {times:.2f}" for value, ms, times in points), f"{max(beside):.2f}"])
+        rows.append([case, key, *(f"{value}: {ms:.2f} ms, {times:.2f}" for value, ms, times in points), f"{max(beside, default=1):.2f}"])
     return markdown(["case", "size", *(f"{i}" for i in range(1, 6)), "most beside a neighbour"], rows)
 
 

@@ -240,6 +240,9 @@ impl Registry {
             return self.maker(name).ok_or(None);
         }
         if is_custom(object) {
+            if let Some(name) = self.custom_of(object) {
+                return self.maker(name).ok_or(None);
+            }
             let origin = text("registered_name").filter(|name| name.contains('>'));
             let origin = origin.or_else(|| text("module")).unwrap_or("?");
             return Err(Some(format!(
@@ -247,6 +250,20 @@ impl Registry {
             )));
         }
         text("class_name").and_then(|class| self.maker(class)).ok_or(None)
+    }
+
+    /// The one class that was registered with its package, as `my_package>MyLayer`, which an
+    /// object without a module may mean, as [`Model::config`] writes it.
+    fn custom_of(&self, object: &Value) -> Option<&str> {
+        let text = |key: &str| object.get(key).and_then(Value::as_str);
+        let (class, registered) = (text("class_name")?, text("registered_name"));
+        let is_other = |name: &str| name != class && !name.starts_with("Custom>");
+        if text("module").is_some() || registered.is_some_and(is_other) {
+            return None;
+        }
+        let is_it = |name: &&String| name.rsplit('>').next() == Some(class);
+        let mut found = self.custom.iter().filter(is_it);
+        found.next().filter(|_| found.next().is_none()).map(String::as_str)
     }
 
     /// The names of all classes, sorted.
@@ -279,12 +296,15 @@ impl fmt::Debug for Registry {
 /// registered under another one, or from another package.
 pub(crate) fn is_custom(object: &Value) -> bool {
     let text = |key: &str| object.get(key).and_then(Value::as_str);
-    let module = text("module").unwrap_or("keras");
-    let package = module.split('.').next();
-    let is_keras =
-        matches!(package, Some("keras" | "tf_keras" | "tensorflow" | "builtins"));
     let registered = text("registered_name").filter(|name| !name.is_empty());
-    !is_keras || registered.is_some_and(|name| text("class_name") != Some(name))
+    let Some(module) = text("module") else {
+        // Keras names no module of what a script defines, but then its class twice.
+        return registered.is_some();
+    };
+    let package = module.split('.').next().unwrap_or(module);
+    let keras = ["keras", "tf_keras", "keras_core", "tensorflow", "builtins"];
+    let is_other = |name: &str| text("class_name") != Some(name);
+    !keras.contains(&package) || registered.is_some_and(is_other)
 }
 
 /// Whether a class is one of Keras's operations, whose number comes with the tensors in a file.

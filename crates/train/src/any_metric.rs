@@ -316,8 +316,12 @@ fn named(name: &str, settings: Map<String, Value>) -> Result<Arc<dyn Metric>> {
 /// The metric of one of Keras's functions with these settings: the loss of that name before the
 /// metric, whose sign may be the other.
 fn of_function(name: &str, settings: Map<String, Value>) -> Result<Arc<dyn Metric>> {
-    let loss = json!({ "class_name": name, "config": settings });
-    match AnyLoss::from_keras(&loss) {
+    let loss = if settings.is_empty() {
+        AnyLoss::by_name(name)
+    } else {
+        AnyLoss::from_keras(&json!({ "class_name": name, "config": settings }))
+    };
+    match loss {
         Ok(loss) => Ok(Arc::new(MeanMetricWrapper::of_loss(loss))),
         Err(deckle_nn::Error::Unknown { .. }) => named(name, settings),
         Err(error) => Err(error.into()),

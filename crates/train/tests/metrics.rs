@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use deckle_nn::AnyLoss;
 use deckle_tensor::{DType, Tensor};
 use deckle_train::{
     AnyMetric, Direction, Metric, MetricState,
-    metrics::{self, AUC},
+    metrics::{self, AUC, MeanMetricWrapper},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -171,6 +172,15 @@ fn names_are_written_where_keras_finds_the_same_metric_by_them() {
             assert_eq!(state.result().unwrap(), Tensor::scalar(1.0f64));
         }
     }
+}
+
+#[test]
+fn a_wrapped_cross_entropy_survives_a_file() {
+    let loss = AnyLoss::by_name("ce").unwrap();
+    let written = AnyMetric::from(MeanMetricWrapper::of_loss(loss)).to_keras().unwrap();
+    assert_eq!(written["config"], "crossentropy");
+    let again = AnyMetric::from_keras(&written).unwrap();
+    assert_eq!(again.to_keras().unwrap(), written);
 }
 
 #[test]

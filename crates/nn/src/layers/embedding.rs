@@ -175,7 +175,8 @@ impl Built for BuiltEmbedding {
         let ids = if x.dtype().is_integer() { x.clone() } else { x.cast(DType::I32)? };
         let y = call.read_exact(&self.embeddings).gather(0, &ids)?.cast(call.dtype())?;
         if self.mask_zero {
-            call.set_mask(&y, &x.not_equal(0)?);
+            let number = if x.dtype() == DType::Bool { &ids } else { x };
+            call.set_mask(&y, &number.not_equal(0)?);
         }
         if let Some(regularizer) = &self.activity {
             regularizer.add_activity(&y, call)?;
@@ -228,6 +229,13 @@ mod tests {
             .build()?;
         let x = Var::constant(&Tensor::new(vec![1i32, 0], [1, 2])?);
         let mut call = Call::inference();
+        let y = model.call(&[x], &mut call)?;
+        let mask = call.mask(&y[0]).unwrap().eval()?;
+        assert_eq!(mask.to_vec::<bool>()?, [true, false]);
+        let model = Sequential::typed([2], DType::Bool)
+            .add(Embedding::new(2, 2).mask_zero(true))
+            .build()?;
+        let x = Var::constant(&Tensor::from([[true, false]]));
         let y = model.call(&[x], &mut call)?;
         let mask = call.mask(&y[0]).unwrap().eval()?;
         assert_eq!(mask.to_vec::<bool>()?, [true, false]);

@@ -63,12 +63,11 @@ impl TryFrom<Value> for Factor {
 }
 
 impl Serialize for Factor {
-    /// One number where one is enough: Keras refuses -1 of what it takes 1 for.
+    /// As it was given: what two numbers may be is not what one may.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.low.to_bits() == (-self.high).to_bits() {
-            self.high.serialize(serializer)
-        } else {
-            [self.low, self.high].serialize(serializer)
+        match self.one {
+            Some(one) => one.serialize(serializer),
+            None => [self.low, self.high].serialize(serializer),
         }
     }
 }
@@ -103,5 +102,20 @@ impl Factor {
             format_args!("one or two numbers from {least} to {most}").to_string();
         Err(Error::invalid(problem, expected)
             .got(format_args!("{:?}", [self.low, self.high])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn two_numbers_stay_two_in_a_file() {
+        for factor in [json!([-2.0, 2.0]), json!([-0.5, 0.5]), json!(0.5)] {
+            let read: Factor = serde_json::from_value(factor.clone()).unwrap();
+            assert_eq!(serde_json::to_value(read).unwrap(), factor);
+        }
     }
 }

@@ -106,7 +106,7 @@ impl RandomErasing {
     /// Sets what the chance lies between, 0 to 1, which is the default; one number is the upper.
     #[must_use]
     pub fn factor(mut self, factor: impl Into<Factor>) -> Self {
-        self.factor = factor.into().non_negative();
+        self.factor = factor.into();
         self
     }
 
@@ -114,7 +114,7 @@ impl RandomErasing {
     /// upper.
     #[must_use]
     pub fn scale(mut self, scale: impl Into<Factor>) -> Self {
-        self.scale = scale.into().non_negative();
+        self.scale = scale.into();
         self
     }
 

@@ -176,16 +176,12 @@ struct Between([f64; 2]);
 impl TryFrom<Value> for Between {
     type Error = String;
 
-    /// Keras writes two numbers; one stands for itself and its negative.
     fn try_from(value: Value) -> Result<Self, String> {
-        if let Some(one) = value.as_f64() {
-            return Ok(Self([-one.abs(), one.abs()]));
-        }
         let all: Option<Vec<f64>> =
             (value.as_array()).and_then(|all| all.iter().map(Value::as_f64).collect());
         all.and_then(|all| all.try_into().ok())
             .map(Self)
-            .ok_or_else(|| format!("{value} is neither a number nor a list of two"))
+            .ok_or_else(|| format!("{value} is no list of two numbers"))
     }
 }
 

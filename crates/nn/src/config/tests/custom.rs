@@ -44,6 +44,22 @@ fn custom_layers_are_known_where_they_are_registered() -> Result<()> {
 }
 
 #[test]
+fn a_class_registered_with_its_package_is_read_as_it_is_written() -> Result<()> {
+    let mut config = Sequential::new([4]).add(Twice {}).build()?.config()?;
+    let registry = Registry::keras().register::<Twice>("my_pkg>Twice");
+    let read = |config: &Value, registry: &Registry| -> Result<Model> {
+        Model::from_config(config, registry, 0, &Device::reference())
+    };
+    assert_eq!(read(&config, &registry)?.layers()[1].class_name(), "Twice");
+    // Which of two it is, nothing says; and another package's is none of them.
+    let two = registry.clone().register::<Twice>("her_pkg>Twice");
+    assert!(read(&config, &two).is_err());
+    config["config"]["layers"][1]["registered_name"] = json!("his_pkg>Twice");
+    assert!(read(&config, &registry).is_err());
+    Ok(())
+}
+
+#[test]
 fn a_class_of_another_package_is_none_of_keras() -> Result<()> {
     let mut config = Sequential::new([4]).add(Dense::new(3)).build()?.config()?;
     let mut read_as = |module: &Value, registered: &Value, registry: &Registry| {
@@ -53,14 +69,15 @@ fn a_class_of_another_package_is_none_of_keras() -> Result<()> {
         Model::from_config(&config, registry, 0, &Device::reference())
     };
     let (keras, null) = (Registry::keras(), Value::Null);
-    for module in
-        [json!("keras.layers"), json!("keras.src.layers.core.dense"), null.clone()]
-    {
+    for module in [json!("keras.layers"), json!("keras.src.layers.core.dense")] {
         for registered in [json!("Dense"), null.clone()] {
             assert!(read_as(&module, &registered, &keras).is_ok());
         }
     }
+    assert!(read_as(&null, &null, &keras).is_ok());
     let foreign = [
+        // Of a script.
+        (null.clone(), json!("Dense")),
         (json!("my_pkg.layers"), json!("my_pkg>Dense")),
         (null.clone(), json!("Custom>Dense")),
         (json!("my_layers"), null),
@@ -79,8 +96,8 @@ fn a_class_of_another_package_is_none_of_keras() -> Result<()> {
         assert!(read_as(module, registered, &registry).is_ok());
     }
     let registry = Registry::keras().register::<Dense>("my_pkg>Dense");
-    assert!(read_as(&foreign[0].0, &foreign[0].1, &registry).is_ok());
-    assert!(read_as(&foreign[1].0, &foreign[1].1, &registry).is_err());
+    let reads = foreign.map(|(module, name)| read_as(&module, &name, &registry).is_ok());
+    assert_eq!(reads, [true, true, true, false, false, true]);
     Ok(())
 }
 

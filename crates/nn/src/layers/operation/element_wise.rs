@@ -10,7 +10,7 @@ use super::{
     table::{
         CORE, IMAGE, MATH, NN, NUMPY, Row,
         Rule::{Float, FloatPair, One, Pair, Unary},
-        cast, float, row,
+        cast, float, row, whole_bool,
     },
 };
 use crate::Result;
@@ -122,7 +122,7 @@ fn without_nan(a: &Var, b: &Var, made: &Var) -> GraphResult<Var> {
 /// the remainder is exact.
 fn fmod(a: &Var, b: &Var) -> GraphResult<Var> {
     if !a.dtype().is_float() && !a.dtype().is_integer() {
-        return fmod(&float(a)?, &float(b)?);
+        return fmod(&whole_bool(a)?, &whole_bool(b)?);
     }
     let is_negative = a.less(0)?;
     let rest = is_negative.select(&a.neg()?, a)?.mod_(&b.abs()?)?;
@@ -160,7 +160,8 @@ pub(super) fn hypot(a: &Var, b: &Var) -> GraphResult<Var> {
     let infinite = a.is_finite()?.or(&a.is_nan()?)?.not()?;
     let infinite = infinite.or(&b.is_finite()?.or(&b.is_nan()?)?.not()?)?;
     let (a, b) = (positive(a)?, positive(b)?);
-    let (large, small) = (a.maximum(&b)?, a.minimum(&b)?);
+    let finite = |x: Var| infinite.select(1.0, &x);
+    let (large, small) = (finite(a.maximum(&b)?)?, finite(a.minimum(&b)?)?);
     let ratio = small.div(&large.equal(0)?.select(1.0, &large)?)?;
     let made = ratio.square()?.add(1)?.sqrt()?.mul(&large)?;
     infinite.select(f64::INFINITY, &made)
