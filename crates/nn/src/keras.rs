@@ -32,6 +32,13 @@ pub fn parse_keras_object(value: &Value) -> Option<(&str, Map<String, Value>)> {
     }
 }
 
+/// The name of a function of Keras's, as it writes one.
+#[must_use]
+pub fn parse_keras_function(value: &Value) -> Option<&str> {
+    let is_function = value.get("class_name")? == "function";
+    value.get("config")?.as_str().filter(|_| is_function)
+}
+
 /// Whether a name as a user types it (`he_normal`, `HeNormal`) means that class.
 #[must_use]
 pub fn names_class(name: &str, class: &str) -> bool {

@@ -126,7 +126,7 @@ pub use error::{Error, Result, did_you_mean};
 pub use init::{Init, Weight};
 pub use initializer::{Fan, Initializer, Scaling, Spread, Stft, StftPart, Window};
 pub use layer::{AnyLayer, Built, Layer, LayerExt, LayerHandle, expect};
-pub use loss::{AnyLoss, Loss, Reduction, align, reduce};
+pub use loss::{AnyLoss, Labels, Loss, Reduction, align, reduce};
 pub use model::{
     Arguments, Functional, LayerCall, Model, ModelLayer, Nest, Sequential, TensorRef,
     snake_case,

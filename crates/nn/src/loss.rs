@@ -5,11 +5,11 @@ use std::{fmt, sync::Arc};
 use deckle_autograd::Var;
 use deckle_tensor::{DType, Dim};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     Error, Result,
-    keras::{keras_object, names_class, parse_keras_object},
+    keras::{keras_object, names_class, parse_keras_function, parse_keras_object},
     losses,
     words::allowed,
 };
@@ -87,6 +87,33 @@ pub trait Loss: fmt::Debug + Send + Sync + 'static {
             reduce(self.reduction(), &values, weights, mask.as_ref())
         };
         value().map_err(|error: Error| error.in_loss(self.class_name()))
+    }
+}
+
+/// How the truth tells classes, as its shape and that of the predictions say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labels {
+    /// Whether it is the one class there is.
+    Binary,
+    /// The number of the class.
+    Sparse,
+    /// A number for each class.
+    Categorical,
+}
+
+impl Labels {
+    /// What Keras takes them for: binary where predictions have a last axis of length 1; sparse
+    /// where the truth lacks the axis of the classes, or has length 1 there.
+    #[must_use]
+    pub fn of(y_true: &Var, y_pred: &Var) -> Self {
+        let ends_in_one = |var: &Var| var.shape().dims().last() == Some(&Dim::Known(1));
+        if ends_in_one(y_pred) {
+            Self::Binary
+        } else if y_true.rank() < y_pred.rank() || ends_in_one(y_true) {
+            Self::Sparse
+        } else {
+            Self::Categorical
+        }
     }
 }
 
@@ -287,12 +314,6 @@ const LOSSES: &[Entry] = &[
     ("Tversky", &[], parse::<losses::Tversky>),
 ];
 
-/// The name of a function that Keras wrote.
-fn function(value: &Value) -> Option<&Value> {
-    let is_function = value.get("class_name")? == "function";
-    value.get("config").filter(|name| is_function && name.is_string())
-}
-
 fn parse<L: Loss + for<'de> Deserialize<'de>>(config: &Value) -> Result<AnyLoss> {
     let attempt = |config: &Value| L::deserialize(config);
     let error = match attempt(config) {
@@ -338,11 +359,13 @@ impl AnyLoss {
     ///
     /// If there is no such loss, or a setting is unknown.
     pub fn from_keras(value: &Value) -> Result<Self> {
-        let value = function(value).unwrap_or(value);
-        if let Some(loss) = value.as_str().and_then(losses::Crossentropy::by_name) {
+        let bare = parse_keras_function(value).or_else(|| value.as_str());
+        if let Some(loss) = bare.and_then(losses::Crossentropy::by_name) {
             return Ok(loss.into());
         }
-        let (name, mut config) = parse_keras_object(value).ok_or_else(|| {
+        let parts = bare.map(|name| (name, Map::new()));
+        let parts = parts.or_else(|| parse_keras_object(value));
+        let (name, mut config) = parts.ok_or_else(|| {
             Error::invalid("a loss cannot be read", "a name or an object").got(value)
         })?;
         let matches = |(class, aliases, _): &&Entry| {

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use deckle_autograd::Var;
 use deckle_nn::{
-    AnyLoss,
-    keras::{keras_object, names_class, parse_keras_object},
+    AnyLoss, Labels,
+    keras::{keras_object, names_class, parse_keras_function, parse_keras_object},
     snake_case,
 };
-use deckle_tensor::{Dim, Shape, Tensor};
+use deckle_tensor::{Shape, Tensor};
 use serde_json::{Map, Value, json};
 
 use crate::{
     Direction, Error, Metric, Result,
-    metric::last,
     metrics::{self, CLASSES, Class, MeanMetricWrapper, setting::Settings},
 };
 
@@ -140,7 +139,7 @@ impl AnyMetric {
         if let Some(name) = value.as_str() {
             return Self::by_name(name);
         }
-        if let Some(name) = function(value) {
+        if let Some(name) = parse_keras_function(value) {
             if follows_shapes(name) {
                 return Self::by_name(name);
             }
@@ -161,10 +160,11 @@ impl AnyMetric {
         if names_class(class, "MeanMetricWrapper") {
             let dtype = config.remove("dtype");
             let of = config.remove("fn").unwrap_or(Value::Null);
-            let of = function(&of).or_else(|| of.as_str()).ok_or_else(|| {
-                let problem = "metric MeanMetricWrapper: `fn` cannot be read";
-                Error::invalid(problem, "the name of a function of Keras").got(&of)
-            })?;
+            let of =
+                parse_keras_function(&of).or_else(|| of.as_str()).ok_or_else(|| {
+                    let problem = "metric MeanMetricWrapper: `fn` cannot be read";
+                    Error::invalid(problem, "the name of a function of Keras").got(&of)
+                })?;
             let metric = of_function(of, config)?;
             let name = name.unwrap_or_else(|| metric.name());
             return Ok(Self { dtype, ..Self::of(name, Choice::Given(metric)) });
@@ -231,18 +231,14 @@ impl AnyMetric {
 
     /// The metric for truth and predictions of these shapes.
     pub(crate) fn resolve(&self, y_true: &Var, y_pred: &Var) -> Arc<dyn Metric> {
-        match &self.choice {
-            Choice::Given(metric) => Arc::clone(metric),
-            Choice::Accuracy if last(y_pred) == Some(Dim::Known(1)) => {
-                Arc::new(metrics::BinaryAccuracy::new())
-            }
-            Choice::Accuracy
-                if y_true.rank() < y_pred.rank()
-                    || last(y_true) == Some(Dim::Known(1)) =>
-            {
-                Arc::new(metrics::SparseCategoricalAccuracy::new())
-            }
-            Choice::Accuracy => Arc::new(metrics::CategoricalAccuracy::new()),
+        let labels = match &self.choice {
+            Choice::Given(metric) => return Arc::clone(metric),
+            Choice::Accuracy => Labels::of(y_true, y_pred),
+        };
+        match labels {
+            Labels::Binary => Arc::new(metrics::BinaryAccuracy::new()),
+            Labels::Sparse => Arc::new(metrics::SparseCategoricalAccuracy::new()),
+            Labels::Categorical => Arc::new(metrics::CategoricalAccuracy::new()),
         }
     }
 
@@ -338,12 +334,6 @@ fn unknown(name: &str) -> Error {
         .chain(CLASSES.iter().map(|class| class.name))
         .collect();
     deckle_nn::Error::unknown("metric", name, &known).into()
-}
-
-/// The name of a function that Keras wrote.
-fn function(value: &Value) -> Option<&str> {
-    let is_function = value.get("class_name")?.as_str()? == "function";
-    value.get("config")?.as_str().filter(|_| is_function)
 }
 
 /// Keras's form of a wrapped loss.

@@ -1,14 +1,12 @@
 //! The cross-entropy that the shapes ask for.
 
 use deckle_autograd::Var;
-use deckle_tensor::Dim;
 use serde_json::Value;
 
 use super::{BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy};
-use crate::{Loss, Result};
+use crate::{Labels, Loss, Result};
 
-/// The binary cross-entropy of predictions whose last axis has length 1; the sparse one of
-/// labels that lack the axis of the classes, or have a 1 there; or else the categorical one.
+/// The binary, the sparse or the categorical cross-entropy, as [`Labels`] are.
 ///
 /// # Keras
 ///
@@ -24,13 +22,10 @@ impl Crossentropy {
     }
 
     fn of(y_true: &Var, y_pred: &Var) -> Box<dyn Loss> {
-        let ends_in_one = |var: &Var| var.shape().dims().last() == Some(&Dim::Known(1));
-        if ends_in_one(y_pred) {
-            Box::new(BinaryCrossentropy::new())
-        } else if y_true.rank() < y_pred.rank() || ends_in_one(y_true) {
-            Box::new(SparseCategoricalCrossentropy::new())
-        } else {
-            Box::new(CategoricalCrossentropy::new())
+        match Labels::of(y_true, y_pred) {
+            Labels::Binary => Box::new(BinaryCrossentropy::new()),
+            Labels::Sparse => Box::new(SparseCategoricalCrossentropy::new()),
+            Labels::Categorical => Box::new(CategoricalCrossentropy::new()),
         }
     }
 }
