@@ -63,10 +63,11 @@ impl TryFrom<Value> for Factor {
 }
 
 impl Serialize for Factor {
-    /// As it was given: what two numbers may be is not what one may.
+    /// One number or two, as it was given: what two may be is not what one may. Keras refuses -1
+    /// of what it takes 1 for.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.one {
-            Some(one) => one.serialize(serializer),
+            Some(one) => one.abs().serialize(serializer),
             None => [self.low, self.high].serialize(serializer),
         }
     }
@@ -100,8 +101,11 @@ impl Factor {
         let problem = format_args!("`{name}` makes no sense").to_string();
         let expected =
             format_args!("one or two numbers from {least} to {most}").to_string();
-        Err(Error::invalid(problem, expected)
-            .got(format_args!("{:?}", [self.low, self.high])))
+        let error = Error::invalid(problem, expected);
+        Err(match self.one {
+            Some(one) => error.got(one),
+            None => error.got(format_args!("{:?}", [self.low, self.high])),
+        })
     }
 }
 
@@ -117,5 +121,6 @@ mod tests {
             let read: Factor = serde_json::from_value(factor.clone()).unwrap();
             assert_eq!(serde_json::to_value(read).unwrap(), factor);
         }
+        assert_eq!(serde_json::to_value(Factor::from(-0.5)).unwrap(), json!(0.5));
     }
 }

@@ -6,7 +6,7 @@ use deckle_tensor::{Distribution, Shape, keep};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DataFormat, setters::setters};
+use super::{DataFormat, Factor, setters::setters};
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result};
 
 /// Numbers between two, one for each image: `(batch, 1, 1, 1)`.
@@ -122,52 +122,6 @@ impl Built for RandomFlip {
     }
 }
 
-/// The setting `factor`: one number, or two in any order.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Value", untagged)]
-enum Factors {
-    One(f64),
-    Two([f64; 2]),
-}
-
-impl TryFrom<Value> for Factors {
-    type Error = String;
-
-    fn try_from(value: Value) -> Result<Self, String> {
-        match value.as_f64() {
-            Some(one) => Ok(Self::One(one)),
-            None => Between::try_from(value).map(|Between(two)| Self::Two(two)),
-        }
-    }
-}
-
-impl Factors {
-    /// Both numbers, the lower one first.
-    ///
-    /// As in Keras, one number has to lie between `least` and `most`, and stands for its negative
-    /// and itself, or 0 and itself where nothing may be negative; two only have to reach there,
-    /// but here not beyond -1 and 1.
-    fn range(self, least: f64, most: f64) -> Result<[f64; 2]> {
-        let (fits, [low, high]) = match self {
-            Self::One(one) => {
-                let size = one.abs();
-                (least <= one && one <= most, [least.max(-size), size])
-            }
-            Self::Two([a, b]) => (a <= most && b >= least, [a.min(b), a.max(b)]),
-        };
-        if fits && low >= -1.0 && high <= 1.0 {
-            return Ok([low, high]);
-        }
-        let expected =
-            format_args!("a number from {least} to {most}, or two").to_string();
-        let error = Error::invalid("`factor` makes no sense", expected);
-        Err(match self {
-            Self::One(one) => error.got(one),
-            Self::Two(two) => error.got(format_args!("{two:?}")),
-        })
-    }
-}
-
 /// Two numbers: the setting `value_range`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Value")]
@@ -207,7 +161,7 @@ macro_rules! color {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         pub struct $layer {
-            factor: Factors,
+            factor: Factor,
             #[serde(default = "bytes")]
             value_range: Between,
             #[serde(default)]
@@ -221,8 +175,7 @@ macro_rules! color {
             #[must_use]
             pub fn new(factor: f64) -> Self {
                 let (seed, data_format) = (None, DataFormat::ChannelsLast);
-                let factor = Factors::One(factor);
-                Self { factor, value_range: bytes(), seed, data_format }
+                Self { factor: factor.into(), value_range: bytes(), seed, data_format }
             }
 
             setters! {
@@ -235,7 +188,7 @@ macro_rules! color {
             /// Sets the least and the largest factor.
             #[must_use]
             pub fn factor(mut self, low: f64, high: f64) -> Self {
-                self.factor = Factors::Two([low, high]);
+                self.factor = (low, high).into();
                 self
             }
 
@@ -246,8 +199,12 @@ macro_rules! color {
                 self
             }
 
+            /// Both factors, of which Keras takes two that only reach there, too.
             fn factors(&self) -> Result<[f64; 2]> {
-                self.factor.range($least, 1.0)
+                let from_0 = $least >= 0.0;
+                let factor = if from_0 { self.factor.non_negative() } else { self.factor };
+                factor.reach("factor", $least, 1.0)?;
+                factor.check("factor", -1.0, 1.0)
             }
         }
 
@@ -445,13 +402,13 @@ mod tests {
         let error = RandomBrightness::new(1.5).output_shape(&image).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`factor` makes no sense\n  expected: a number from -1 to 1, or two\n       got: 1.5"
+            "`factor` makes no sense\n  expected: one or two numbers from -1 to 1\n       got: 1.5"
         );
-        for layer in
-            [RandomContrast::new(-0.1), RandomContrast::new(0.1).factor(1.1, 0.2)]
-        {
+        let negative = (RandomContrast::new(-0.1), "from 0 to 1\n       got: -0.1");
+        let beyond = RandomContrast::new(0.1).factor(1.1, 0.2);
+        for (layer, end) in [negative, (beyond, "from -1 to 1\n       got: [0.2, 1.1]")] {
             let error = layer.output_shape(&image).unwrap_err().to_string();
-            assert!(error.contains("a number from 0 to 1, or two"), "{error}");
+            assert!(error.ends_with(end), "{error}");
         }
         let layer = RandomContrast::new(0.1).value_range(1.0, 0.0);
         assert!(layer.output_shape(&image).is_err());

@@ -100,8 +100,7 @@ fn what_makes_no_sense_is_named() {
     let image = [[1, 4, 4, 3].into()];
     assert_eq!(
         RandomRotation::new(1.5).output_shape(&image).unwrap_err().to_string(),
-        "`factor` makes no sense\n  expected: one or two numbers from -1 to 1\n       got: [-1.5, \
-         1.5]"
+        "`factor` makes no sense\n  expected: one or two numbers from -1 to 1\n       got: 1.5"
     );
     assert!(RandomZoom::new(0.2).width_factor(7.0).output_shape(&image).is_err());
     assert!(RandomTranslation::new(0.2, f64::NAN).output_shape(&image).is_err());
