@@ -143,3 +143,31 @@ def fit_contrast_and_brightness():
     y = L.RandomBrightness((0.1, 0.1), value_range=(-9, 9))(L.RandomContrast((-0.2, 0.2), value_range=(-9, 9))(y))
     settings = dict(optimizer=optimizers.SGD(0.05), loss="mse")
     return {"model": Model(x, L.Dense(2)(L.Flatten()(y))), "inputs": numbers(20, 4, 4, 2), "targets": numbers(20, 2, seed=3), "compile": settings, "fit": FIT}
+
+
+@model
+def fit_masks_of_trained_numbers():
+    """What a mask is computed from gets no gradient through it, wherever the mask goes: to layers, losses, operations."""
+    x = Input((4, 3))
+    y = L.Masking()(L.Concatenate(axis=1)([L.Dense(2, activation="relu")(x), x[:, :1, :2]]))
+    side = L.Concatenate()([y, L.Dense(2)(y)])
+    made = [L.GRU(2)(y), L.GlobalAveragePooling1D()(y), L.GlobalAveragePooling1D()(L.Attention()([y, y])), L.Flatten()(L.MultiHeadAttention(1, 2)(y, y)), L.Flatten()(L.BatchNormalization()(y)), L.LSTM(2)(side), L.Bidirectional(L.SimpleRNN(2))(y)]
+    ids = ops.cast(L.Dense(4)(x)[:, :, 0] * 2, "int32") % 3
+    made.append(L.LSTM(2)(L.Embedding(3, 2, mask_zero=True)(ids)))
+    settings = dict(optimizer=optimizers.SGD(0.05), loss=["mse", "mse"])
+    outputs = [L.Dense(2)(L.Concatenate()(made)), L.GRU(2, return_sequences=True)(y)]
+    return {"model": Model(x, outputs), "inputs": numbers(20, 4, 3), "targets": [numbers(20, 2, seed=3), numbers(20, 5, 2, seed=4)], "compile": settings, "fit": FIT}
+
+
+@model
+def fit_operations_in_steps():
+    """What changes in steps only is a constant to gradients: rounding, signs, comparisons, places, whole numbers."""
+    x = Input((6,))
+    y, z = L.Dense(5)(x), L.Dense(5)(x)
+    made = [ops.round(y), ops.round(y, 1), ops.sign(y), ops.floor(y), ops.ceil(y), ops.trunc(y), ops.floor_divide(y, 0.3), ops.floor_divide(y, z), ops.heaviside(y, z), ops.cbrt(y), ops.fmod(y, 0.7)]
+    made += [ops.cast(part, "float32") for part in (y > z, ops.argsort(y, axis=-1), ops.isfinite(y), ops.logical_and(y > 0, z > 0), 3 * y, ops.top_k(y, 2)[1], ops.any(y > 0.1, axis=-1, keepdims=True), ops.not_equal(y, 0.0))]
+    made += [ops.one_hot(ops.argmax(y, axis=-1), 5), ops.multi_hot(ops.argsort(z, axis=-1), 5), ops.mean(y > 0, axis=-1, keepdims=True), ops.expand_dims(ops.nanmean(y, axis=-1), 1)]
+    made.append(L.Identity(dtype="int32")(3 * y))
+    made = [part * (y > z) if part.shape[1] == 5 else part * y[:, :1] for part in made] + [L.Dense(2)(y > 0)]
+    settings = dict(optimizer=optimizers.SGD(0.01), loss="mse")
+    return {"model": Model(x, L.Dense(2)(ops.concatenate(made, axis=1))), "inputs": numbers(30, 6), "targets": numbers(30, 2, seed=3), "compile": settings, "fit": FIT}

@@ -216,9 +216,10 @@ impl<'a> Call<'a> {
         self.masks.iter().rev().find(|(known, _)| known.is_same(of)).map(|(_, mask)| mask)
     }
 
-    /// Gives a tensor its mask.
+    /// Gives a tensor its mask. What the mask is computed from gets no gradient through it.
     pub fn set_mask(&mut self, of: &Var, mask: &Var) {
-        self.masks.push((of.clone(), mask.clone()));
+        let mask = mask.stop_gradient().unwrap_or_else(|_| mask.clone());
+        self.masks.push((of.clone(), mask));
     }
 
     /// Takes a tensor's mask away: what is computed after that finds none.

@@ -53,7 +53,7 @@ impl OutputMode {
         weights: Option<&Var>,
         dtype: DType,
     ) -> Result<Var> {
-        let numbers = numbers.cast(DType::I32)?;
+        let numbers = numbers.cast(DType::I32)?.stop_gradient()?;
         match self {
             Self::Int => Ok(numbers),
             Self::OneHot => {
@@ -331,6 +331,20 @@ mod tests {
             check_layer_on(&layer, std::slice::from_ref(&x))?;
         }
         check_layer_on(&Discretization::new([1.0]), &[x])
+    }
+
+    #[test]
+    fn what_is_encoded_gets_no_gradient() -> Result<()> {
+        for mode in [OutputMode::OneHot, OutputMode::MultiHot, OutputMode::Count] {
+            let layer = CategoryEncoding::new(3).output_mode(mode);
+            let model = Sequential::new([1]).add(layer).build()?;
+            let x = Var::constant(&Tensor::from([[1.5f32]]));
+            let y = model.call(std::slice::from_ref(&x), &mut Call::inference())?;
+            let y = y[0].mul(&x)?.sum(..)?;
+            let dx = deckle_autograd::grad(&y, &[&x])?[0].eval()?;
+            assert_eq!(dx, Tensor::from([[1.0f32]]));
+        }
+        Ok(())
     }
 
     #[test]

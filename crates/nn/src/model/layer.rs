@@ -205,7 +205,11 @@ impl ModelLayer {
             if !cast {
                 return Ok(input.clone());
             }
-            let output = input.cast(dtype)?;
+            let mut output = input.cast(dtype)?;
+            if !dtype.is_float() {
+                // Whole numbers are constants to gradients, as in Keras.
+                output = output.stop_gradient()?;
+            }
             if let Some(mask) = call.mask(input).cloned() {
                 call.set_mask(&output, &mask);
             }

@@ -10,7 +10,7 @@ use super::{
     table::{
         CORE, IMAGE, MATH, NN, NUMPY, Row,
         Rule::{Float, FloatPair, One, Pair, Unary},
-        cast, float, row, whole_bool,
+        cast, flat, float, row, whole_bool,
     },
 };
 use crate::Result;
@@ -24,7 +24,7 @@ pub(super) static ROWS: &[Row] = &[
     row(NUMPY, "Conjugate", &[], Unary(|x| Ok(x.clone()))),
     row(NUMPY, "Deg2rad", &[], Float(|x| x.mul(PI / 180.0))),
     row(NUMPY, "Rad2deg", &[], Float(|x| x.mul(180.0 / PI))),
-    row(NUMPY, "Cbrt", &[], Float(|x| x.abs()?.power(1.0 / 3.0)?.mul(&x.sign()?))),
+    row(NUMPY, "Cbrt", &[], Float(|x| x.abs()?.power(1.0 / 3.0)?.mul(&flat(x.sign())?))),
     row(NUMPY, "Sinc", &[], Float(sinc)),
     row(NUMPY, "Signbit", &[], Float(|x| x.less(0)?.or(&x.reciprocal()?.less(0)?))),
     row(NUMPY, "Isposinf", &[], Float(|x| x.equal(f64::INFINITY))),
@@ -74,7 +74,7 @@ fn round(given: &Given<'_>) -> Result<Var> {
     let factor = i32::try_from(decimals).ok().filter(|n| n.abs() < 38);
     let factor = factor.ok_or_else(|| missing("decimals", "a small number"))?;
     let factor = 10f64.powi(factor);
-    let rounded = float(&x)?.mul(factor)?.round()?.div(factor)?;
+    let rounded = flat(float(&x)?.mul(factor)?.round())?.div(factor)?;
     Ok(rounded.cast(x.dtype())?)
 }
 
@@ -105,7 +105,7 @@ fn full_like(given: &Given<'_>) -> Result<Var> {
 }
 
 fn heaviside(a: &Var, b: &Var) -> GraphResult<Var> {
-    let step = a.greater(0)?.cast(a.dtype())?;
+    let step = flat(a.greater(0)?.cast(a.dtype()))?;
     a.equal(0)?.select(b, &step)
 }
 
@@ -138,7 +138,7 @@ pub(super) fn floor_divide(a: &Var, b: &Var) -> GraphResult<Var> {
     let differ = rest.less(0)?.not_equal(&b.less(0)?)?;
     let above = differ.and(&rest.not_equal(0)?)?.cast(a.dtype())?;
     let whole = a.sub(&rest)?.div(b)?.sub(&above)?;
-    b.equal(0)?.select(&a.div(b)?, &whole)?.round()
+    flat(b.equal(0)?.select(&a.div(b)?, &whole)?.round())
 }
 
 /// `ln(e^a + e^b)` where `unit` is 1, and to the base 2 where it is `ln 2`: the larger one and

@@ -86,7 +86,7 @@ fn part(value: &Value) -> Result<Part> {
 }
 
 fn one_hot(given: &Given<'_>) -> Result<Var> {
-    let x = given.x()?;
+    let x = given.x()?.stop_gradient()?;
     let classes = classes(given)?;
     let dtype = given.dtype(usize::MAX)?.unwrap_or(DType::F32);
     let made = x.one_hot(classes, dtype)?;
@@ -355,7 +355,7 @@ fn slice(given: &Given<'_>) -> Result<Var> {
 }
 
 fn multi_hot(given: &Given<'_>) -> Result<Var> {
-    let x = given.tensor(0, "inputs")?;
+    let x = given.tensor(0, "inputs")?.stop_gradient()?;
     let classes = classes(given)?;
     let dtype = given.dtype(usize::MAX)?.unwrap_or(DType::F32);
     let hot = x.cast(DType::I32)?.one_hot(classes, dtype)?;

@@ -8,7 +8,7 @@ use super::{
     table::{
         NN, NUMPY, REDUCED, Row,
         Rule::{Many, One},
-        counted, float, row,
+        counted, flat, float, row,
     },
 };
 use crate::{Result, layers::gamma_beta::narrow};
@@ -71,7 +71,7 @@ fn nan_extreme(
 
 fn nan_mean(given: &Given<'_>) -> Result<Var> {
     let x = float(&given.x()?)?;
-    let count = x.is_nan()?.not()?.cast(x.dtype())?.sum(given.axes()?)?;
+    let count = flat(x.is_nan()?.not()?.cast(x.dtype()))?.sum(given.axes()?)?;
     Ok(float(&number(given, 0.0)?)?.sum(given.axes()?)?.div(&count)?)
 }
 

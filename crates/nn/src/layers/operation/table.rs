@@ -39,7 +39,14 @@ pub(super) enum Rule {
 }
 
 impl Row {
+    /// What it computes. Whole numbers and truth values are constants to gradients, as in Keras.
     pub(super) fn run(&self, given: &Given<'_>) -> Result<Vec<Var>> {
+        let made = self.compute(given)?.into_iter();
+        made.map(|y| Ok(if y.dtype().is_float() { y } else { y.stop_gradient()? }))
+            .collect()
+    }
+
+    fn compute(&self, given: &Given<'_>) -> Result<Vec<Var>> {
         Ok(vec![match self.rule {
             Unary(rule) => rule(&given.x()?)?,
             Float(rule) => rule(&float(&given.x()?)?)?,
@@ -82,6 +89,11 @@ fn rows() -> impl Iterator<Item = &'static Row> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// What changes in steps only: its gradient is 0 in Keras.
+pub(super) fn flat(y: GraphResult<Var>) -> GraphResult<Var> {
+    y?.stop_gradient()
 }
 
 pub(super) fn float(x: &Var) -> GraphResult<Var> {
@@ -147,7 +159,7 @@ static TABLE: &[Row] = &[
     row(NUMPY, "Negative", &[], Unary(Var::neg)),
     row(NUMPY, "Absolute", &[], Unary(Var::abs)),
     row(NUMPY, "Square", &[], Unary(Var::square)),
-    row(NUMPY, "Sign", &[], Unary(Var::sign)),
+    row(NUMPY, "Sign", &[], Unary(|x| flat(x.sign()))),
     row(NUMPY, "Exp", &[], Float(Var::exp)),
     row(NUMPY, "Exp2", &[], Float(|x| x.mul(std::f64::consts::LN_2)?.exp())),
     row(NUMPY, "Expm1", &[], Float(Var::expm1)),
@@ -170,9 +182,9 @@ static TABLE: &[Row] = &[
     row(NUMPY, "Arcsinh", &[], Float(Var::asinh)),
     row(NUMPY, "Arccosh", &[], Float(Var::acosh)),
     row(NUMPY, "Arctanh", &[], Float(Var::atanh)),
-    row(NUMPY, "Floor", &[], Float(Var::floor)),
-    row(NUMPY, "Ceil", &[], Float(Var::ceil)),
-    row(NUMPY, "Trunc", &[], Float(|x| x.abs()?.floor()?.mul(&x.sign()?))),
+    row(NUMPY, "Floor", &[], Float(|x| flat(x.floor()))),
+    row(NUMPY, "Ceil", &[], Float(|x| flat(x.ceil()))),
+    row(NUMPY, "Trunc", &[], Float(|x| flat(x.abs()?.floor()?.mul(&x.sign()?)))),
     row(MATH, "Erf", &[], Float(Var::erf)),
     row(MATH, "Erfinv", &[], Float(Var::erfinv)),
     row(NUMPY, "Isfinite", &[], Float(Var::is_finite)),
