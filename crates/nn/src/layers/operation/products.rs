@@ -8,7 +8,7 @@ use super::{
     table::{
         LINALG, NN, NUMPY, Row,
         Rule::{One, Pair},
-        float, row,
+        flat, float, row,
     },
 };
 use crate::{Error, Result};
@@ -259,7 +259,11 @@ fn norm(given: &Given<'_>) -> Result<Var> {
     }
     let x = x.abs()?;
     if number == 0.0 {
-        return Ok(x.not_equal(0)?.cast(x.dtype())?.sum(axes)?);
+        return Ok(flat(x.not_equal(0)?.cast(x.dtype()))?.sum(axes)?);
+    }
+    // What is read of a file's infinity.
+    if number.abs() >= f64::MAX {
+        return Ok(if number > 0.0 { x.max(axes)? } else { x.min(axes)? });
     }
     Ok(x.power(number)?.sum(axes)?.power(1.0 / number)?)
 }

@@ -140,6 +140,19 @@ fn defaults_are_keras() -> Result<()> {
 }
 
 #[test]
+fn norms_go_to_infinity() -> Result<()> {
+    let x = Tensor::from([[3.0f32, -4.0, 0.0]]);
+    let norm = |order: f64| -> Result<f32> {
+        let norm = Operation::new("Norm")?.set("ord", order).set("axis", json!([-1]));
+        Ok(run(norm, &x)?.to_vec::<f32>()?[0])
+    };
+    // Files say so of infinity.
+    assert_eq!((norm(f64::MAX)?, norm(f64::MIN)?), (4.0, 0.0));
+    assert_eq!((norm(0.0)?, norm(1.0)?, norm(2.0)?), (2.0, 7.0, 5.0));
+    Ok(())
+}
+
+#[test]
 fn what_an_operation_cannot_take_is_named() {
     let error = Operation::new("Meen").unwrap_err().to_string();
     assert_eq!(error, "unknown operation `Meen`\n      help: did you mean `Mean`?");
