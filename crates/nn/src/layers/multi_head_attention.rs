@@ -167,11 +167,16 @@ impl MultiHeadAttention {
     }
 
     /// Sets the lengths of the output's last axes, Keras's `output_shape`; the query's features
-    /// by default.
+    /// by default, or if there is none.
     #[must_use]
     pub fn output_lens(mut self, lens: impl Into<Vec<usize>>) -> Self {
         self.output_shape = Some(lens.into());
         self
+    }
+
+    /// The lengths of the output's last axes, if they are not the query's.
+    fn own_output(&self) -> Option<&[usize]> {
+        self.output_shape.as_deref().filter(|lens| !lens.is_empty())
     }
 
     fn value_len(&self) -> usize {
@@ -239,7 +244,7 @@ impl Layer for MultiHeadAttention {
             expect::known(shape, -1)?;
         }
         self.axes(query.rank())?;
-        let Some(own) = &self.output_shape else { return Ok(vec![query.clone()]) };
+        let Some(own) = self.own_output() else { return Ok(vec![query.clone()]) };
         let places = query.dims()[..query.rank() - 1].iter().cloned();
         Ok(vec![places.chain(own.iter().map(|&len| len.into())).collect()])
     }
@@ -265,8 +270,8 @@ impl Layer for MultiHeadAttention {
         let features = |shape: &Shape| Ok::<_, Error>([expect::known(shape, -1)?]);
         let keys = [self.num_heads, self.key_dim];
         let values = [self.num_heads, self.value_len()];
-        let output = match &self.output_shape {
-            Some(shape) => shape.clone(),
+        let output = match self.own_output() {
+            Some(shape) => shape.to_vec(),
             None => features(query)?.to_vec(),
         };
         let make = Projections {
@@ -514,6 +519,15 @@ mod tests {
         let again = run(vec![2.0, 1.0, 0.0])?;
         assert_eq!(long[..4], again[..4]);
         assert_ne!(long[4..], again[4..]);
+        Ok(())
+    }
+
+    #[test]
+    fn no_lengths_of_outputs_are_those_of_the_query() -> Result<()> {
+        let layer = MultiHeadAttention::new(2, 3).output_lens([]);
+        check_layer(&layer, [[2, 3, 4], [2, 3, 4]])?;
+        let shapes = [[2, 3, 4].into(), [2, 5, 1].into()];
+        assert_eq!(layer.output_shape(&shapes)?, [Shape::from([2, 3, 4])]);
         Ok(())
     }
 
