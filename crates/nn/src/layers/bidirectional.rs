@@ -154,7 +154,7 @@ impl Bidirectional {
             let expected = "recurrent layers of which one has `go_backwards`";
             return Err(Error::invalid("both layers go the same way", expected));
         }
-        for name in ["return_sequences", "return_state"] {
+        for name in ["stateful", "return_sequences", "return_state"] {
             if forward.flag(name)? != backward.flag(name)? {
                 return Err(Error::invalid(
                     "the layers do not fit to each other",
@@ -332,6 +332,10 @@ mod tests {
         assert!(error.to_string().starts_with("both layers go the same way"), "{error}");
         let error = Bidirectional::new(Dense::new(2)).output_shape(&shape).unwrap_err();
         assert!(error.to_string().starts_with("both layers go the same way"), "{error}");
+        let other = GRU::new(2).go_backwards(true).stateful(true);
+        let error = Bidirectional::new(GRU::new(2)).backward_layer(other);
+        let error = error.output_shape(&[[2, 3, 1].into()]).unwrap_err();
+        assert!(error.to_string().contains("the same `stateful` of both"), "{error}");
         let other = GRU::new(3).go_backwards(true);
         let layer = Bidirectional::new(GRU::new(2)).backward_layer(other);
         let error = layer.merge_mode(Merge::Sum).output_shape(&shape).unwrap_err();
