@@ -79,3 +79,16 @@ def nested_in_nested_in_sequential():
     inner = Model(x := Input((3,)), L.PReLU()(L.Dense(3)(x)), name="inner")
     middle = Sequential([Input((3,)), inner, L.BatchNormalization(), L.Dense(3)], name="middle")
     return {"model": Sequential([Input((3,)), middle, L.Dense(2)], name="outer"), "inputs": numbers(5, 3)}
+
+
+@model
+def fit_frozen_around_layers():
+    """A layer made frozen around others leaves them open; one that is frozen later freezes them."""
+    x = Input((4, 3))
+    made = [L.RNN(L.GRUCell(2), trainable=False), L.RNN([L.GRUCell(2), L.LSTMCell(2, trainable=False)], trainable=False), L.Bidirectional(L.SimpleRNN(2), trainable=False),
+            L.TimeDistributed(L.Dense(2), trainable=False), L.TimeDistributed(L.BatchNormalization(), trainable=False), L.Bidirectional(L.GRU(2)), L.TimeDistributed(L.Dense(2)), L.TimeDistributed(Sequential([Input((3,)), L.Dense(2)]))]
+    outputs = [layer(x) for layer in made]
+    for layer in made[-3:]:
+        layer.trainable = False
+    y = L.Dense(2)(L.Concatenate()([y if len(y.shape) == 2 else L.Flatten()(y) for y in outputs]))
+    return {"model": Model(x, y), "inputs": numbers(24, 4, 3), "targets": numbers(24, 2, seed=2), "compile": dict(optimizer=optimizers.SGD(0.05), loss="mse"), "fit": FIT}

@@ -2,6 +2,7 @@
 //! [`Model::config`].
 
 mod read;
+mod settle;
 mod shared;
 mod write;
 
@@ -18,6 +19,7 @@ use serde_json::Value;
 use crate::{AnyLayer, Layer, Model, init::Blank, layers};
 use read::Reader;
 pub(crate) use read::is_model;
+use settle::settled;
 
 /// The classes of layers that a file may name.
 ///
@@ -226,7 +228,7 @@ impl Registry {
     fn maker(&self, class_name: &str) -> Option<Make> {
         let make = Arc::clone(self.makers.get(class_name)?);
         let registry = self.clone();
-        Some(Arc::new(move |config| make(config, &registry)))
+        Some(Arc::new(move |config| settled(config, |config| make(config, &registry))))
     }
 
     /// What makes the layer of an object in a file; else what is missing, if that is more than the

@@ -580,6 +580,10 @@ impl Serialize for Initializer {
 impl<'de> Deserialize<'de> for Initializer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
+        if value.is_null() {
+            // Keras keeps it so, and makes the weight by its default.
+            return Ok(Self::default());
+        }
         let (name, config) = parse_keras_object(&value)
             .ok_or_else(|| D::Error::custom("an initializer is a name or an object"))?;
         Self::from_keras(name, &config).map_err(D::Error::custom)

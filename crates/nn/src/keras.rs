@@ -78,6 +78,55 @@ pub(crate) fn write_activity(
     Ok(())
 }
 
+/// What the setting `trainable` of a layer says; true if there is none.
+pub(crate) fn is_trainable(setting: Option<&Value>) -> Result<bool, String> {
+    match setting {
+        None => Ok(true),
+        Some(Value::Bool(trainable)) => Ok(*trainable),
+        Some(other) => Err(format!("trainable = {other}: expected true or false")),
+    }
+}
+
+/// The settings of Keras's layers that are layers.
+const INNER: [&str; 4] = ["layer", "backward_layer", "cell", "cells"];
+
+/// Takes whether a layer is trainable out of its settings.
+///
+/// As in Keras, what a layer around others says is of its own weights, of which it has none: each
+/// of the others says it for itself.
+pub(crate) fn take_trainable(settings: &mut Map<String, Value>) -> Result<bool, String> {
+    fn is_open(layer: &Value) -> bool {
+        match layer {
+            Value::Array(layers) => layers.iter().any(is_open),
+            layer => layer.get("config").is_some_and(|config| {
+                config.get("trainable") != Some(&Value::Bool(false))
+            }),
+        }
+    }
+    let own = is_trainable(settings.shift_remove("trainable").as_ref())?;
+    Ok(own || INNER.iter().filter_map(|key| settings.get(*key)).any(is_open))
+}
+
+/// Writes that the layers within a layer are frozen.
+pub(crate) fn freeze_inner(settings: &mut Map<String, Value>) {
+    fn freeze(layer: &mut Value) {
+        if let Value::Array(layers) = layer {
+            layers.iter_mut().for_each(freeze);
+        } else if let Some(config) =
+            layer.get_mut("config").and_then(Value::as_object_mut)
+        {
+            if let Some(trainable) = config.get_mut("trainable") {
+                *trainable = false.into();
+            }
+            config.get_mut("layers").into_iter().for_each(freeze);
+            freeze_inner(config);
+        }
+    }
+    for key in INNER {
+        settings.get_mut(key).into_iter().for_each(freeze);
+    }
+}
+
 /// Takes the penalty on outputs out of a layer's settings, if its class does not know it.
 pub(crate) fn take_activity(
     settings: &mut Map<String, Value>,

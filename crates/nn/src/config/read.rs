@@ -14,7 +14,7 @@ use crate::{
     Arguments, Error, Functional, InputLayer, LayerHandle, Model, Nest, Result,
     Sequential,
     init::Blank,
-    keras::{is_harmless, is_nothing},
+    keras::{is_harmless, is_nothing, is_trainable},
     layer::Made,
     layers::{KerasShape, Operation},
     stream,
@@ -173,7 +173,10 @@ impl<'a> Reader<'a> {
     fn model(&mut self, config: &Value) -> Result<Option<Model>> {
         let settings = object(config, "config")?;
         let name = settings.get("name").and_then(Value::as_str).unwrap_or("model");
-        let trainable = settings.get("trainable") != Some(&Value::Bool(false));
+        let trainable = is_trainable(settings.get("trainable")).unwrap_or_else(|why| {
+            self.missing.push(format!("model `{}{name}`: {why}", self.path));
+            true
+        });
         if text(config, "class_name")? == "Sequential" {
             let Some(made) = self.sequential(settings)? else { return Ok(None) };
             let made = made.name(name).seed(self.seed).device(self.device);
@@ -384,10 +387,11 @@ impl<'a> Reader<'a> {
         calls: &[Called],
     ) {
         let takes = |argument: &str, value: &Value| {
-            // Keras gives a layer the mode of the whole model, whatever a file says.
+            // Keras gives a layer the mode of the whole model, whatever a file says. Of one that
+            // could not be made, nothing is known.
             is_nothing(value)
                 || argument == "training"
-                || handle.is_some_and(|h| h.layer().takes_constant(argument, value))
+                || handle.is_none_or(|h| h.layer().takes_constant(argument, value))
         };
         let path = format!("{}{name}", self.path);
         for (positional, named) in calls {

@@ -18,6 +18,7 @@ use crate::{
 use deckle_tensor::{DType, Shape, Tensor};
 
 mod custom;
+mod forms;
 
 fn read(config: &Value) -> Result<Model> {
     Model::from_config(config, &Registry::keras(), 0, &Device::reference())
@@ -389,7 +390,7 @@ fn what_is_no_model_is_named() -> Result<()> {
     fails(&config, "got: output 0 of call 0 of layer `embedding`");
     fails(
         &sequential(&[json!({"class_name": "Dense", "config": {"name": "d"}})]),
-        "missing: layer `d` (Dense): missing field `units`",
+        "missing: layer `d` (Dense): no `units`",
     );
     fails(
         &sequential(&[json!({"class_name": "Dense", "config": {

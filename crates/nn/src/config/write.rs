@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{is_operation, shared::Numbers};
 use crate::{
     DTypePolicy, InputLayer, LayerCall, Model, ModelLayer, Nest, Result, TensorRef,
-    keras::{keras_object, write_activity},
+    keras::{freeze_inner, keras_object, write_activity},
     layers::{Operation, Wrapped},
 };
 
@@ -189,6 +189,9 @@ fn layer_object(layer: &ModelLayer, numbers: &Numbers<'_>) -> Result<Value> {
         let policy = handle.dtype_policy().to_keras();
         settings.insert("dtype".to_owned(), policy.clone());
         settings.extend(own);
+        if !handle.is_trainable() {
+            freeze_inner(&mut settings);
+        }
         settings.values_mut().for_each(|value| inherit(value, &policy));
         write_activity(&mut settings, handle.activity())?;
     }

@@ -62,8 +62,13 @@ impl<'de, const N: usize> Deserialize<'de> for Margins<N> {
         if let Ok(all) = usize::deserialize(&value) {
             return Ok(all.into());
         }
-        let wrong = || D::Error::custom(format_args!("{value} is no margin of {N} axes"));
-        if let (1, Ok(pair)) = (N, <(usize, usize)>::deserialize(&value)) {
+        let forms = match N {
+            1 => "one number, or a pair".to_owned(),
+            _ => format!("one number, or a list of {N} numbers or pairs"),
+        };
+        let wrong = || D::Error::custom(format_args!("{value} is not {forms}"));
+        if N == 1 {
+            let pair = <(usize, usize)>::deserialize(&value).map_err(|_| wrong())?;
             return Ok(Self([pair; N]));
         }
         let axes = Vec::<Value>::deserialize(&value).map_err(|_| wrong())?;

@@ -21,7 +21,10 @@ use crate::{
     AnyLayer, Built, Call, DTypePolicy, Error, Init, Inputs, Layer, LayerHandle, Model,
     Registry, Result,
     config::{Make, is_custom, is_model},
-    keras::{ACTIVITY, keras_object, take_activity, unknown_settings, write_activity},
+    keras::{
+        ACTIVITY, freeze_inner, keras_object, take_activity, take_trainable,
+        unknown_settings, write_activity,
+    },
 };
 
 /// A layer as the setting of another one, which has the weights of both.
@@ -152,7 +155,7 @@ impl Wrapped {
         let make = registry
             .maker_of(object)
             .map_err(|why| wrong(&why.as_deref().unwrap_or("no such class")))?;
-        let trainable = config.shift_remove("trainable") != Some(Value::Bool(false));
+        let trainable = take_trainable(&mut config).map_err(|why| wrong(&why))?;
         let policy = config.shift_remove("dtype").unwrap_or_default();
         let dtype: Option<DTypePolicy> =
             match policy.pointer("/config/name").unwrap_or(&policy) {
@@ -275,6 +278,9 @@ impl Serialize for Wrapped {
         let policy = self.handle.own_policy().map(DTypePolicy::to_keras);
         config.insert("dtype".to_owned(), policy.into());
         config.extend(own.as_object().cloned().unwrap_or_default());
+        if !self.handle.is_trainable() {
+            freeze_inner(&mut config);
+        }
         write_activity(&mut config, self.handle.activity())
             .map_err(SerializeError::custom)?;
         let mut object = keras_object(layer.module(), layer.class_name(), config.into());

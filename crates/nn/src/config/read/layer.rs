@@ -9,7 +9,7 @@ use super::{Reader, brief, is_model, object, take_name, text, with_name};
 use crate::{
     AnyLayer, DTypePolicy, LayerHandle, Regularizer, Result,
     config::is_custom,
-    keras::{ACTIVITY, take_activity, unknown_settings},
+    keras::{ACTIVITY, take_activity, take_trainable, unknown_settings},
     layers::Wrapped,
 };
 
@@ -37,7 +37,10 @@ impl Reader<'_> {
                 return Ok(None);
             }
         };
-        let trainable = config.shift_remove("trainable") != Some(Value::Bool(false));
+        let trainable = take_trainable(&mut config).unwrap_or_else(|why| {
+            self.missing.push(format!("{place}: {why}"));
+            true
+        });
         let dtype = self.dtype(&place, config.shift_remove("dtype").as_ref());
         if let Some(dtype) = dtype
             && let Some(other) = config.values().find_map(|value| other(value, dtype))
@@ -63,12 +66,20 @@ impl Reader<'_> {
         let attempt = |config: &Map<String, Value>| make(Value::Object(config.clone()));
         let before = self.missing.len();
         // Parsing stops at the first argument that it cannot take: without it, the error is
-        // another one.
+        // another one. Of one that has to be, the error then is that it is not there.
+        let mut taken_out = Vec::new();
         let made = loop {
             let error = match attempt(&config) {
                 Ok(made) => break made,
                 Err(error) => error.to_string(),
             };
+            if let Some(needed) = error.strip_prefix("missing field `") {
+                let needed = needed.trim_end_matches('`');
+                if !taken_out.iter().any(|name| name == needed) {
+                    self.missing.push(format!("{place}: no `{needed}`"));
+                }
+                return Ok(None);
+            }
             let culprit = config.keys().find(|key| {
                 let mut rest = config.clone();
                 rest.shift_remove(*key);
@@ -86,6 +97,7 @@ impl Reader<'_> {
             }
             let (value, why) = (brief(&value), in_words(&error));
             self.missing.push(format!("{place}: {culprit} = {value}: {why}"));
+            taken_out.push(culprit);
         };
         let known = made.config()?;
         let activity = take_activity(&mut config, &known).unwrap_or_else(|error| {
