@@ -1,7 +1,7 @@
 """More models of the golden cases: what a model is compiled with, and gradients at kinks; see `models.py`."""
 
 import numpy as np
-from keras import Input, Model, activations, layers as L, losses, metrics, ops, optimizers
+from keras import Input, Model, layers as L, losses, metrics, ops, optimizers
 
 from models import FIT, LABELS, MODELS, model, network, numbers, whole
 
@@ -43,32 +43,50 @@ def fit_one_number_by_sample_weights():
                       sample_weight=numbers(40, seed=9, low=0, high=2))
 
 
-def at(place, x):
-    """Numbers that are `place` whatever the weights are, with gradients for these."""
+def at(place, x, shown):
+    """Numbers that are `place` whatever the weights are, with gradients for these; what the weights make is `shown`."""
     y = L.Dense(2)(x)
+    shown.append(y)
     return y - ops.stop_gradient(y) + place
+
+
+def beside(x, outputs, shown, targets, losses):
+    """A model with outputs that no weight changes, and one without a loss that shows the weights."""
+    outputs = [*outputs, L.Concatenate(name="shown")(shown)]
+    targets = [*targets, np.zeros((20, outputs[-1].shape[-1]), "float32")]
+    return {"model": Model(x, outputs), "inputs": numbers(20, 4), "targets": targets, "compile": dict(optimizer="sgd", loss=[*losses, None]), "fit": ONE}
 
 
 @model
 def fit_clip_at_its_bounds():
-    x = Input((4,))
-    return {"model": Model(x, ops.concatenate([at(1.0, x), at(0.5, x)], axis=-1)), "inputs": numbers(20, 4), "targets": numbers(20, 4, seed=1, low=0.1, high=0.9),
-            "compile": dict(optimizer="sgd", loss="kl_divergence"), "fit": ONE}
+    x, shown = Input((4,)), []
+    y = ops.concatenate([at(1.0, x, shown), at(0.5, x, shown)], axis=-1)
+    return beside(x, [y], shown, [numbers(20, 4, seed=1, low=0.1, high=0.9)], ["kl_divergence"])
 
 
 @model
 def fit_at_kinks():
     """Activations where their slope changes, as functions, as layers and as operations."""
-    x = Input((4,))
-    kinks = {"relu6": [0, 6], "hard_sigmoid": [-3, 3], "hard_silu": [-3, 3], "hard_tanh": [-1, 1], "sparse_sigmoid": [-1, 1], "relu": [0]}
+    x, shown = Input((4,)), []
+    kinks = {"relu6": [0, 6], "hard_sigmoid": [-3, 3], "hard_silu": [-3, 3], "hard_tanh": [-1, 1], "sparse_sigmoid": [-1, 1], "relu": [0], "softsign": [0], "leaky_relu": [0]}
     ys = []
     for name, places in kinks.items():
         for place in places:
-            ys += [L.Activation(name)(at(place, x)), getattr(ops, name)(at(place, x))]
-    ys += [ops.clip(at(place, x), -1.0, 2.0) for place in (-1, 2)]
-    ys += [L.ReLU(max_value=top)(at(place, x)) for top in (2.0, 6.0) for place in (0, top)]
+            ys += [L.Activation(name)(at(place, x, shown)), getattr(ops, name)(at(place, x, shown))]
+    ys += [ops.clip(at(place, x, shown), -1.0, 2.0) for place in (-1, 2)]
+    ys += [L.ReLU(max_value=top)(at(place, x, shown)) for top in (2.0, 6.0) for place in (0, top)]
+    ys += [L.LeakyReLU(0.3)(at(0, x, shown)), L.ReLU(negative_slope=0.2)(at(0, x, shown)), L.ReLU(6.0, 0.2)(at(0, x, shown)), L.ReLU(negative_slope=0.2, threshold=0.3)(at(0.3, x, shown))]
     y = L.Concatenate()(ys)
-    return {"model": Model(x, y), "inputs": numbers(20, 4), "targets": numbers(20, y.shape[-1], seed=1), "compile": dict(optimizer="sgd", loss="mse"), "fit": ONE}
+    return beside(x, [y], shown, [numbers(20, y.shape[-1], seed=1)], ["mse"])
+
+
+@model
+def fit_sizes_of_nothing():
+    """Where a size is 0 it has a slope: of errors, of penalties, of operations."""
+    x, shown = Input((4,)), []
+    outputs = [at(0.5, x, shown), at(0.5, x, shown), L.ActivityRegularization(l1=0.1)(at(0.0, x, shown)), ops.abs(at(0.0, x, shown))]
+    targets = [np.full((20, 2), value, "float32") for value in (0.5, 0.5, 0.2, 0.3)]
+    return beside(x, outputs, shown, targets, ["mae", "mape", "mse", "mse"])
 
 
 @model

@@ -94,8 +94,9 @@ impl Var {
     /// `max(x, 0)` with a slope below, a bound above, and another threshold.
     ///
     /// `max_value` from there on, `x` above `threshold`, `negative_slope · (x - threshold)` up to
-    /// it. The gradient at `max_value` is 1/2, but 0 if that is 6 and `threshold` 0, as in Keras;
-    /// at `threshold` it is `negative_slope`.
+    /// it. The gradient at `max_value` is 1/2, but 0 if that is 6 and `threshold` 0; at
+    /// `threshold` it is 0, but that of [`Var::leaky_relu`] with nothing but a slope, as of Keras
+    /// on JAX.
     ///
     /// # Errors
     ///
@@ -122,11 +123,15 @@ impl Var {
         max_value: Option<f64>,
         threshold: f64,
     ) -> Result<Self> {
-        let below = match negative_slope {
-            0.0 => self.zeros_like()?,
-            slope => self.sub(threshold)?.mul(slope)?,
+        let y = match (negative_slope, max_value) {
+            (0.0, _) => self.less_equal(threshold)?.select(0.0, self)?,
+            (slope, None) if threshold == 0.0 => return self.leaky_relu(slope),
+            (slope, _) => {
+                let below = self.sub(threshold)?.mul(slope)?;
+                let below = self.equal(threshold)?.select(0.0, &below)?;
+                self.less_equal(threshold)?.select(&below, self)?
+            }
         };
-        let y = self.less_equal(threshold)?.select(&below, self)?;
         match max_value {
             // Keras takes its `relu6` here.
             Some(6.0) if threshold == 0.0 => y.greater_equal(6.0)?.select(6.0, &y),
@@ -137,7 +142,7 @@ impl Var {
 
     /// `x` above 0, `negative_slope · x` below, element by element.
     ///
-    /// The gradient at 0 is `negative_slope`.
+    /// The gradient at 0 is 1, as of Keras on JAX.
     ///
     /// # Errors
     ///
@@ -154,7 +159,7 @@ impl Var {
     /// # Ok::<(), deckle_autograd::Error>(())
     /// ```
     pub fn leaky_relu(&self, negative_slope: f64) -> Result<Self> {
-        self.greater(0.0)?.select(self, &self.mul(negative_slope)?)
+        self.greater_equal(0.0)?.select(self, &self.mul(negative_slope)?)
     }
 
     /// The exponential linear unit: `x` above 0, `alpha · (eˣ - 1)` below.
@@ -467,7 +472,14 @@ mod tests {
     fn gradients_at_kinks_are_as_documented() {
         let at = Tensor::from([0.0]);
         assert_eq!(gradient(Var::relu, &at), Tensor::from([0.0]));
-        assert_eq!(gradient(|x| x.leaky_relu(0.2), &at), Tensor::from([0.2]));
+        assert_eq!(gradient(Var::abs, &at), Tensor::from([1.0]));
+        assert_eq!(gradient(|x| x.leaky_relu(0.2), &at), Tensor::from([1.0]));
+        assert_eq!(gradient(|x| x.relu_with(0.2, None, 0.0), &at), Tensor::from([1.0]));
+        for (max, threshold) in [(None, 0.5), (Some(6.0), 0.0), (Some(2.0), 0.5)] {
+            let at = Tensor::from([threshold]);
+            let slope = gradient(|x| x.relu_with(0.2, max, threshold), &at);
+            assert_eq!(slope, Tensor::from([0.0]), "{max:?} {threshold}");
+        }
         assert_eq!(gradient(|x| x.elu(0.7), &at), Tensor::from([0.7]));
         assert_eq!(gradient(Var::relu6, &Tensor::from([6.0])), Tensor::from([0.0]));
         let at_ends = |function: fn(&Var) -> crate::Result<Var>, end: f64| {

@@ -123,9 +123,9 @@ unary! {
     /// The negative `-x`, element by element; integers wrap.
     neg, 2.0 => -2.0 on [-2.0..2.0], Neg, |_, _, dy| -dy;
 
-    /// The absolute value `|x|`, element by element. The gradient at 0 is 0.
+    /// The absolute value `|x|`, element by element. The gradient at 0 is 1, as of Keras on JAX.
     abs, -2.0 => 2.0 on [-2.0..-0.1, 0.1..2.0],
-    Abs, |x, _, dy| dy * x.sign()?.stop_gradient()?;
+    Abs, |x, _, dy| x.greater_equal(0)?.select(dy, &-dy)?;
 
     /// The square `x²`, element by element; integers wrap.
     square, 3.0 => 9.0 on [-2.0..2.0], Square, |x, _, dy| dy * x * 2.0;

@@ -53,7 +53,8 @@ impl Loss for MeanAbsoluteError {
     }
 
     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
-        let difference = y_pred.sub(&as_float(y_true, y_pred)?)?;
+        // In this order, as a difference of 0 has a gradient too.
+        let difference = as_float(y_true, y_pred)?.sub(y_pred)?;
         Ok(difference.abs()?.mean([-1])?)
     }
 
