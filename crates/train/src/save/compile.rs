@@ -110,10 +110,14 @@ fn add_metrics(
         Ok(if is_weighted { metric.weighted() } else { metric })
     };
     match metrics {
+        // All of them belong to the only output, however they are nested.
+        metrics if outputs.len() == 1 => {
+            for metric in flattened(metrics) {
+                compile = compile.metric(read(metric)?);
+            }
+        }
         // One entry for each output.
-        Value::Array(metrics)
-            if outputs.len() > 1 || metrics.iter().any(Value::is_array) =>
-        {
+        Value::Array(metrics) => {
             for (output, metrics) in outputs.iter().zip(metrics) {
                 let one = std::slice::from_ref(metrics);
                 let list = metrics.as_array().map_or(one, Vec::as_slice);
@@ -122,12 +126,7 @@ fn add_metrics(
                 }
             }
         }
-        Value::Array(metrics) => {
-            for metric in metrics.iter().filter(|metric| !metric.is_null()) {
-                compile = compile.metric(read(metric)?);
-            }
-        }
-        Value::Object(by_output) => {
+        Value::Object(by_output) if !by_output.contains_key("class_name") => {
             for (output, metrics) in by_output {
                 let one = std::slice::from_ref(metrics);
                 let list = metrics.as_array().map_or(one, Vec::as_slice);
@@ -142,6 +141,20 @@ fn add_metrics(
         _ => {}
     }
     Ok(compile)
+}
+
+/// The leaves of lists and of objects that are no metric, which Keras takes by their sorted keys.
+fn flattened(metrics: &Value) -> Vec<&Value> {
+    match metrics {
+        Value::Null => Vec::new(),
+        Value::Array(list) => list.iter().flat_map(flattened).collect(),
+        Value::Object(named) if !named.contains_key("class_name") => {
+            let mut named: Vec<_> = named.iter().collect();
+            named.sort_by_key(|(name, _)| *name);
+            named.into_iter().flat_map(|(_, metrics)| flattened(metrics)).collect()
+        }
+        metric => vec![metric],
+    }
 }
 
 pub(super) fn compile_config(trainer: &Trainer) -> Result<Value> {
@@ -269,6 +282,29 @@ mod tests {
         let got = read(&two, &json!(["mse", "mae"]), &json!([0.5, null])).unwrap();
         assert_eq!(got, named(&[("a", 0.5), ("b", 1.0)]));
         assert!(read(&one, &json!("mse"), &Value::Null).unwrap().is_empty());
+    }
+
+    #[test]
+    fn metrics_of_the_only_output_may_be_nested() {
+        let model = of_one_output();
+        let names = |metrics: Value| -> Vec<String> {
+            let config = json!({ "optimizer": "sgd", "loss": "mse", "metrics": metrics });
+            let compile = parse_compile(config.as_object().unwrap(), &model).unwrap();
+            let plans = compile.plan(&["a".to_owned()]).unwrap();
+            plans[0].metrics.iter().map(|metric| metric.name().to_owned()).collect()
+        };
+        assert_eq!(names(json!([["mae"], ["mse"]])), ["mae", "mse"]);
+        assert_eq!(names(json!(["mae", ["mse", "msle"]])), ["mae", "mse", "msle"]);
+        assert_eq!(
+            names(json!({ "z": "mae", "b": ["mse", "msle"] })),
+            ["mse", "msle", "mae"]
+        );
+        assert_eq!(
+            names(json!({ "a": { "class_name": "MeanSquaredError" } })),
+            ["mean_squared_error"]
+        );
+        assert_eq!(names(json!("mae")), ["mae"]);
+        assert!(names(json!([])).is_empty());
     }
 
     #[test]
