@@ -274,3 +274,13 @@ def fit_penalties_of_several_types():
     y = L.Dense(4, kernel_regularizer=R.L2(0.1), activation="tanh", dtype="float16")(x)
     y = L.Dense(4, kernel_regularizer=R.L2(0.1), activation="tanh", dtype="bfloat16")(y)
     return trained(x, L.Dense(2, kernel_regularizer=R.L1(0.1))(y), numbers(20, 3), numbers(20, 2, seed=3)) | {"tolerance": 1e-2}
+
+
+@model
+def fit_masking_of_what_is_trained():
+    """Steps that a layer with weights makes zeros of."""
+    x = Input((5, 3))
+    kept = L.Masking()(L.Dense(2, activation="relu", bias_regularizer="l1")(x))
+    y = L.Concatenate()([L.GlobalAveragePooling1D()(kept), L.LSTM(3)(kept)])
+    steps = L.Dense(2, name="steps")(kept)
+    return trained(x, [L.Dense(2)(y), steps], masked(21, 5, 3), [numbers(21, 2, seed=3), numbers(21, 5, 2, seed=4)], loss=["mse", "mse"])
