@@ -28,14 +28,16 @@ const PATIENCE: Duration = Duration::from_micros(300);
 
 /// The `index`-th of `count` nearly equal parts of `len`.
 pub(crate) const fn part(len: usize, count: usize, index: usize) -> Range<usize> {
-    index * len / count..(index + 1) * len / count
+    let (each, rest) = (len / count, len % count);
+    index * each + index * rest / count..(index + 1) * each + (index + 1) * rest / count
 }
 
 /// Threads that stay, and share the tasks of each [`run`](Threads::run).
 ///
-/// A run hands numbered tasks to the caller and to the other threads. Which thread takes which
-/// task is chance; so work has to be cut into tasks by its shape alone, never by the number of
-/// threads, and tasks must not depend on each other. Then results are the same bits on any
+/// A run hands numbered tasks to the caller and to the other threads, every other of which begins
+/// with the last: over the same data, the next run finds much in its own caches. Which thread takes
+/// which task is chance; so work has to be cut into tasks by its shape alone, never by the number
+/// of threads, and tasks must not depend on each other. Then results are the same bits on any
 /// number of threads.
 ///
 /// While tasks run, subnormal numbers count as zero (x86-64 and 64-bit Arm), on every thread
@@ -62,13 +64,13 @@ pub struct Threads {
 
 /// What all threads see.
 struct Shared {
-    /// The number of the current run, and in the lower half how many of its tasks nobody has
-    /// taken yet. Both in one word, so that a thread which is late cannot take a task of a
+    /// The number of the current run; in 16 bits each, how many of its groups of tasks were taken
+    /// from the front, and are left. All in one word, so that a late thread cannot take a task of a
     /// later run for one of the run that it knows.
     tickets: AtomicU64,
     /// The current run; valid as long as one of its tasks is unfinished.
     run: AtomicPtr<Run<'static>>,
-    /// The tasks of the current run that are not finished.
+    /// The groups of tasks of the current run that are not finished.
     unfinished: AtomicUsize,
     /// Whether a run is going on.
     busy: AtomicBool,
@@ -85,6 +87,8 @@ struct Shared {
 /// One call of [`Threads::run`], on the caller's stack.
 struct Run<'a> {
     tasks: usize,
+    /// The tasks are taken in so many groups: of one, if there are not very many.
+    groups: u16,
     task: &'a (dyn Fn(usize, usize) + Sync),
     /// What the first task that panicked said.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
@@ -151,13 +155,11 @@ impl Threads {
         let shared = &*self.shared;
         let alone = tasks <= 1
             || self.workers.is_empty()
-            || u32::try_from(tasks).is_err()
             || shared.busy.swap(true, Ordering::Acquire);
-        let run = Run { tasks, task, panic: Mutex::new(None) };
+        let groups = u16::try_from(tasks).unwrap_or(u16::MAX);
+        let run = Run { tasks, groups, task, panic: Mutex::new(None) };
         if alone {
-            for index in 0..tasks {
-                run.execute(index, 0);
-            }
+            (0..groups).for_each(|group| run.execute(group, 0));
         } else {
             shared.lead(&run);
             shared.busy.store(false, Ordering::Release);
@@ -210,11 +212,13 @@ impl Drop for Threads {
 }
 
 impl Run<'_> {
-    fn execute(&self, index: usize, slot: usize) {
-        let result = catch_unwind(AssertUnwindSafe(|| (self.task)(index, slot)));
-        if let Err(payload) = result {
-            let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
-            first.get_or_insert(payload);
+    fn execute(&self, group: u16, slot: usize) {
+        for index in part(self.tasks, self.groups.into(), group.into()) {
+            let result = catch_unwind(AssertUnwindSafe(|| (self.task)(index, slot)));
+            if let Err(payload) = result {
+                let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+                first.get_or_insert(payload);
+            }
         }
     }
 }
@@ -227,10 +231,10 @@ impl Shared {
     /// Publishes a run, takes part in it, and waits for its end.
     fn lead(&self, run: &Run<'_>) {
         let pointer = ptr::from_ref(run).cast_mut().cast::<Run<'static>>();
-        self.unfinished.store(run.tasks, Ordering::Relaxed);
+        self.unfinished.store(run.groups.into(), Ordering::Relaxed);
         self.run.store(pointer, Ordering::Relaxed);
         let number = (self.tickets.load(Ordering::Relaxed) >> 32).wrapping_add(1);
-        self.tickets.store(number << 32 | run.tasks as u64, Ordering::SeqCst);
+        self.tickets.store(number << 32 | u64::from(run.groups), Ordering::SeqCst);
         // Either a worker that goes to sleep sees the tickets, or its counting is seen here.
         fence(Ordering::SeqCst);
         if self.sleepers.load(Ordering::Relaxed) > 0 {
@@ -253,14 +257,15 @@ impl Shared {
         self.caller_sleeps.store(false, Ordering::Relaxed);
     }
 
-    /// Takes tasks of the current run until none is left.
+    /// Takes tasks of the current run until none is left: odd slots from the back.
     fn take_part(&self, slot: usize) {
+        let from_front = slot.is_multiple_of(2);
         let mut tickets = self.tickets.load(Ordering::Acquire);
-        while tickets as u32 != 0 {
+        while tickets as u16 != 0 {
             let run = self.run.load(Ordering::Relaxed);
             if let Err(now) = self.tickets.compare_exchange_weak(
                 tickets,
-                tickets - 1,
+                tickets - 1 + (u64::from(from_front) << 16),
                 Ordering::AcqRel,
                 Ordering::Acquire,
             ) {
@@ -272,7 +277,8 @@ impl Shared {
             // replaced only when all of its tasks are finished, ours included. Until then its
             // caller keeps it alive.
             let current = unsafe { &*run };
-            current.execute(current.tasks - tickets as u32 as usize, slot);
+            let (taken, left) = ((tickets >> 16) as u16, tickets as u16);
+            current.execute(if from_front { taken } else { taken + (left - 1) }, slot);
             if self.unfinished.fetch_sub(1, Ordering::SeqCst) == 1 && slot != 0 {
                 // Either the caller sees that all is finished, or its flag is seen here.
                 fence(Ordering::SeqCst);
@@ -289,7 +295,7 @@ impl Shared {
     fn work(&self, slot: usize) {
         let _flush = FlushSubnormals::new();
         let called = || {
-            self.tickets.load(Ordering::Acquire) as u32 != 0
+            self.tickets.load(Ordering::Acquire) as u16 != 0
                 || self.stop.load(Ordering::Relaxed)
         };
         while !self.stop.load(Ordering::Relaxed) {
@@ -492,8 +498,8 @@ mod tests {
     fn every_task_runs_once_on_any_number_of_threads() {
         for count in [1, 2, 3, 5] {
             let threads = Threads::new(count);
-            for tasks in [0, 1, 2, 7, 100] {
-                for _ in 0..50 {
+            for tasks in [0, 1, 2, 7, 100, 65_535, 100_003] {
+                for _ in 0..if tasks > 100 { 1 } else { 50 } {
                     let runs: Vec<_> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
                     threads.run_with_slot(tasks, &|task, slot| {
                         assert!(slot < count);
@@ -503,6 +509,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn odd_slots_begin_with_the_last_task() {
+        let (both, begun) =
+            (std::sync::Barrier::new(2), [const { AtomicBool::new(false) }; 2]);
+        Threads::new(2).run_with_slot(4, &|task, slot| {
+            if !begun[slot].swap(true, Ordering::Relaxed) {
+                both.wait();
+                assert_eq!(task, 3 * slot);
+            }
+        });
     }
 
     #[test]
@@ -571,8 +589,7 @@ mod tests {
     #[test]
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     fn tasks_take_subnormal_numbers_for_zero_and_the_caller_does_not() {
-        use std::hint::black_box;
-        let half = || black_box(f32::MIN_POSITIVE) * black_box(0.5);
+        let half = || f32::MIN_POSITIVE * std::hint::black_box(0.5);
         for count in [1, 2] {
             let mut values = [1.0; 8];
             Threads::new(count).run_chunks(&mut values, 1, |_, value| value[0] = half());
