@@ -113,15 +113,24 @@ impl Settings {
 
     /// The settings for an input of that shape.
     fn resolve(&self, x: &[usize]) -> Pool {
-        let padding = (0..self.window.len()).map(|axis| {
+        let (mut windows, mut paddings) = (Vec::new(), Vec::new());
+        for (axis, &len) in x[1..=self.window.len()].iter().enumerate() {
             let (window, stride) = (self.window[axis], self.strides[axis]);
-            self.padding.amounts(axis, x[axis + 1], window, stride)
-        });
-        Pool {
-            window: self.window.clone(),
-            strides: self.strides.clone(),
-            padding: padding.collect(),
+            let (before, after) = self.padding.amounts(axis, len, window, stride);
+            // What all windows reach beyond the elements is not walked over.
+            let padded = len.saturating_add(before).saturating_add(after);
+            let steps = padded.saturating_sub(window) / stride;
+            let reach = steps.saturating_mul(stride);
+            let covers = before >= reach && window >= before.saturating_add(len);
+            if covers && len > 0 && window > reach.saturating_add(len) {
+                windows.push(reach + len);
+                paddings.push((reach, reach));
+            } else {
+                windows.push(window);
+                paddings.push((before, after));
+            }
         }
+        Pool { window: windows, strides: self.strides.clone(), padding: paddings }
     }
 }
 
