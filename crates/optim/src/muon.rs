@@ -285,6 +285,12 @@ impl Optimizer for Muon {
         not_negative(class, "epsilon", self.epsilon)?;
         not_negative(class, "adam_lr_ratio", self.adam_lr_ratio)?;
         not_negative(class, "adam_weight_decay", self.adam_weight_decay.unwrap_or(0.0))?;
+        for (setting, factor) in
+            [("muon_a", self.muon_a), ("muon_b", self.muon_b), ("muon_c", self.muon_c)]
+        {
+            ensure(class, setting, "a finite number", factor, factor.is_finite())?;
+        }
+        not_negative(class, "rms_rate", self.rms_rate.unwrap_or(0.0))?;
         let (momentum, steps) = (self.momentum, self.ns_steps);
         ensure(class, "momentum", "a finite number", momentum, momentum.is_finite())?;
         ensure(class, "ns_steps", "at most 100 steps", steps, steps <= 100)
