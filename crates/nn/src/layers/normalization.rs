@@ -111,6 +111,14 @@ impl Numbers {
         }
     }
 
+    fn check(&self, name: &str, expected: &str, fits: fn(f64) -> bool) -> Result<()> {
+        let Some(wrong) = self.values.iter().find(|&&value| !fits(value)) else {
+            return Ok(());
+        };
+        let problem = format_args!("`{name}` makes no sense").to_string();
+        Err(Error::invalid(problem, expected).got(wrong))
+    }
+
     /// The numbers along these axes of a tensor, as far as there are that many.
     fn along(&self, axes: &[usize], input: &Shape) -> Result<Tensor> {
         let wrong = || {
@@ -224,6 +232,13 @@ impl Layer for Normalization {
         }
         for numbers in [&self.mean, &self.variance].into_iter().flatten() {
             numbers.along(&self.axes(input.rank())?, input)?;
+        }
+        if let Some(mean) = &self.mean {
+            mean.check("mean", "finite numbers", f64::is_finite)?;
+        }
+        if let Some(variance) = &self.variance {
+            let fits = |variance: f64| (0.0..f64::INFINITY).contains(&variance);
+            variance.check("variance", "finite numbers of at least 0", fits)?;
         }
         Ok(vec![input.clone()])
     }

@@ -10,14 +10,6 @@ use crate::{
     Result, expect, keras::one_or_many,
 };
 
-fn from_zero(name: &str, value: f64) -> Result<()> {
-    if value >= 0.0 {
-        return Ok(());
-    }
-    let problem = format_args!("`{name}` makes no sense").to_string();
-    Err(Error::invalid(problem, "a number from 0").got(value))
-}
-
 /// `x` from 0 on, `negative_slope · x` below.
 ///
 /// # Shapes
@@ -84,7 +76,7 @@ impl Layer for LeakyReLU {
     }
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
-        from_zero("negative_slope", self.negative_slope)?;
+        expect::not_negative("negative_slope", self.negative_slope)?;
         Ok(vec![expect::one_input(inputs)?.clone()])
     }
 
@@ -339,7 +331,7 @@ mod tests {
         let error = LeakyReLU::new().negative_slope(-1.0).output_shape(&shape);
         assert_eq!(
             error.unwrap_err().to_string(),
-            "`negative_slope` makes no sense\n  expected: a number from 0\n       got: -1"
+            "`negative_slope` makes no sense\n  expected: a finite number of at least 0\n       got: -1"
         );
         let error = PReLU::new().shared_axes(vec![0]).output_shape(&shape).unwrap_err();
         assert_eq!(

@@ -60,6 +60,14 @@ impl Default for Numbers {
 
 impl Numbers {
     fn check(&self, name: &str, input: &Shape) -> Result<()> {
+        let all = match self {
+            Self::One(number) => std::slice::from_ref(number),
+            Self::Many(numbers) => numbers,
+        };
+        if let Some(number) = all.iter().find(|number| !number.is_finite()) {
+            let problem = format_args!("`{name}` makes no sense").to_string();
+            return Err(Error::invalid(problem, "finite numbers").got(number));
+        }
         let Self::Many(numbers) = self else { return Ok(()) };
         let last = input.dims().last().and_then(Dim::known);
         if numbers.len() == 1 || last == Some(numbers.len()) {

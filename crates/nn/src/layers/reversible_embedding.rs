@@ -136,6 +136,13 @@ impl ReversibleEmbedding {
     }
 
     fn check(&self) -> Result<()> {
+        if let Some(ReverseDType(dtype)) = self.reverse_dtype
+            && !dtype.is_float()
+        {
+            let expected = "a type of floating-point numbers";
+            let error = Error::invalid("`reverse_dtype` makes no sense", expected);
+            return Err(error.got(dtype.name()));
+        }
         match self.logit_soft_cap {
             Some(cap) if cap.is_nan() || cap <= 0.0 => {
                 let expected = "a number above 0, or none";
