@@ -342,11 +342,25 @@ impl OptimizerState {
         names: impl IntoIterator<Item = T>,
         factor: f64,
     ) -> Result<()> {
+        let names: Vec<_> = names.into_iter().collect();
+        let is_one = |name: &str| names.iter().any(|of: &T| name.contains(of.as_ref()));
+        self.multiply_learning_rate_of(|weight| is_one(weight.name()), factor)
+    }
+
+    /// As [`multiply_learning_rate`](Self::multiply_learning_rate), of the weights that are chosen.
+    ///
+    /// # Errors
+    ///
+    /// If `factor` is negative or not finite.
+    pub fn multiply_learning_rate_of(
+        &mut self,
+        is_one: impl Fn(&Variable) -> bool,
+        factor: f64,
+    ) -> Result<()> {
         let class = self.optimizer.class_name();
         crate::optimizer::not_negative(class, "learning-rate multiplier", factor)?;
-        let names: Vec<_> = names.into_iter().collect();
         for (weight, rate) in self.weights.iter().zip(&mut self.rates) {
-            if names.iter().any(|name| weight.name().contains(name.as_ref())) {
+            if is_one(weight) {
                 *rate *= factor;
             }
         }

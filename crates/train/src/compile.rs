@@ -205,8 +205,10 @@ impl Compile {
         self
     }
 
-    /// Multiplies the learning rate of all weights in whose paths this text occurs, besides
-    /// what it is multiplied by already; no file holds it.
+    /// Multiplies the learning rate of all weights in whose
+    /// [paths](deckle_nn::Model::weight_paths) this text occurs, as `base/` of a model within the
+    /// model, besides what it is multiplied by already; no file holds it. Compiling fails if there is no such
+    /// weight, or the factor is negative or not finite.
     ///
     /// # Examples
     ///

@@ -281,8 +281,8 @@ impl<'a> Feed<'a> {
         self.weights.take_back(&mut self.batch);
         let indices = match &mut self.input {
             Input::Indexed { data, order, size, by_pass, .. } => {
-                let from = (self.read * *size).min(order.len());
-                let to = (from + *size).min(order.len());
+                let from = self.read.saturating_mul(*size).min(order.len());
+                let to = from.saturating_add(*size).min(order.len());
                 let indices = &order.indices()[from..to];
                 if indices.is_empty() {
                     return Ok(false);

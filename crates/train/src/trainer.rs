@@ -55,7 +55,21 @@ impl Trainer {
             OptimizerState::new(compile.optimizer.clone(), &weights, group)?;
         optimizer.exclude_from_weight_decay(&compile.undecayed);
         for (name, factor) in &compile.rates {
-            optimizer.multiply_learning_rate([name], *factor)?;
+            let mut found = model.weight_paths();
+            found.retain(|(path, _)| path.contains(name));
+            if found.is_empty() {
+                let expected =
+                    "a text in the path of a weight, as model.weight_paths() has them";
+                return Err(Error::invalid("multiply_learning_rate", expected)
+                    .got(format_args!("`{name}`"))
+                    .help(
+                        "name the layer, as `dense/`, or the weight, as `dense/kernel`",
+                    ));
+            }
+            let is_found = |of: &Variable| {
+                found.iter().any(|(_, weight)| weight.variable().key() == of.key())
+            };
+            optimizer.multiply_learning_rate_of(is_found, *factor)?;
         }
         let trackers = Trackers::new(model, &plans)?;
         let seed = group.variable("seed", &Tensor::scalar(model.seed().cast_signed()))?;

@@ -4,7 +4,7 @@ use deckle_autograd::Var;
 use deckle_nn::align;
 use deckle_tensor::{DType, Dim, Part};
 
-use super::setting::{metric, metric_basics, no_sense, wrong_shapes};
+use super::setting::{check_finite, metric, metric_basics, no_sense, wrong_shapes};
 use crate::{Direction, Metric, Result, metric::last};
 
 metric! {
@@ -68,6 +68,10 @@ metric! {
 
 impl Metric for BinaryAccuracy {
     metric_basics! { BinaryAccuracy }
+
+    fn check(&self) -> Result<()> {
+        check_finite("BinaryAccuracy", "threshold", self.threshold)
+    }
 
     fn direction(&self) -> Option<Direction> {
         Some(Direction::Up)

@@ -206,6 +206,13 @@ impl Metric for AUC {
             return Err(no_sense("AUC", "thresholds", "finite numbers")
                 .got(format_args!("{thresholds:?}")));
         }
+        let counts = |weight: &f64| (0.0..f64::INFINITY).contains(weight);
+        if let Some(weights) = &self.label_weights
+            && !weights.iter().all(counts)
+        {
+            return Err(no_sense("AUC", "label_weights", "finite numbers of at least 0")
+                .got(format_args!("{weights:?}")));
+        }
         if let (false, Some(labels)) = (self.multi_label, self.num_labels) {
             return Err(no_sense("AUC", "num_labels", "none without `multi_label`")
                 .got(labels)

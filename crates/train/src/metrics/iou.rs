@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 
 use super::{
-    setting::{check_size, metric, metric_basics, no_sense, wrong_shapes},
+    setting::{check_finite, check_size, metric, metric_basics, no_sense, wrong_shapes},
     thresholds::spread,
 };
 use crate::{Direction, Metric, Result, any_metric::dtype_name, metric_state::numbers};
@@ -438,6 +438,7 @@ impl Metric for BinaryIoU {
     }
 
     fn check(&self) -> Result<()> {
+        check_finite("BinaryIoU", "threshold", self.threshold)?;
         self.pairs().check(&self.target_class_ids)
     }
 

@@ -224,6 +224,14 @@ pub(super) fn check_size(
     Err(no_sense(class, setting, expected).got(value))
 }
 
+/// Whether a number is finite.
+pub(super) fn check_finite(class: &str, setting: &str, value: f64) -> Result<()> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(no_sense(class, setting, "a finite number").got(value))
+}
+
 /// Whether a number lies between 0 and 1, both included.
 pub(super) fn check_share(class: &str, setting: &str, value: f64) -> Result<()> {
     if (0.0..=1.0).contains(&value) {
