@@ -10,15 +10,24 @@ use std::{
 };
 
 use deckle::{
-    autograd::Device,
+    autograd::{Device, Var},
+    data::Arrays,
     formats::KerasArchive,
     nn::{
-        Constraint, Initializer, LayerExt, Model, Registry, Regularizer, Result, Symbol,
+        Call, Constraint, Initializer, LayerExt, Model, Registry, Regularizer, Result,
+        Sequential, Symbol,
         layers::{
             AlphaDropout, BatchNormalization, Conv1D, Conv2D, Dense, Dropout, ELU,
             GaussianDropout, GaussianNoise, GroupNormalization, LSTM, LayerNormalization,
-            LeakyReLU, MultiHeadAttention, RMSNormalization, ReLU, SimpleRNN, Softmax,
+            LeakyReLU, MaxPooling1D, MultiHeadAttention, Normalization, Padding,
+            RMSNormalization, ReLU, Rescaling, ReversibleEmbedding, SimpleRNN, Softmax,
         },
+    },
+    optim::{AnyOptimizer, Muon},
+    tensor::{DType, Tensor},
+    train::{
+        Compile, Fit, Metric, Trainable,
+        metrics::{AUC, BinaryAccuracy, BinaryIoU},
     },
 };
 use serde_json::{Map, Value, json};
@@ -143,7 +152,7 @@ fn read(example: &Example, config: &Map<String, Value>) -> Result<Model> {
 fn wrong(class: &str, key: &str, value: &Value) -> Vec<Value> {
     let mut all = vec![json!({ "a": [] })];
     match value {
-        Value::Bool(_) => all.extend([json!("maybe"), json!(3), json!([])]),
+        Value::Bool(_) => all.extend([json!("maybe"), json!(3), json!([1]), json!([])]),
         Value::Number(_) => all.extend([json!("many"), json!([[[1]]])]),
         Value::Object(object) if object.contains_key("class_name") => {
             let nothing = json!({ "class_name": "Nothing", "config": {} });
@@ -216,7 +225,7 @@ fn wrong(class: &str, key: &str, value: &Value) -> Vec<Value> {
         "value_dim" | "output_shape" | "sliding_window" | "logit_soft_cap" => {
             json!([0, -1])
         }
-        "noise_shape" => json!([[7, 7, 7], [1], "all"]),
+        "noise_shape" => json!([[7, 7, 7], [7], [0], "all"]),
         "equation" => json!(["abc", "abc,cd", "abc,cd->abz", "ab,bc->ac", ""]),
         "bias_axes" => json!(["z"]),
         "value_range" => json!([[1], [1, 2, 3], "all"]),
@@ -420,6 +429,13 @@ fn setters_are_checked_too() {
     check(ReLU::new().threshold(nan).apply(&x), "`threshold`");
     check(LeakyReLU::new().negative_slope(nan).apply(&x), "`negative_slope`");
     check(ELU::new().alpha(nan).apply(&x), "`alpha`");
+    check(LeakyReLU::new().negative_slope(f64::INFINITY).apply(&x), "`negative_slope`");
+    check(Rescaling::new(nan).apply(&x), "`scale`");
+    check(Rescaling::new(1.0).offsets([0.0, nan, 0.0, 0.0]).apply(&x), "`offset`");
+    check(Normalization::new().statistics([nan], [1.0]).apply(&x), "`mean`");
+    check(Normalization::new().statistics([0.0], [-1.0]).apply(&x), "`variance`");
+    let look_up = ReversibleEmbedding::new(4, 4).reverse_dtype(DType::I32);
+    check(look_up.apply(&x), "`reverse_dtype`");
     check(LSTM::new(2).dropout(nan).apply(&x), "`dropout`");
     check(LSTM::new(usize::MAX).apply(&x), "LSTM");
     check(SimpleRNN::new(2).stateful(true).apply(&x), "batches of one size");
@@ -443,4 +459,62 @@ fn a_mask_where_none_is_possible_is_an_error() {
         assert!(Dense::new(2).shared().call([&x], [(name, &mask)]).is_err(), "{name}");
     }
     assert!(LSTM::new(2).shared().call([&x], [("mask", &mask)]).is_ok());
+}
+
+/// Windows and batches without end are as long as the data.
+#[test]
+fn what_is_longer_than_the_data_ends_with_it() {
+    for window in [17, 1 << 40, 1 << 62] {
+        let layer = MaxPooling1D::new(window).padding(Padding::Same).strides(1);
+        let model = Sequential::new([3, 1]).add(layer).build().unwrap();
+        let x = Var::constant(&Tensor::new(vec![1.0f32, 3.0, 2.0], [1, 3, 1]).unwrap());
+        let y = model.call(&[x], &mut Call::inference()).unwrap();
+        assert_eq!(y[0].eval().unwrap().to_vec::<f32>().unwrap(), [3.0; 3], "{window}");
+    }
+    let data = Arrays::new(Tensor::full([3, 2], 0.5f32), Tensor::full([3, 1], 1.0f32));
+    let model = Sequential::new([2]).add(Dense::new(1)).build().unwrap();
+    let mut trainer = model.compile(Compile::named("sgd", "mse").unwrap()).unwrap();
+    let fit = Fit::new().epochs(2).batch_size(usize::MAX).verbose(0);
+    assert!(trainer.fit(&data.unwrap(), fit).is_ok());
+}
+
+/// Of metrics, optimizers and `Compile`.
+#[test]
+fn settings_of_training_are_checked() {
+    let fails = |text: String, expected: &str| {
+        assert!(text.contains(expected), "{expected}: {text}");
+    };
+    let (nan, t) = (f64::NAN, Tensor::full([2, 2], 1.0f32));
+    let text = BinaryAccuracy::new().threshold(nan).measure(&t, &t, None);
+    fails(text.unwrap_err().to_string(), "metric BinaryAccuracy: `threshold`");
+    let text = BinaryIoU::new().threshold(nan).measure(&t, &t, None);
+    fails(text.unwrap_err().to_string(), "metric BinaryIoU: `threshold`");
+    for weights in [[nan, 1.0], [-1.0, 1.0]] {
+        let auc = AUC::new().multi_label(true).num_labels(2).label_weights(weights);
+        let text = auc.measure(&t, &t, None).unwrap_err().to_string();
+        fails(text, "metric AUC: `label_weights`");
+    }
+    let compiled = |optimizer: AnyOptimizer, layer: &str| {
+        let model = Sequential::new([2]).add(Dense::new(1)).build().unwrap();
+        let compile = Compile::named("sgd", "mse").unwrap().optimizer(optimizer);
+        model.compile(compile.multiply_learning_rate(layer, 0.1)).map(drop)
+    };
+    assert!(compiled(Muon::new().into(), "dense/").is_ok());
+    let base = Sequential::new([2]).add(Dense::new(4)).name("base").build().unwrap();
+    let model = Sequential::new([2]).add(&base).add(Dense::new(1)).build().unwrap();
+    let compile = Compile::named("sgd", "mse").unwrap();
+    assert!(model.compile(compile.multiply_learning_rate("base/", 0.1)).is_ok());
+    for (muon, setting) in [
+        (Muon::new().muon_a(nan), "`muon_a`"),
+        (Muon::new().muon_c(f64::INFINITY), "`muon_c`"),
+        (Muon::new().rms_rate(-1.0), "`rms_rate`"),
+    ] {
+        fails(compiled(muon.into(), "dense/").unwrap_err().to_string(), setting);
+    }
+    assert_eq!(
+        compiled(Muon::new().into(), "dens_1/").unwrap_err().to_string(),
+        "multiply_learning_rate\n  expected: a text in the path of a weight, as \
+         model.weight_paths() has them\n       got: `dens_1/`\n      help: name the layer, as \
+         `dense/`, or the weight, as `dense/kernel`"
+    );
 }
