@@ -79,15 +79,16 @@ pub mod prelude {
     };
     pub use deckle_nn::{
         Activation::{self, Softmax, *},
-        DTypePolicy, Functional, Initializer, LayerExt, LayerHandle, Loss, Model,
-        Regularizer, Sequential, Symbol,
+        Constraint, DTypePolicy, Functional, Initializer, LayerExt, LayerHandle, Loss,
+        Model, Regularizer, Sequential, Symbol,
         layers::*,
         losses::*,
     };
     pub use deckle_optim::{
-        Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, CosineDecay, ExponentialDecay,
-        Ftrl, Lamb, Lion, LossScaleOptimizer, Muon, Nadam, RmsProp, ScheduleFreeAdamW,
-        Sgd,
+        Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, CosineDecay,
+        CosineDecayRestarts, ExponentialDecay, Ftrl, InverseTimeDecay, Lamb, Lbfgs, Lion,
+        LossScaleOptimizer, Muon, Nadam, PiecewiseConstantDecay, PolynomialDecay,
+        RmsProp, ScheduleFreeAdamW, Sgd, Warmup,
     };
     pub use deckle_tensor::{DType, Dim, Shape, Tensor};
     pub use deckle_train::{
