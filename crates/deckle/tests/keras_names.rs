@@ -372,6 +372,23 @@ them, or is named here as missing. One is enough of what can only be switched. O
 what is missing is refused, not misread. Written by
 `DECKLE_WRITE_DOCS=1 cargo test -p deckle --test keras_names`.
 
+In Rust, an argument is one of `new`'s or a method of its name. Named or placed otherwise:
+
+| Keras's argument | in Rust |
+|---|---|
+| `name`, `trainable` of a layer | `LayerExt::named`, `LayerExt::trainable` |
+| `dtype` of a layer; of a model | `LayerHandle::from(layer).dtype(...)`; `Sequential::dtype_policy` |
+| `batch_size`, `dtype` of `Input` | `Symbol::batch_input`, `Symbol::typed_input`, `Sequential::typed` |
+| `output_shape` of `MultiHeadAttention` | `output_lens` |
+| `groups=-1` of `GroupNormalization` | `GroupNormalization::of_each_channel` |
+| `mean`, `variance` of `Normalization` | `statistics`, or `adapted_to` data |
+| lists as `scale`, `offset` of `Rescaling` | `Rescaling::by_channel`, `offsets` |
+| `num_bins`, `epsilon` of `Discretization` | `data::preprocessing::Discretization::adapt` finds boundaries for `new` |
+| `seed`, `input_axes`, `output_axes` of an initializer | `Initializer::seeded`, `Initializer::OverAxes` |
+| `name` of a metric | `AnyMetric::from(metric).with_name(...)` |
+| `backup_dir` of `BackupAndRestore` | `new`; without `double_checkpoint`, as files are replaced whole |
+| `sparse`, `ragged`, `optional` of `Input`; `use_cudnn`, `flash_attention`, `synchronized`; `name` and `dtype` of losses; `name` of schedules | no method |
+
 | group | names that count |
 |---|---|
 ";
