@@ -1,7 +1,7 @@
 //! What lies between the pixels of an image: [`Interpolation`].
 
 use deckle_autograd::{Axis, Result as GraphResult, Var};
-use deckle_tensor::{Dim, Error as TensorError, Interpolation as Kernel, Tensor};
+use deckle_tensor::{DType, Dim, Error as TensorError, Interpolation as Kernel, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::mixture::{Mixture, Parts};
@@ -109,6 +109,18 @@ impl Interpolation {
         };
         Ok((0..made).map(|i| part(i).collect()).collect())
     }
+}
+
+/// Pixels computed as numbers, in the type that they had before: whole ones are rounded.
+pub(super) fn as_before(x: &Var, dtype: DType) -> GraphResult<Var> {
+    if dtype.is_float() {
+        return x.cast(dtype);
+    }
+    let mut x = x.round()?;
+    if dtype == DType::U8 {
+        x = x.clip(0, 255)?;
+    }
+    x.cast(dtype)
 }
 
 /// Fails if there are no pixels along an axis, or too many.

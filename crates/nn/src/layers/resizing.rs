@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DataFormat, Interpolation,
-    interpolation::{LONGEST, Pixels, Window},
+    interpolation::{LONGEST, Pixels, Window, as_before},
     mixture::Mixture,
     setters::setters,
 };
@@ -292,11 +292,7 @@ impl Built for Resizing {
         };
         let mut x = stretch.apply(&x)?;
         if !is_float {
-            x = x.round()?;
-            if own == DType::U8 {
-                x = x.clip(0, 255)?;
-            }
-            x = x.cast(own)?;
+            x = as_before(&x, own)?;
         }
         Ok(vec![self.data_format.of_last(&x)?])
     }

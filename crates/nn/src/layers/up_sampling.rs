@@ -1,12 +1,12 @@
 //! Longer spatial axes: `UpSampling1D`, `UpSampling2D`, `UpSampling3D`.
 
 use deckle_autograd::Var;
-use deckle_tensor::{Dim, Shape};
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use deckle_tensor::{DType, Dim, Shape};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 
 use super::{
     DataFormat, Interpolation, PerAxis,
-    interpolation::{LONGEST, Pixels},
+    interpolation::{LONGEST, Pixels, as_before},
     setters::setters,
 };
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
@@ -21,7 +21,7 @@ pub type UpSampling3D = UpSampling<3>;
 /// Makes each spatial axis several times as long.
 ///
 /// The names [`UpSampling1D`], [`UpSampling2D`] and [`UpSampling3D`] stand for one, two and three
-/// spatial axes. Cells are repeated; images may be interpolated.
+/// spatial axes. Cells are repeated; images may be interpolated, whole numbers then rounded.
 ///
 /// # Shapes
 ///
@@ -51,7 +51,7 @@ pub type UpSampling3D = UpSampling<3>;
 /// `keras.layers.UpSampling1D`, `UpSampling2D`, `UpSampling3D`. The size has no default.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct UpSampling<const N: usize> {
-    #[serde(default = "two")]
+    #[serde(default = "two", deserialize_with = "size")]
     size: PerAxis<N>,
     #[serde(default)]
     data_format: DataFormat,
@@ -61,6 +61,16 @@ pub struct UpSampling<const N: usize> {
 
 fn two<const N: usize>() -> PerAxis<N> {
     2.into()
+}
+
+/// One axis has a number, and no list of one.
+fn size<'de, const N: usize, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<PerAxis<N>, D::Error> {
+    if N == 1 {
+        return usize::deserialize(deserializer).map(PerAxis::from);
+    }
+    PerAxis::deserialize(deserializer)
 }
 
 /// Keras's classes have these settings as far as they have a meaning.
@@ -138,7 +148,12 @@ impl<const N: usize> Layer for UpSampling<N> {
 
 impl<const N: usize> Built for UpSampling<N> {
     fn call(&self, inputs: &Inputs, _call: &mut Call<'_>) -> Result<Vec<Var>> {
-        let mut x = inputs.only()?.clone();
+        let given = inputs.only()?;
+        let mut x = given.clone();
+        let mixes = self.interpolation != Interpolation::Nearest;
+        if mixes && !given.dtype().is_float() {
+            x = x.cast(DType::F32)?;
+        }
         let first = match self.data_format {
             DataFormat::ChannelsLast => 1,
             DataFormat::ChannelsFirst => 2,
@@ -148,20 +163,26 @@ impl<const N: usize> Built for UpSampling<N> {
             if factor == 1 {
                 continue;
             }
-            if self.interpolation == Interpolation::Nearest {
+            if !mixes {
                 x = x.repeat(factor, at.cast_signed())?;
                 continue;
             }
             x = self.interpolation.resize(&x, at, Pixels::Times(factor), false)?;
         }
-        Ok(vec![x])
+        Ok(vec![if x.dtype() == given.dtype() {
+            x
+        } else {
+            as_before(&x, given.dtype())?
+        }])
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use deckle_tensor::Tensor;
+
     use super::*;
-    use crate::check_layer;
+    use crate::{Sequential, check_layer};
 
     #[test]
     fn keeps_the_promises_of_a_layer() -> Result<()> {
@@ -176,5 +197,30 @@ mod tests {
         let first = UpSampling2D::new(2).data_format(DataFormat::ChannelsFirst);
         check_layer(&first.interpolation(Interpolation::Lanczos5), [[1, 2, 2, 1]])?;
         check_layer(&UpSampling3D::new([2, 1, 2]), [[1, 1, 2, 1, 2]])
+    }
+
+    #[test]
+    fn whole_numbers_between_pixels_are_rounded() -> Result<()> {
+        let made = |interpolation, x: Tensor| -> Result<Tensor> {
+            let layer = UpSampling2D::new([1, 2]).interpolation(interpolation);
+            let model = Sequential::typed([1, 2, 1], x.dtype()).add(layer).build()?;
+            let y = model.call(&[Var::constant(&x)], &mut Call::inference())?;
+            Ok(y[0].eval()?)
+        };
+        let x = Tensor::new(vec![0i32, 9], [1, 1, 2, 1])?;
+        let y = made(Interpolation::Bilinear, x.clone())?;
+        assert_eq!(y.to_vec::<i32>()?, [0, 2, 7, 9]);
+        let y = made(Interpolation::Bicubic, x.cast(DType::U8))?;
+        assert_eq!(y.to_vec::<u8>()?[0], 0);
+        let y = made(Interpolation::Bicubic, x)?;
+        assert_eq!(y.to_vec::<i32>()?[0], -1);
+        Ok(())
+    }
+
+    #[test]
+    fn one_axis_has_no_list() {
+        let read = serde_json::from_str::<UpSampling1D>;
+        assert_eq!(read(r#"{"size": 3}"#).unwrap(), UpSampling1D::new(3));
+        assert!(read(r#"{"size": [3]}"#).is_err());
     }
 }
