@@ -1,7 +1,7 @@
 //! Cutting the ends of spatial axes: `Cropping1D`, `Cropping2D`, `Cropping3D`.
 
-use deckle_autograd::Var;
-use deckle_tensor::{Dim, Part, Shape};
+use deckle_autograd::{Lower, Op, Result as GraphResult, Rule, Signature, Var};
+use deckle_tensor::{Dim, Error as TensorError, Part, Shape, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{DataFormat, Margins};
@@ -25,7 +25,8 @@ pub type Cropping3D = Cropping<3>;
 ///
 /// # Errors
 ///
-/// Applying it fails if the input has another rank, or nothing is left.
+/// Applying it fails if the input has another rank, or nothing is left. Of an axis of unknown
+/// length, that shows when it is computed.
 ///
 /// # Examples
 ///
@@ -145,14 +146,53 @@ impl<const N: usize> Built for Cropping<N> {
                 Part::from(start..-after.cast_signed())
             }
         }));
-        Ok(vec![inputs.only()?.slice(parts)?])
+        let x = inputs.only()?;
+        let cuts = self.cropping.0.iter().map(|&(before, after)| before + after);
+        let longer = Longer { first: parts.len() - N, cuts: cuts.collect() };
+        Ok(vec![Var::apply_one(longer, &[x])?.slice(parts)?])
+    }
+}
+
+/// What it is given, if each axis from `first` on is longer than what is cut from it.
+#[derive(Debug)]
+struct Longer {
+    first: usize,
+    cuts: Vec<usize>,
+}
+
+impl Op for Longer {
+    fn name(&self) -> &str {
+        "cropping"
+    }
+
+    fn infer(&self, inputs: &[Signature]) -> GraphResult<Vec<Signature>> {
+        let axes = inputs[0].shape.dims()[self.first..].iter().zip(&self.cuts);
+        for (axis, (dim, &cut)) in axes.enumerate() {
+            if let Some(len) = dim.known().filter(|&len| cut > 0 && len <= cut) {
+                let expected =
+                    format_args!("more than {cut} cells along spatial axis {axis}");
+                return Err(TensorError::invalid("cropping", expected).got(len).into());
+            }
+        }
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn lower(&self, inputs: &[Value], _lower: &mut Lower<'_>) -> GraphResult<Vec<Value>> {
+        Ok(vec![inputs[0]])
+    }
+
+    fn vjp(&self, rule: &Rule<'_>) -> GraphResult<Vec<Option<Var>>> {
+        Ok(vec![Some(rule.dy()?)])
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use deckle_autograd::{Device, Function};
+    use deckle_tensor::{DType, Tensor};
+
     use super::*;
-    use crate::check_layer;
+    use crate::{Sequential, check_layer};
 
     #[test]
     fn keeps_the_promises_of_a_layer() -> Result<()> {
@@ -163,6 +203,23 @@ mod tests {
             [[2, 1, 3, 4]],
         )?;
         check_layer(&Cropping3D::new(1), [[1, 3, 4, 3, 2]])
+    }
+
+    #[test]
+    fn cutting_all_of_an_unknown_length_is_an_error() -> Result<()> {
+        let layer = Cropping1D::new((2, 1));
+        let model = Sequential::new([None, Some(1)]).add(layer).build()?;
+        let shape = [Dim::symbol("batch"), Dim::symbol("steps"), Dim::Known(1)];
+        let x = Var::input("x", shape.into_iter().collect::<Shape>(), DType::F32);
+        let y = model.call(std::slice::from_ref(&x), &mut Call::inference())?;
+        let crop = Function::new([&x], [&y[0]]).compile(&Device::reference())?;
+        let steps = |n: usize| Tensor::full([1, n, 1], 1.0f32);
+        assert_eq!(crop.call(&[steps(4)])?[0].shape(), [1, 1, 1]);
+        let error = crop.call(&[steps(3)]).unwrap_err().to_string();
+        assert!(error.contains("more than 3 cells along spatial axis 0"), "{error}");
+        let error = model.call(&[Var::constant(&steps(2))], &mut Call::inference());
+        assert!(error.unwrap_err().to_string().contains("more than 3 cells"));
+        Ok(())
     }
 
     #[test]
