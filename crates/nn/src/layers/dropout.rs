@@ -1,7 +1,7 @@
 //! The layer that leaves out elements at random.
 
 use deckle_autograd::Var;
-use deckle_tensor::{Distribution, Shape};
+use deckle_tensor::{Dim, Distribution, Shape};
 use serde::{Deserialize, Serialize};
 
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
@@ -18,7 +18,7 @@ use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 /// # Errors
 ///
 /// Building fails if `rate` is not between 0 and 1, or `noise_shape` has a length that is
-/// neither 1 nor the input's.
+/// neither 1 nor the input's, or more axes.
 ///
 /// # Examples
 ///
@@ -64,7 +64,8 @@ impl Dropout {
     }
 
     /// Sets the shape of the random numbers, the batch axis included: 1 where an axis shares
-    /// them, `None` for the input's length. No axis shares them by default.
+    /// them, `None` for the input's length. A shorter one is that of the last axes, the others
+    /// share. No axis shares them by default.
     #[must_use]
     pub fn noise_shape(mut self, noise_shape: impl Into<Vec<Option<usize>>>) -> Self {
         self.noise_shape = Some(noise_shape.into());
@@ -73,9 +74,18 @@ impl Dropout {
 }
 
 /// The axes along which all elements share their fate.
-pub(super) fn shared_axes(noise_shape: Option<&[Option<usize>]>) -> Vec<usize> {
-    let lens = noise_shape.unwrap_or(&[]).iter().enumerate();
-    lens.filter(|(_, len)| **len == Some(1)).map(|(axis, _)| axis).collect()
+pub(super) fn shared_axes(
+    noise_shape: Option<&[Option<usize>]>,
+    input: &Shape,
+) -> Vec<usize> {
+    let Some(noise) = noise_shape else { return Vec::new() };
+    let added = input.rank().saturating_sub(noise.len());
+    let lens = noise.iter().enumerate();
+    let of_one = lens.filter(|&(at, &len)| {
+        let own = len.or_else(|| input.dims().get(at)?.known().filter(|_| added > 0));
+        own == Some(1)
+    });
+    (0..added).chain(of_one.map(|(at, _)| at + added)).collect()
 }
 
 /// That a shape of random numbers fits the input.
@@ -84,18 +94,28 @@ pub(super) fn check_noise_shape(
     input: &Shape,
 ) -> Result<()> {
     let Some(noise) = noise_shape else { return Ok(()) };
-    let fits = noise.len() == input.rank()
-        && noise.iter().zip(input.dims()).all(|(len, dim)| {
-            matches!(len, None | Some(1)) || dim.known().is_none_or(|n| Some(n) == *len)
-        });
-    if fits {
+    let (dims, rank) = (input.dims(), input.rank());
+    let added = rank.saturating_sub(noise.len());
+    let fits = |(at, &len): (usize, &Option<usize>)| match (len, &dims[at + added]) {
+        (Some(0), _) => false,
+        (Some(1), _) => true,
+        (Some(len), dim) => dim.known().is_none_or(|n| n == len),
+        // That stands for the length of the axis at its place from the front.
+        (None, dim) => match &dims[at] {
+            _ if added == 0 => true,
+            Dim::Unknown => false,
+            own => *own == Dim::Known(1) || own == dim,
+        },
+    };
+    if noise.len() <= rank && noise.iter().enumerate().all(fits) {
         return Ok(());
     }
-    Err(Error::invalid(
-        "`noise_shape` makes no sense",
-        format_args!("for each axis of {input}, its length, None or 1"),
-    )
-    .got(Shape::from(noise)))
+    let expected = if noise.len() >= rank {
+        format!("for each axis of {input}, its length, None or 1")
+    } else {
+        format!("for each of the last axes of {input}, its length or 1")
+    };
+    Err(Error::invalid("`noise_shape` makes no sense", expected).got(Shape::from(noise)))
 }
 
 impl Layer for Dropout {
@@ -110,9 +130,9 @@ impl Layer for Dropout {
         Ok(vec![input.clone()])
     }
 
-    fn build(&self, _inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
+    fn build(&self, inputs: &[Shape], _init: &mut Init<'_>) -> Result<Box<dyn Built>> {
         let (rate, seed) = (self.rate, self.seed);
-        let shared = shared_axes(self.noise_shape.as_deref());
+        let shared = shared_axes(self.noise_shape.as_deref(), expect::one_input(inputs)?);
         Ok(Box::new(BuiltDropout { rate, seed, shared }))
     }
 
@@ -214,6 +234,31 @@ mod tests {
             model.call(std::slice::from_ref(&x), &mut Call::inference())?[0].is_same(&x)
         );
         assert_eq!(trained(Dropout::new(0.0), [2, 2], 1, 0), [1.0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_shorter_noise_shape_is_that_of_the_last_axes() -> Result<()> {
+        let axes = |noise: &[Option<usize>], input: &Shape| {
+            check_noise_shape(Some(noise), input)
+                .map(|()| shared_axes(Some(noise), input))
+        };
+        let of_four = [None, Some(3), Some(4)].into();
+        assert_eq!(axes(&[Some(4)], &of_four)?, [0, 1]);
+        assert_eq!(axes(&[Some(3), Some(1)], &of_four)?, [0, 2]);
+        assert_eq!(axes(&[Some(1), Some(4)], &of_four)?, [0, 1]);
+        assert_eq!(axes(&[], &of_four)?, [0, 1, 2]);
+        // What is left open is the length of the axis at its place from the front.
+        assert_eq!(axes(&[Some(4), None], &[Some(2), Some(4), Some(4)].into())?, [0]);
+        assert_eq!(axes(&[None, Some(4)], &[Some(1), Some(3), Some(4)].into())?, [0, 1]);
+        for wrong in [&[None, Some(4)][..], &[Some(0)], &[Some(3)], &[None; 4]] {
+            assert!(axes(wrong, &of_four).is_err(), "{wrong:?}");
+        }
+        assert!(axes(&[Some(0), None, None], &of_four).is_err());
+        check_layer(&Dropout::new(0.3).noise_shape([Some(1), Some(4)]), [[2, 3, 4]])?;
+        let y = trained(Dropout::new(0.5).noise_shape([Some(8)]), [64, 8], 1, 0);
+        assert!(y.chunks(8).all(|row| row == &y[..8]));
+        assert!(y.contains(&0.0) && y.contains(&2.0));
         Ok(())
     }
 

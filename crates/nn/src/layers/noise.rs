@@ -229,7 +229,8 @@ impl AlphaDropout {
         /// Sets the seed that the numbers depend on; the layer's name by default.
         seed: into Option<u64>;
         /// Sets the shape of the random numbers, the batch axis included: 1 where an axis shares
-        /// them, `None` for the input's length. No axis shares them by default.
+        /// them, `None` for the input's length. A shorter one is that of the last axes, the
+        /// others share. No axis shares them by default.
         noise_shape: into Option<Vec<Option<usize>>>;
     }
 }
@@ -263,7 +264,7 @@ impl Built for AlphaDropout {
         }
         let alpha = -1.673_263_242_354_377_2 * 1.050_700_987_355_480_5;
         let a = ((1.0 - rate) * (1.0 + rate * alpha * alpha)).sqrt().recip();
-        let shared = shared_axes(self.noise_shape.as_deref());
+        let shared = shared_axes(self.noise_shape.as_deref(), x.shape());
         let draw = call.random_from(self.seed, Distribution::Uniform, x, &shared)?;
         let kept = draw.greater_equal(rate)?.select(x, alpha)?;
         Ok(vec![kept.mul(a)?.add(-a * alpha * rate)?])
