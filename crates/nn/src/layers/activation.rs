@@ -1,7 +1,7 @@
 //! The layers that apply a function to each element: `Activation`, `ReLU`, `Softmax`.
 
 use deckle_autograd::Var;
-use deckle_tensor::{Shape, keep};
+use deckle_tensor::{DType, Dim, Shape, keep};
 use serde::{Deserialize, Serialize};
 
 use super::AxisList;
@@ -192,7 +192,8 @@ impl Built for ReLU {
 
 /// `eˣ / Σeˣ` along an axis, or along several together.
 ///
-/// What a mask given by name, as `mask`, leaves out is 0.
+/// What a mask given by name, as `mask`, leaves out is 0: what is false there, or a number that
+/// is not above 0.5.
 ///
 /// # Shapes
 ///
@@ -200,7 +201,7 @@ impl Built for ReLU {
 ///
 /// # Errors
 ///
-/// Applying it fails if there is no such axis.
+/// Applying it fails if there is no such axis, or a mask does not broadcast to the input.
 ///
 /// # Examples
 ///
@@ -293,7 +294,24 @@ impl Built for Softmax {
         let Some(mask) = inputs.named("mask").next() else {
             return Ok(vec![self.apply(x)?]);
         };
-        let left = self.apply(&mask.select(x, -1e9)?)?;
+        let fits = |(own, of): (&Dim, &Dim)| match (own.known(), of.known()) {
+            (Some(own), Some(of)) => own == 1 || own == of,
+            _ => true,
+        };
+        let dims = mask.shape().dims().iter().rev().zip(x.shape().dims().iter().rev());
+        if mask.rank() > x.rank() || !dims.into_iter().all(fits) {
+            let expected = format_args!("lengths of {} or 1", x.shape());
+            return Err(
+                Error::invalid("`mask` makes no sense", expected).got(mask.shape())
+            );
+        }
+        let mask = &match mask.dtype() {
+            DType::Bool => mask.clone(),
+            dtype if dtype.is_float() => mask.greater(0.5)?,
+            _ => mask.greater(0)?,
+        };
+        let least = if x.dtype() == DType::F16 { -3e4 } else { -1e9 };
+        let left = self.apply(&mask.select(x, least)?)?;
         // Where all is masked, the softmax is not 0 by itself.
         Ok(vec![mask.select(&left, 0.0)?])
     }
@@ -323,7 +341,7 @@ mod tests {
     #[test]
     fn softmax_leaves_out_what_is_masked() -> Result<()> {
         let x = Symbol::input("x", [3]);
-        let mask = Symbol::typed_input("mask", [3], deckle_tensor::DType::Bool);
+        let mask = Symbol::typed_input("mask", [3], DType::Bool);
         let y = crate::LayerExt::shared(Softmax::new())
             .call([&x], [("mask", &mask)])?
             .remove(0);
@@ -334,6 +352,27 @@ mod tests {
         let mask = Var::constant(&Tensor::new(keep, [2, 3])?);
         let y = model.call(&[x, mask], &mut Call::inference())?;
         assert_eq!(y[0].eval()?.to_vec::<f32>()?, [0.5, 0.5, 0.0, 0.0, 0.0, 0.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn numbers_above_a_half_are_a_mask_of_softmax() -> Result<()> {
+        let softmax = |shape: &[usize], mask: Tensor| -> Result<Vec<f32>> {
+            let x = Symbol::input("x", [3]);
+            let given = Symbol::typed_input("mask", shape.to_vec(), mask.dtype());
+            let layer = crate::LayerExt::shared(Softmax::new());
+            let y = layer.call([&x], [("mask", &given)])?.remove(0);
+            let model = Functional::new([&x, &given], [&y]).build()?;
+            let x = Var::constant(&Tensor::full([1, 3], 1.0f32));
+            let y = model.call(&[x, Var::constant(&mask)], &mut Call::inference())?;
+            Ok(y[0].eval()?.to_vec()?)
+        };
+        let floats = Tensor::new(vec![0.6f32, 0.5, 2.0], [1, 3])?;
+        assert_eq!(softmax(&[3], floats)?, [0.5, 0.0, 0.5]);
+        let whole = Tensor::new(vec![0i32, -1, 2], [1, 3])?;
+        assert_eq!(softmax(&[3], whole)?, [0.0, 0.0, 1.0]);
+        let wide = softmax(&[1, 3], Tensor::full([1, 1, 3], true)).unwrap_err();
+        assert!(wide.to_string().contains("`mask` makes no sense"), "{wide}");
         Ok(())
     }
 
