@@ -1,7 +1,7 @@
 //! Pooling over all spatial axes: `GlobalAveragePooling2D`, `GlobalMaxPooling1D` and kin.
 
 use deckle_autograd::Var;
-use deckle_tensor::{Axes, Dim, Shape, keep};
+use deckle_tensor::{Axes, DType, Dim, Shape, keep};
 use serde::{Deserialize, Serialize};
 
 use super::DataFormat;
@@ -121,7 +121,10 @@ impl<const N: usize, const AVERAGE: bool> Built for GlobalPooling<N, AVERAGE> {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let x = inputs.only()?;
         if !AVERAGE {
-            return Ok(vec![x.max(self.axes())?]);
+            let is_truth = x.dtype() == DType::Bool;
+            let largest =
+                if is_truth { x.any(self.axes())? } else { x.max(self.axes())? };
+            return Ok(vec![largest]);
         }
         let mask = inputs.named("mask").next().or_else(|| call.mask(x));
         // The mean of whole numbers is none.
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_mean_of_whole_numbers_is_none() -> Result<()> {
-        let x = Symbol::typed_input("x", [2, 1], deckle_tensor::DType::I32);
+        let x = Symbol::typed_input("x", [2, 1], DType::I32);
         let y = GlobalAveragePooling1D::new().apply(&x)?;
         let x_value = Var::constant(&Tensor::new(vec![1i32, 2], [1, 2, 1])?);
         let y = Model::new([&x], [&y])?.call(&[x_value], &mut Call::inference())?;
@@ -169,9 +172,20 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_truth_value_is_whether_any_is_true() -> Result<()> {
+        let x = Symbol::typed_input("x", [2, 2], DType::Bool);
+        let y = GlobalMaxPooling1D::new().apply(&x)?;
+        let x_value =
+            Var::constant(&Tensor::new(vec![true, false, false, false], [1, 2, 2])?);
+        let y = Model::new([&x], [&y])?.call(&[x_value], &mut Call::inference())?;
+        assert_eq!(y[0].eval()?.to_vec::<bool>()?, [true, false]);
+        Ok(())
+    }
+
+    #[test]
     fn masked_steps_do_not_count() -> Result<()> {
         let x = Symbol::input("x", [3, 1]);
-        let mask = Symbol::typed_input("mask", [3], deckle_tensor::DType::Bool);
+        let mask = Symbol::typed_input("mask", [3], DType::Bool);
         let layer = GlobalAveragePooling1D::new().shared();
         let y = layer.call([&x], [("mask", &mask)])?.remove(0);
         let model = Model::new([&x, &mask], [&y])?;

@@ -84,7 +84,7 @@ macro_rules! merging {
 merging! {
     /// The sum of its inputs.
     Add, "[1.0f32, 2.0]", "[3.0f32, 5.0]" => "[4.0, 7.0]", None,
-    |inputs| fold(inputs, |a, b| a.add(b));
+    |inputs| fold(inputs, |a, b| if is_truth(a) { a.or(b) } else { a.add(b) });
 
     /// The first input less the second.
     Subtract, "[1.0f32, 2.0]", "[3.0f32, 5.0]" => "[-2.0, -3.0]", Some(2),
@@ -93,7 +93,7 @@ merging! {
     /// The product of its inputs. A masked step counts as 1, and is 0 in the output if all
     /// inputs have a mask.
     Multiply, "[1.0f32, 2.0]", "[3.0f32, 5.0]" => "[3.0, 10.0]", None,
-    |inputs| fold(inputs, |a, b| a.mul(b));
+    |inputs| fold(inputs, |a, b| if is_truth(a) { a.and(b) } else { a.mul(b) });
 
     /// The mean of its inputs.
     Average, "[1.0f32, 2.0]", "[3.0f32, 5.0]" => "[2.0, 3.5]", None,
@@ -101,11 +101,16 @@ merging! {
 
     /// The largest of its inputs, element by element. A masked step of an input does not count.
     Maximum, "[1.0f32, 9.0]", "[3.0f32, 5.0]" => "[3.0, 9.0]", None,
-    |inputs| fold(inputs, |a, b| a.maximum(b));
+    |inputs| fold(inputs, |a, b| if is_truth(a) { a.or(b) } else { a.maximum(b) });
 
     /// The least of its inputs, element by element. A masked step of an input does not count.
     Minimum, "[1.0f32, 9.0]", "[3.0f32, 5.0]" => "[1.0, 5.0]", None,
-    |inputs| fold(inputs, |a, b| a.minimum(b));
+    |inputs| fold(inputs, |a, b| if is_truth(a) { a.and(b) } else { a.minimum(b) });
+}
+
+/// Truth values are joined as the numbers 0 and 1 would be: by "or" and "and".
+fn is_truth(x: &Var) -> bool {
+    x.dtype() == DType::Bool
 }
 
 fn fold(inputs: &[Var], join: fn(&Var, &Var) -> GraphResult<Var>) -> GraphResult<Var> {
@@ -254,7 +259,7 @@ impl Built for BuiltMerge {
         };
         if given.len() == 1 {
             // A tensor of its own, to which the mask belongs.
-            y = y.mul(&y.ones_like()?)?;
+            y = if is_truth(&y) { y.and(&y)? } else { y.mul(&y.ones_like()?)? };
         }
         let masks: Option<Vec<Var>> = masks.into_iter().collect();
         if let Some(masks) = masks {
@@ -270,8 +275,10 @@ impl Built for BuiltMerge {
 
 #[cfg(test)]
 mod tests {
+    use deckle_tensor::Tensor;
+
     use super::*;
-    use crate::check_layer;
+    use crate::{LayerExt, Model, Symbol, check_layer};
 
     #[test]
     fn keeps_the_promises_of_a_layer() -> Result<()> {
@@ -281,6 +288,29 @@ mod tests {
         check_layer(&Average::new(), [[2, 3], [2, 3], [2, 3]])?;
         check_layer(&Maximum::new(), [[2, 3], [2, 3]])?;
         check_layer(&Minimum::new(), [[2, 1, 3], [2, 2, 3]])
+    }
+
+    #[test]
+    fn truth_values_are_joined_by_or_and_and() -> Result<()> {
+        let [a, b] = ["a", "b"].map(|name| Symbol::typed_input(name, [4], DType::Bool));
+        let both = [&a, &b];
+        let made = [
+            Add::new().join(both)?,
+            Maximum::new().join(both)?,
+            Multiply::new().join(both)?,
+            Minimum::new().join(both)?,
+            Add::new().join([&a])?,
+        ];
+        let values = [vec![true, true, false, false], vec![true, false, true, false]]
+            .map(|row| Tensor::new(row, [1, 4]).map(|tensor| Var::constant(&tensor)));
+        let values: Vec<_> = values.into_iter().collect::<std::result::Result<_, _>>()?;
+        let model = Model::new([&a, &b], made.iter().collect::<Vec<_>>())?;
+        let y = model.call(&values, &mut Call::inference())?;
+        let truth = |y: &Var| -> Result<Vec<bool>> { Ok(y.eval()?.to_vec()?) };
+        let y = y.iter().map(truth).collect::<Result<Vec<_>>>()?;
+        let (or, and) = ([true, true, true, false], [true, false, false, false]);
+        assert_eq!(y, [or, or, and, and, [true, true, false, false]]);
+        Ok(())
     }
 
     #[test]

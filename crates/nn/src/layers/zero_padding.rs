@@ -1,7 +1,7 @@
 //! Zeros around the spatial axes: `ZeroPadding1D`, `ZeroPadding2D`, `ZeroPadding3D`.
 
 use deckle_autograd::Var;
-use deckle_tensor::{Dim, Shape};
+use deckle_tensor::{DType, Dim, Scalar, Shape};
 use serde::{Deserialize, Serialize};
 
 use super::{DataFormat, Margins, setters::setters};
@@ -101,14 +101,18 @@ impl<const N: usize> Built for ZeroPadding<N> {
         };
         padding.insert(channels, (0, 0));
         padding.insert(0, (0, 0));
-        Ok(vec![inputs.only()?.pad(padding, 0)?])
+        let x = inputs.only()?;
+        let zero = if x.dtype() == DType::Bool { false.into() } else { Scalar::from(0) };
+        Ok(vec![x.pad(padding, zero)?])
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use deckle_tensor::Tensor;
+
     use super::*;
-    use crate::check_layer;
+    use crate::{Sequential, check_layer};
 
     #[test]
     fn keeps_the_promises_of_a_layer() -> Result<()> {
@@ -119,5 +123,15 @@ mod tests {
             [[2, 2, 3, 2]],
         )?;
         check_layer(&ZeroPadding3D::new(1), [[1, 1, 2, 1, 2]])
+    }
+
+    #[test]
+    fn truth_values_get_false_around_them() -> Result<()> {
+        let layer = ZeroPadding1D::new((1, 0));
+        let model = Sequential::typed([2, 1], DType::Bool).add(layer).build()?;
+        let x = Var::constant(&Tensor::new(vec![true, false], [1, 2, 1])?);
+        let y = model.call(&[x], &mut Call::inference())?;
+        assert_eq!(y[0].eval()?.to_vec::<bool>()?, [false, true, false]);
+        Ok(())
     }
 }
