@@ -171,3 +171,14 @@ def fit_operations_in_steps():
     made = [part * (y > z) if part.shape[1] == 5 else part * y[:, :1] for part in made] + [L.Dense(2)(y > 0)]
     settings = dict(optimizer=optimizers.SGD(0.01), loss="mse")
     return {"model": Model(x, L.Dense(2)(ops.concatenate(made, axis=1))), "inputs": numbers(30, 6), "targets": numbers(30, 2, seed=3), "compile": settings, "fit": FIT}
+
+
+@model
+def images_of_other_kinds():
+    """Whole numbers between pixels, masks that are numbers, truth values that are joined and get margins."""
+    x, steps, mask, kept = Input((3, 2, 1), dtype="int32"), Input((3, 4)), Input((3, 1), dtype="int32"), Input((3, 2), dtype="bool")
+    made = [L.UpSampling2D(2, interpolation=kind)(x) for kind in ("nearest", "bilinear", "bicubic", "lanczos3")]
+    made += [L.Softmax(axis=[1, 2])(steps, mask=mask), L.Softmax()(steps, mask=steps), L.Dropout(0.3, noise_shape=(1, 4))(steps), L.Cropping1D((1, 1))(steps)]
+    made += [L.ZeroPadding1D((1, 0))(kept), L.GlobalMaxPooling1D()(kept), L.Add()([kept, kept[:, ::-1]]), L.Multiply()([kept, kept[:, ::-1]])]
+    inputs = [whole(5, 3, 2, 1, high=90, seed=1) - 30, numbers(5, 3, 4), whole(5, 3, 1, high=3, seed=2), whole(5, 3, 2, high=2, seed=3).astype(bool)]
+    return {"model": Model([x, steps, mask, kept], made), "inputs": inputs}
