@@ -90,40 +90,56 @@ pub(crate) fn is_trainable(setting: Option<&Value>) -> Result<bool, String> {
 /// The settings of Keras's layers that are layers.
 const INNER: [&str; 4] = ["layer", "backward_layer", "cell", "cells"];
 
-/// Takes whether a layer is trainable out of its settings.
+/// Takes whether a layer of a Keras class is trainable out of its settings.
 ///
 /// As in Keras, what a layer around others says is of its own weights, of which it has none: each
-/// of the others says it for itself.
+/// of the others says it for itself. Where all of them are frozen, they are so as parts of this
+/// one, and no longer if this one is opened: as in Keras, where setting that sets it for all.
 pub(crate) fn take_trainable(settings: &mut Map<String, Value>) -> Result<bool, String> {
     fn is_open(layer: &Value) -> bool {
-        match layer {
-            Value::Array(layers) => layers.iter().any(is_open),
-            layer => layer.get("config").is_some_and(|config| {
-                config.get("trainable") != Some(&Value::Bool(false))
-            }),
+        if let Value::Array(layers) = layer {
+            return layers.iter().any(is_open);
+        }
+        let config = layer.get("config").unwrap_or(&Value::Null);
+        let mut inner = INNER.iter().filter_map(|key| config.get(*key)).peekable();
+        match inner.peek() {
+            Some(_) => inner.any(is_open),
+            None => config.get("trainable") != Some(&Value::Bool(false)),
         }
     }
     let own = is_trainable(settings.shift_remove("trainable").as_ref())?;
-    Ok(own || INNER.iter().filter_map(|key| settings.get(*key)).any(is_open))
+    let open = own || INNER.iter().filter_map(|key| settings.get(*key)).any(is_open);
+    if !open {
+        set_inner(settings, true);
+    }
+    Ok(open)
 }
 
 /// Writes that the layers within a layer are frozen.
 pub(crate) fn freeze_inner(settings: &mut Map<String, Value>) {
-    fn freeze(layer: &mut Value) {
-        if let Value::Array(layers) = layer {
-            layers.iter_mut().for_each(freeze);
-        } else if let Some(config) =
-            layer.get_mut("config").and_then(Value::as_object_mut)
-        {
-            if let Some(trainable) = config.get_mut("trainable") {
-                *trainable = false.into();
-            }
-            config.get_mut("layers").into_iter().for_each(freeze);
-            freeze_inner(config);
-        }
-    }
+    set_inner(settings, false);
+}
+
+fn set_inner(settings: &mut Map<String, Value>, trainable: bool) {
+    let set = |layer: &mut Value| set_layer(layer, trainable);
     for key in INNER {
-        settings.get_mut(key).into_iter().for_each(freeze);
+        settings.get_mut(key).into_iter().for_each(set);
+    }
+}
+
+fn set_layer(layer: &mut Value, trainable: bool) {
+    let set = |layer: &mut Value| set_layer(layer, trainable);
+    if let Value::Array(layers) = layer {
+        layers.iter_mut().for_each(set);
+        return;
+    }
+    let is_input = layer.get("class_name").is_some_and(|class| class == "InputLayer");
+    if let Some(config) = layer.get_mut("config").and_then(Value::as_object_mut) {
+        if !is_input {
+            config.insert("trainable".to_owned(), trainable.into());
+        }
+        config.get_mut("layers").into_iter().for_each(set);
+        set_inner(config, trainable);
     }
 }
 

@@ -21,7 +21,8 @@ pub(super) fn settled<T>(
             Ok(made) => return Ok(made),
             Err(error) => error,
         };
-        if !error.to_string().ends_with(BOOLEAN) {
+        let text = error.to_string();
+        if !text.ends_with(BOOLEAN) {
             return Err(error);
         }
         // Which setting it is, an error says that quotes what is put there.
@@ -33,6 +34,9 @@ pub(super) fn settled<T>(
             said.contains(PROBE) && said.ends_with(BOOLEAN)
         };
         let settings = config.as_object().into_iter().flatten();
+        // Nothing may be a setting where it is not what the error is of.
+        let is_meant = |value: &Value| value.is_null() == text.contains("null");
+        let settings = settings.filter(|(_, value)| is_meant(value));
         let mut truths = settings.filter_map(|(key, value)| Some((key, truth(value)?)));
         let Some((key, truth)) = truths.find(|(key, _)| is_it(key)) else {
             return Err(error);

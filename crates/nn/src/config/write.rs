@@ -189,7 +189,7 @@ fn layer_object(layer: &ModelLayer, numbers: &Numbers<'_>) -> Result<Value> {
         let policy = handle.dtype_policy().to_keras();
         settings.insert("dtype".to_owned(), policy.clone());
         settings.extend(own);
-        if !handle.is_trainable() {
+        if !handle.is_trainable() && config.module().starts_with("keras") {
             freeze_inner(&mut settings);
         }
         settings.values_mut().for_each(|value| inherit(value, &policy));

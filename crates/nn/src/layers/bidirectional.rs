@@ -86,8 +86,8 @@ impl From<Merge> for Option<Mode> {
 ///
 /// # Errors
 ///
-/// Building fails if both layers go the same way, only one has outputs of all steps or states,
-/// or one of them cannot take the input.
+/// Building fails if both layers go the same way, only one is stateful or has outputs of all steps
+/// or states, or one of them cannot take the input.
 ///
 /// # Examples
 ///

@@ -22,8 +22,8 @@ use crate::{
     Registry, Result,
     config::{Make, is_custom, is_model},
     keras::{
-        ACTIVITY, freeze_inner, keras_object, take_activity, take_trainable,
-        unknown_settings, write_activity,
+        ACTIVITY, freeze_inner, is_trainable, keras_object, take_activity,
+        take_trainable, unknown_settings, write_activity,
     },
 };
 
@@ -155,7 +155,11 @@ impl Wrapped {
         let make = registry
             .maker_of(object)
             .map_err(|why| wrong(&why.as_deref().unwrap_or("no such class")))?;
-        let trainable = take_trainable(&mut config).map_err(|why| wrong(&why))?;
+        let trainable = match is_custom(object) {
+            true => is_trainable(config.shift_remove("trainable").as_ref()),
+            false => take_trainable(&mut config),
+        };
+        let trainable = trainable.map_err(|why| wrong(&why))?;
         let policy = config.shift_remove("dtype").unwrap_or_default();
         let dtype: Option<DTypePolicy> =
             match policy.pointer("/config/name").unwrap_or(&policy) {
@@ -278,7 +282,7 @@ impl Serialize for Wrapped {
         let policy = self.handle.own_policy().map(DTypePolicy::to_keras);
         config.insert("dtype".to_owned(), policy.into());
         config.extend(own.as_object().cloned().unwrap_or_default());
-        if !self.handle.is_trainable() {
+        if !self.handle.is_trainable() && layer.module().starts_with("keras") {
             freeze_inner(&mut config);
         }
         write_activity(&mut config, self.handle.activity())

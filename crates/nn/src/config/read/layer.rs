@@ -9,7 +9,7 @@ use super::{Reader, brief, is_model, object, take_name, text, with_name};
 use crate::{
     AnyLayer, DTypePolicy, LayerHandle, Regularizer, Result,
     config::is_custom,
-    keras::{ACTIVITY, take_activity, take_trainable, unknown_settings},
+    keras::{ACTIVITY, is_trainable, take_activity, take_trainable, unknown_settings},
     layers::Wrapped,
 };
 
@@ -37,7 +37,12 @@ impl Reader<'_> {
                 return Ok(None);
             }
         };
-        let trainable = take_trainable(&mut config).unwrap_or_else(|why| {
+        let trainable = match is_custom(layer) {
+            // It may have weights besides those of layers in it.
+            true => is_trainable(config.shift_remove("trainable").as_ref()),
+            false => take_trainable(&mut config),
+        };
+        let trainable = trainable.unwrap_or_else(|why| {
             self.missing.push(format!("{place}: {why}"));
             true
         });

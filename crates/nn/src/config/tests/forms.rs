@@ -1,7 +1,7 @@
 //! Settings in other forms than Keras's usual ones, and what is said of wrong ones.
 
 use super::*;
-use crate::layers::Bidirectional;
+use crate::layers::{Bidirectional, SpatialDropout1D, TimeDistributed};
 
 /// A model of that layer, of its class and settings.
 fn of_layer(class: &str, config: Value) -> Value {
@@ -106,5 +106,24 @@ fn what_layers_in_a_layer_say_of_themselves_counts() -> Result<()> {
     let again = read(&config)?;
     assert_eq!(again.trainable_weights().count(), 0);
     assert_eq!(again.config()?, config);
+    // Opening it opens all in it, whether it was read or not.
+    let opened = again.with_trainable("bidirectional", true)?;
+    assert_eq!(opened.trainable_weights().count(), 6);
+    assert_eq!(opened.trainable(true).config()?, opened.config()?);
+    // What a layer around others says, within another one, counts as little.
+    let open = |inner: bool| -> Result<usize> {
+        let cell = json!({"class_name": "GRUCell", "module": "keras.layers", "config": {
+            "units": 2, "trainable": inner, "name": "cell",
+        }});
+        let rnn = json!({"class_name": "RNN", "module": "keras.layers", "config": {
+            "trainable": false, "cell": cell,
+        }});
+        let both = json!({"trainable": false, "layer": rnn});
+        Ok(read(&of_layer("Bidirectional", both))?.trainable_weights().count())
+    };
+    assert_eq!((open(true)?, open(false)?), (6, 0));
+    let none = TimeDistributed::new(SpatialDropout1D::new(0.3)).trainable(false);
+    let config = Sequential::new([3, 6, 4]).add(none).build()?.config()?;
+    assert_eq!(read(&config)?.config()?, config);
     Ok(())
 }
