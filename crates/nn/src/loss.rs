@@ -15,6 +15,34 @@ use crate::{
 };
 
 /// A measure of how far predictions are from the truth: plain data that builds graph.
+///
+/// # Examples
+///
+/// ```
+/// use deckle_autograd::Var;
+/// use deckle_nn::{Loss, Result};
+/// use deckle_tensor::Tensor;
+///
+/// /// The fourth power of what is wrong.
+/// #[derive(Debug)]
+/// struct Quartic;
+///
+/// impl Loss for Quartic {
+///     fn class_name(&self) -> &'static str {
+///         "Quartic"
+///     }
+///
+///     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> Result<Var> {
+///         Ok(y_pred.sub(y_true)?.square()?.square()?.mean(-1)?)
+///     }
+/// }
+///
+/// let y_true = Var::constant(&Tensor::from([[1.0f32], [0.0]]));
+/// let y_pred = Var::constant(&Tensor::from([[3.0f32], [0.0]]));
+/// let loss = Quartic.call(&y_true, &y_pred, None, None)?;
+/// assert_eq!(loss.eval()?.item::<f32>()?, 8.0);
+/// # Ok::<(), deckle_nn::Error>(())
+/// ```
 pub trait Loss: fmt::Debug + Send + Sync + 'static {
     /// Keras's name of the class, as `MeanSquaredError`.
     fn class_name(&self) -> &'static str;
@@ -50,12 +78,14 @@ pub trait Loss: fmt::Debug + Send + Sync + 'static {
         Reduction::SumOverBatchSize
     }
 
-    /// The settings as Keras's JSON; null of what Keras knows by its name alone.
+    /// The settings as Keras's JSON; null of what Keras knows by its name alone. None by default.
     ///
     /// # Errors
     ///
     /// If they cannot be written.
-    fn config(&self) -> Result<Value>;
+    fn config(&self) -> Result<Value> {
+        Ok(Map::new().into())
+    }
 
     /// The loss of a batch, one number: the samples' losses, weighted and reduced.
     ///
