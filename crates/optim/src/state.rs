@@ -352,6 +352,27 @@ impl OptimizerState {
     /// # Errors
     ///
     /// If `factor` is negative or not finite.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::{Device, Function, Group, grad};
+    /// use deckle_optim::{OptimizerState, Sgd};
+    /// use deckle_tensor::Tensor;
+    ///
+    /// let group = Group::new(&Device::reference());
+    /// let a = group.variable("a", &Tensor::scalar(1.0f32))?;
+    /// let b = group.variable("b", &Tensor::scalar(1.0f32))?;
+    /// let weights = [a.clone(), b.clone()];
+    /// let mut state = OptimizerState::new(Sgd::new().learning_rate(0.5), &weights, &group)?;
+    /// state.multiply_learning_rate_of(|weight| weight.key() == a.key(), 0.25)?;
+    /// let gradients = grad(&(a.read() + &b.read()), &[&a.read(), &b.read()])?;
+    /// let step = Function::new([], []).updates(state.updates(&gradients)?);
+    /// step.compile(&group.device())?.call(&[])?;
+    /// assert_eq!(a.value()?.item::<f32>()?, 0.875);
+    /// assert_eq!(b.value()?.item::<f32>()?, 0.5);
+    /// # Ok::<(), deckle_optim::Error>(())
+    /// ```
     pub fn multiply_learning_rate_of(
         &mut self,
         is_one: impl Fn(&Variable) -> bool,
