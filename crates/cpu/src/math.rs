@@ -11,7 +11,7 @@ pub(crate) mod single;
 #[cfg(test)]
 mod tests;
 
-pub use random::{bits, uniform};
+pub use random::{bits, normal, truncated_normal, uniform};
 
 use deckle_tensor::Unary;
 

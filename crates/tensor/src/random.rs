@@ -138,14 +138,15 @@ pub fn normal(bits: u32) -> f64 {
     std::f64::consts::SQRT_2 * erfinv(centred)
 }
 
+/// The share of the normal distribution within two standard deviations: erf(2 / √2).
+pub const TWO_DEVIATIONS: f64 = 0.954_499_736_103_641_6;
+
 /// A standard normal number within -2 and 2: the quantile function over that part.
 #[inline]
 #[must_use]
 pub fn truncated_normal(bits: u32) -> f64 {
-    // erf(2 / √2), the share of the normal distribution within two standard deviations.
-    const SHARE: f64 = 0.954_499_736_103_641_6;
     let centred = (f64::from(bits) + 0.5) * (2.0 / 4_294_967_296.0) - 1.0;
-    std::f64::consts::SQRT_2 * erfinv(SHARE * centred)
+    std::f64::consts::SQRT_2 * erfinv(TWO_DEVIATIONS * centred)
 }
 
 /// The inverse of the error function, for arguments between -1 and 1.

@@ -13,6 +13,11 @@ fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
+#[inline(always)]
+pub(super) fn fused<const FMA: bool>(a: f64, b: f64, c: f64) -> f64 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
 /// A polynomial, the constant coefficient first.
 #[inline(always)]
 fn polynomial<const FMA: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
@@ -216,10 +221,6 @@ fn quadrant<const FMA: bool>(x: f32) -> (u64, f64, f64) {
     /// π / 2 in two parts; multiples of the first up to 2²⁰ are exact.
     const HALF_PI: [f64; 2] = [1.570_796_326_734_125_6, 6.077_100_506_506_192e-11];
     const ROUND: f64 = 6_755_399_441_055_744.0;
-    #[inline(always)]
-    fn fused<const FMA: bool>(a: f64, b: f64, c: f64) -> f64 {
-        if FMA { a.mul_add(b, c) } else { a * b + c }
-    }
     let x = f64::from(x);
     let shifted = fused::<FMA>(x, pi::FRAC_2_PI, ROUND);
     let n = shifted - ROUND;
@@ -270,19 +271,12 @@ pub(crate) fn tan<const FMA: bool>(x: f32) -> f32 {
     if x == 0.0 { x } else { (above / below) as f32 }
 }
 
-/// `xʸ`, computed in `f64`: `2 ^ (y · log₂ |x|)`.
+/// `log₂ x` of a positive normal number, to 1e-13.
 #[inline(always)]
-pub(crate) fn pow<const FMA: bool>(x: f32, y: f32) -> f32 {
-    #[inline(always)]
-    fn fused<const FMA: bool>(a: f64, b: f64, c: f64) -> f64 {
-        if FMA { a.mul_add(b, c) } else { a * b + c }
-    }
+pub(super) fn log2<const FMA: bool>(x: f64) -> f64 {
     /// The square root of 1/2.
     const START: u64 = 0x3FE6_A09E_667F_3BCD;
-    const ROUND: f64 = 6_755_399_441_055_744.0;
-    let magnitude = f64::from(x.abs());
-    // An `f32` is never subnormal as an `f64`.
-    let bits = magnitude.to_bits().wrapping_sub(START).wrapping_add(1023 << 52);
+    let bits = x.to_bits().wrapping_sub(START).wrapping_add(1023 << 52);
     // The exponent as a number, by way of its mantissa.
     let e = f64::from_bits(bits >> 52 | 0x4330_0000_0000_0000)
         - (4_503_599_627_370_496.0 + 1023.0);
@@ -297,7 +291,16 @@ pub(crate) fn pow<const FMA: bool>(x: f32, y: f32) -> f32 {
         sum = fused::<FMA>(sum, t, 1.0 / odd[i]);
         i += 1;
     }
-    let log2 = fused::<FMA>(s * sum, 2.0 * pi::LOG2_E, e);
+    fused::<FMA>(s * sum, 2.0 * pi::LOG2_E, e)
+}
+
+/// `xʸ`, computed in `f64`: `2 ^ (y · log₂ |x|)`.
+#[inline(always)]
+pub(crate) fn pow<const FMA: bool>(x: f32, y: f32) -> f32 {
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    let magnitude = f64::from(x.abs());
+    // An `f32` is never subnormal as an `f64`.
+    let log2 = log2::<FMA>(magnitude);
     let log2 = if magnitude == 0.0 { f64::NEG_INFINITY } else { log2 };
     let log2 = if magnitude < f64::INFINITY { log2 } else { magnitude };
     let z = f64::from(y) * log2;

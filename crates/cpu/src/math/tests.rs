@@ -263,3 +263,37 @@ fn random_numbers_are_those_of_the_definition() {
         }
     }
 }
+
+#[test]
+fn normal_numbers_are_those_of_the_definition() {
+    let near = |value: f32, exact: f64, what: &str| {
+        let unit = exact.abs() * f64::from(f32::EPSILON);
+        assert!((f64::from(value) - exact).abs() <= unit, "{what}: {value}, not {exact}");
+    };
+    for simd in Simd::available() {
+        for (start, len) in [(0, 1), (0, 64), (3, 63), (3, 200), (1 << 40, 1 << 18)] {
+            let (keys, draw) = ([42, 1 << 40 | 9, 3], Draw::new(42, 1 << 40 | 9, 3));
+            let (mut whole, mut cut) = (vec![0.0; len], vec![0.0; len]);
+            normal(simd, keys, start, &mut whole);
+            truncated_normal(simd, keys, start, &mut cut);
+            for i in 0..len {
+                let position = start + i as u64;
+                near(whole[i], draw.normal(position), "normal");
+                near(cut[i], draw.truncated_normal(position), "truncated");
+            }
+        }
+    }
+}
+
+#[test]
+fn normal_numbers_do_not_depend_on_the_place() {
+    for simd in Simd::available() {
+        let mut all = vec![0.0; 4096];
+        normal(simd, [1, 2, 3], 0, &mut all);
+        for (start, len) in [(0, 1), (1, 1), (5, 64), (7, 57), (4095, 1), (130, 3000)] {
+            let mut part = vec![0.0; len];
+            normal(simd, [1, 2, 3], start as u64, &mut part);
+            assert_eq!(part, all[start..start + len], "{len} from {start}");
+        }
+    }
+}

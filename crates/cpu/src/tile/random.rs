@@ -19,41 +19,30 @@ pub(super) unsafe fn draw(
     len: usize,
     out: *mut u8,
 ) {
-    let start = at as u64;
+    let (start, keys) = (at as u64, [seed, stream, step]);
     if distribution == Distribution::Bits {
         // SAFETY: the caller's promise; any bits are a `u32`.
         let to = unsafe { std::slice::from_raw_parts_mut(out.cast(), len) };
-        math::bits(simd, [seed, stream, step], start, to);
-        return;
+        return math::bits(simd, keys, start, to);
     }
-    if (distribution, dtype) == (Distribution::Uniform, DType::F32) {
+    if dtype == DType::F32 {
         // SAFETY: the caller's promise; any bits are an `f32`.
         let to = unsafe { std::slice::from_raw_parts_mut(out.cast(), len) };
-        math::uniform(simd, [seed, stream, step], start, to);
-        return;
-    }
-    let numbers = random::Draw::new(seed, stream, step);
-    let mut block = [0; 4];
-    let mut known = None;
-    for i in 0..len {
-        let position = start + i as u64;
-        if known != Some(position / 4) {
-            block = numbers.block(position / 4);
-            known = Some(position / 4);
-        }
-        let bits = block[(position % 4) as usize];
-        let value = match distribution {
-            Distribution::Bits | Distribution::Uniform => random::uniform(bits),
-            Distribution::Normal => random::normal(bits),
-            Distribution::TruncatedNormal => random::truncated_normal(bits),
-        };
-        // SAFETY: the caller's promise.
-        unsafe {
-            if dtype == DType::F64 {
-                out.cast::<f64>().add(i).write(value);
-            } else {
-                out.cast::<f32>().add(i).write(value as f32);
+        return match distribution {
+            Distribution::Bits | Distribution::Uniform => {
+                math::uniform(simd, keys, start, to);
             }
-        }
+            Distribution::Normal => math::normal(simd, keys, start, to),
+            Distribution::TruncatedNormal => {
+                math::truncated_normal(simd, keys, start, to);
+            }
+        };
+    }
+    debug_assert_eq!(dtype, DType::F64, "random numbers of other types are cast");
+    let numbers = random::Draw::new(seed, stream, step);
+    // SAFETY: the caller's promise; any bits are an `f64`.
+    let to = unsafe { std::slice::from_raw_parts_mut(out.cast::<f64>(), len) };
+    for (i, value) in to.iter_mut().enumerate() {
+        *value = numbers.sample(distribution, start + i as u64);
     }
 }
