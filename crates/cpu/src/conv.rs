@@ -1,6 +1,7 @@
 //! Convolutions as sums over windows that stay where they are: [`Conv`].
 #![expect(unsafe_code, reason = "tasks that write parts of the result")]
 
+mod by_cells;
 mod columns;
 mod direct;
 mod forward;

@@ -15,6 +15,7 @@ mod row;
 mod run;
 mod scan;
 mod sums;
+mod tiles;
 
 pub(crate) use columns::{Spreading, Strip};
 pub use kernel::GemmFloat;
@@ -26,6 +27,7 @@ pub use pack::Turn;
 pub use packed::{Base, Packed};
 pub(crate) use pairs::Beside;
 pub(crate) use sums::{Stretch, Sums};
+pub(crate) use tiles::Tile;
 
 use crate::{Simd, Threads, simd::Float, threads::Disjoint};
 #[doc(hidden)]

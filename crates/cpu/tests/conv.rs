@@ -295,3 +295,76 @@ fn convolutions_agree_with_the_definition_on_any_number_of_threads() {
         }
     }
 }
+
+/// Many channels have a way of their own; few, whose results are known to be right, have not.
+#[test]
+fn gradients_by_wide_kernels_are_those_of_their_parts() {
+    let wide = [
+        case(&[3, 11, 10, 200], &[3, 3, 200, 193], &[1; 2], &[(1, 1); 2], &[1; 2], 1),
+        case(
+            &[2, 31, 20, 193],
+            &[2, 3, 193, 192],
+            &[2, 1],
+            &[(0, 1), (2, 3)],
+            &[1, 2],
+            1,
+        ),
+        // Several blocks in a slice, and two groups.
+        case(&[2, 900, 192], &[17, 192, 210], &[1], &[(16, 0)], &[1], 1),
+        case(&[2, 150, 384], &[2, 192, 400], &[1], &[(1, 0)], &[1], 2),
+        // More filters than a task has; blocks that see nothing, three axes, one cell.
+        case(&[1, 300, 192], &[2, 192, 530], &[1], &[(300, 0)], &[1], 1),
+        case(&[2, 4, 7, 6, 192], &[1, 2, 2, 192, 192], &[1; 3], &[(0, 0); 3], &[1; 3], 1),
+        case(&[2, 280, 192], &[1, 192, 192], &[2], &[(0, 0)], &[1], 1),
+    ];
+    let threads = [1, 2, 3].map(Threads::new);
+    for simd in Simd::available() {
+        for case in &wide {
+            check_parts::<f32>(simd, &threads, case, 1e-4);
+            check_parts::<f64>(simd, &threads, case, 1e-12);
+        }
+    }
+}
+
+/// Compares the gradient by a kernel with those of parts of the channels.
+fn check_parts<T: Float>(simd: Simd, threads: &[Threads], wide: &Case, limit: f64) {
+    let nan = T::from_f64(f64::NAN);
+    let gradient = |threads: &Threads, case: &Case, x: &[T], dy: &[T]| {
+        let conv = Conv::new(&case.settings, &case.x, &case.kernel);
+        let len = conv.to_kernel_scratch::<T>(simd, threads.count());
+        let mut dkernel = vec![nan; case.kernel.iter().product()];
+        conv.to_kernel(simd, threads, x, dy, &mut dkernel, &mut vec![nan; len]);
+        dkernel
+    };
+    let len = |shape: &[usize]| shape.iter().product::<usize>();
+    let (x, dy) =
+        (numbers::<T>(len(&wide.x), 1), numbers::<T>(len(&result_shape(wide)), 3));
+    let results = threads.iter().map(|threads| gradient(threads, wide, &x, &dy));
+    let results: Vec<_> = results.collect();
+    assert!(results.iter().all(|result| *result == results[0]), "{:?}", wide.settings);
+
+    let rank = wide.x.len() - 2;
+    let (channels, filters, groups) =
+        (wide.kernel[rank], wide.kernel[rank + 1], wide.settings.groups);
+    for first in (0..channels).step_by(40) {
+        let count = 40.min(channels - first);
+        let kept = |i: usize| (first..first + count).contains(&(i % channels));
+        let few = |all: &[T]| -> Vec<T> {
+            (0..all.len()).filter(|&i| kept(i)).map(|i| all[i]).collect()
+        };
+        let mut narrow = case(&wide.x, &wide.kernel, &[], &[], &[], 1);
+        narrow.settings = wide.settings.clone();
+        (narrow.x[rank + 1], narrow.kernel[rank]) = (groups * count, count);
+        let expected = gradient(&threads[0], &narrow, &few(&x), &dy);
+        let rows = results[0].chunks_exact(filters).enumerate();
+        let found = rows.filter(|&(row, _)| kept(row)).flat_map(|(_, row)| row);
+        let mut compared = 0;
+        for (found, expected) in found.zip(&expected) {
+            let (found, expected) = (found.to_f64(), expected.to_f64());
+            let fine = (found - expected).abs() <= limit * expected.abs().max(1.0);
+            assert!(fine, "{:?}: {found}, not {expected}", wide.settings);
+            compared += 1;
+        }
+        assert_eq!(compared, expected.len(), "a result for each");
+    }
+}

@@ -59,6 +59,9 @@ impl Conv {
         if let Some(shape) = self.forward_shape(T::kernels(simd)) {
             return slices * shape.copy(self.cells[2]);
         }
+        if let Some(cut) = self.by_cells(T::kernels(simd)) {
+            return cut.sums(kernel) + threads * cut.copy::<T>();
+        }
         slices * kernel + threads * self.ragged_copy(T::kernels(simd), rows)
     }
 
@@ -110,17 +113,15 @@ impl Conv {
                 sums,
             );
         }
+        if let Some(cut) = self.by_cells(kernels) {
+            let (sums, scratch) = scratch.split_at_mut(cut.sums(len));
+            let to = if sums.is_empty() { &mut *dkernel } else { &mut *sums };
+            self.cell_products(kernels, threads, [x, dy], &cut, to, scratch);
+            return add_slices(threads, sums, dkernel);
+        }
         let (sums, scratch) = scratch.split_at_mut(slices * len);
         self.product_slices(kernels, threads, [x, dy], (rows, slices), sums, scratch);
-        let sums = &*sums;
-        threads.run_chunks(dkernel, 4096, |start, part| {
-            part.copy_from_slice(&sums[start..start + part.len()]);
-            for slice in sums.chunks_exact(len).skip(1) {
-                for (total, &sum) in part.iter_mut().zip(&slice[start..]) {
-                    *total += sum;
-                }
-            }
-        });
+        add_slices(threads, sums, dkernel);
     }
 
     /// Whether a tile of so many columns has rows in pairs: they start at even elements of
@@ -310,4 +311,20 @@ impl Conv {
             }
         }
     }
+}
+
+/// Adds up the slices in their order; without any, `dkernel` is the sum.
+fn add_slices<T: Float>(threads: &Threads, sums: &[T], dkernel: &mut [T]) {
+    if sums.is_empty() {
+        return;
+    }
+    let len = dkernel.len();
+    threads.run_chunks(dkernel, 4096, |start, part| {
+        part.copy_from_slice(&sums[start..start + part.len()]);
+        for slice in sums.chunks_exact(len).skip(1) {
+            for (total, &sum) in part.iter_mut().zip(&slice[start..]) {
+                *total += sum;
+            }
+        }
+    });
 }
