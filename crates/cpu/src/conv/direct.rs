@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The most rows of the product that are computed together.
-const ROWS: usize = 128;
+const ROWS: usize = 256;
 
 /// The most lines of a task, whose short ends make tiles together.
 const LINES: usize = 16;
@@ -22,6 +22,9 @@ const UNIT: usize = 8 * TASK;
 
 /// The least images whose windows at one place make a tile.
 const IMAGES: usize = 4;
+
+/// The least elements of a kernel that is fetched from afar for each task: there are few then.
+const FAR: usize = 1 << 17;
 
 /// Where the sums of windows go.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +69,8 @@ pub(super) struct Direct<'a> {
 pub(super) enum Order {
     /// One after the other: none reaches beyond its image.
     Flat,
-    /// Those at the same place, in so many parts of the batch.
-    Images(usize),
+    /// Those at the same places of some lines, in so many parts of the batch.
+    Images { parts: usize, lines: usize },
     /// Those that have the same cells in the lines of a task.
     Lines,
 }
@@ -178,13 +181,23 @@ impl Direct<'_> {
         second.div_ceil(units).clamp(1, LINES)
     }
 
-    /// By the shape, the rows of a tile, and the windows in a row.
-    pub(super) fn order<T: Float>(&self, job: &Job<'_, T>) -> Order {
+    /// By the shape, the rows of a tile, and the windows in a row; how many tasks there are, by
+    /// the threads too.
+    pub(super) fn order<T: Float>(&self, job: &Job<'_, T>, threads: &Threads) -> Order {
         let (rows, together) = (job.rows(), job.together());
         if !self.patches.is_clipped() && matches!(job.factors, Factors::Columns(_)) {
             return Order::Flat;
         }
         let counts = self.patches.counts();
+        let kernel = self.patches.width() * self.columns * self.groups;
+        let is_product = matches!(job.factors, Factors::Columns(_));
+        if kernel >= FAR && self.batch > 1 && is_product {
+            let each = if kernel < 4 * FAR { 2 } else { 1 };
+            let tasks = (each * threads.count()).div_ceil(counts[0]);
+            let parts = tasks.min(self.batch);
+            let lines = counts[1].div_ceil(tasks.div_ceil(parts));
+            return Order::Images { parts, lines };
+        }
         let lines = self.task_lines();
         // The rows of tiles along lines; a tile of one takes the time of two.
         let (mut along, whole) = (0, counts[1] * counts[2].div_ceil(together));
@@ -206,7 +219,7 @@ impl Direct<'_> {
             Factors::Channels(_) => counts[2].div_ceil(together) <= 4,
         };
         if self.batch >= IMAGES && across {
-            Order::Images(self.batch.div_ceil(rows))
+            Order::Images { parts: self.batch.div_ceil(rows), lines: 1 }
         } else {
             Order::Lines
         }
@@ -225,13 +238,13 @@ impl Direct<'_> {
     ) {
         let job = self.job(T::kernels(simd), source, factors, out, epilogue);
         let rows = job.rows();
-        let order = self.order(&job);
+        let order = self.order(&job, threads);
         let all = self.batch * self.patches.windows();
         let [first, second, _] = self.patches.counts();
         let lines = self.task_lines();
         let units = match order {
             Order::Flat => all.div_ceil(ROWS).max(all.div_ceil(rows).min(4)),
-            Order::Images(parts) => parts * first * second,
+            Order::Images { parts, lines } => parts * first * second.div_ceil(lines),
             Order::Lines => self.batch * first * second.div_ceil(lines),
         };
         let work = self.work();
@@ -247,10 +260,12 @@ impl Direct<'_> {
                             self.flat(&job, kernel, part(all, units, unit));
                         }
                     }
-                    Order::Images(parts) => {
-                        let images = part(self.batch, parts, unit / (first * second));
-                        let (p, q) = (unit / second % first, unit % second);
-                        self.whole_lines(&job, images, p, q..q + 1, true);
+                    Order::Images { parts, lines } => {
+                        let blocks = second.div_ceil(lines);
+                        let images = part(self.batch, parts, unit / (first * blocks));
+                        let (p, start) = (unit / blocks % first, unit % blocks * lines);
+                        let lines = start..second.min(start + lines);
+                        self.whole_lines(&job, images, p, lines, true);
                     }
                     Order::Lines => {
                         let blocks = second.div_ceil(lines);

@@ -40,9 +40,9 @@ impl<T: Float> Turns<'_, '_, T> {
         // The phases along each axis.
         let [a, b, c] = first.target.step;
         let (others, turns) = (b.min(lens[1]), c.min(lens[2]));
-        let order = first.order(&job(0));
+        let order = first.order(&job(0), threads);
         let (across, parts, lines) = match order {
-            Order::Images(parts) => (true, parts, 1),
+            Order::Images { parts, lines } => (true, parts, lines * others),
             Order::Lines | Order::Flat => {
                 (false, first.batch, first.task_lines() * others)
             }
