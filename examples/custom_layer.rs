@@ -26,11 +26,6 @@ impl Layer for Highway {
         "Highway"
     }
 
-    // Not one of Keras's classes.
-    fn module(&self) -> &'static str {
-        ""
-    }
-
     fn output_shape(&self, inputs: &[Shape]) -> nn::Result<Vec<Shape>> {
         let input = expect::one_input(inputs)?;
         expect::at_least(input, 2, "(batch, ..., features)", "add an axis")?;

@@ -37,10 +37,6 @@ impl Layer for Sampling {
         "Sampling"
     }
 
-    fn module(&self) -> &'static str {
-        ""
-    }
-
     fn output_shape(&self, inputs: &[Shape]) -> nn::Result<Vec<Shape>> {
         Ok(vec![inputs[0].clone()])
     }

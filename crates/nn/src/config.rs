@@ -9,7 +9,7 @@ mod write;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use deckle_autograd::Device;
@@ -292,6 +292,12 @@ impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Registry").field(&self.makers.keys().collect::<Vec<_>>()).finish()
     }
+}
+
+/// Whether a class of that name is in [`layers`].
+pub(crate) fn is_keras(class_name: &str) -> bool {
+    static LAYERS: LazyLock<Registry> = LazyLock::new(Registry::keras);
+    class_name == "InputLayer" || LAYERS.knows(class_name)
 }
 
 /// Whether the class of an object in a file is none of Keras's, whatever its name is: it is

@@ -1,6 +1,7 @@
 //! What a layer is: [`Layer`] (its configuration), [`Built`] (with weights), [`LayerHandle`].
 
 pub mod expect;
+mod layer_ext;
 
 use std::{
     any::Any,
@@ -18,9 +19,13 @@ use serde_json::Value;
 
 use crate::{
     Arguments, Call, DTypePolicy, Error, Init, InputLayer, Inputs, Model, Nest,
-    Regularizer, Result, Symbol, Weight, config::is_operation, keras::ACTIVITY,
-    model::Nested, snake_case,
+    Regularizer, Result, Symbol, Weight,
+    config::{is_keras, is_operation},
+    keras::ACTIVITY,
+    model::Nested,
+    snake_case,
 };
+pub use layer_ext::LayerExt;
 
 /// The configuration of a layer: plain data, from which [`Layer::build`] makes weights.
 ///
@@ -28,6 +33,70 @@ use crate::{
 /// layer in a `.keras` file. Implement this for a struct that is `Clone`, `PartialEq`, `Debug`
 /// and `Serialize`; name, trainability, element type and the penalty on outputs live in its
 /// [`LayerHandle`].
+///
+/// # Examples
+///
+/// ```
+/// use deckle_autograd::{Var, Variable};
+/// use deckle_nn::{
+///     Built, Call, Init, Initializer, Inputs, Layer, Registry, Result, Sequential, expect,
+/// };
+/// use deckle_tensor::{Shape, Tensor};
+/// use serde::{Deserialize, Serialize};
+///
+/// /// `y = scale · x`, with a scale for each feature.
+/// #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// struct Scale {
+///     initial: f64,
+/// }
+///
+/// /// The same with its weight.
+/// #[derive(Debug)]
+/// struct BuiltScale {
+///     scale: Variable,
+/// }
+///
+/// impl Layer for Scale {
+///     fn class_name(&self) -> &'static str {
+///         "Scale"
+///     }
+///
+///     fn output_shape(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+///         let input = expect::one_input(inputs)?;
+///         expect::known(input, -1)?;
+///         Ok(vec![input.clone()])
+///     }
+///
+///     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
+///         let features = expect::known(&inputs[0], -1)?;
+///         let scale = Initializer::Constant(self.initial);
+///         Ok(Box::new(BuiltScale { scale: init.variable("scale", [features], &scale)? }))
+///     }
+/// }
+///
+/// impl Built for BuiltScale {
+///     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
+///         Ok(vec![inputs.only()?.mul(&call.read(&self.scale))?])
+///     }
+/// }
+///
+/// let model = Sequential::new([2]).add(Scale { initial: 3.0 }).build()?;
+/// let x = Var::constant(&Tensor::from([[1.0f32, 2.0]]));
+/// let y = model.call(&[x], &mut Call::inference())?;
+/// assert_eq!(y[0].eval()?, Tensor::from([[3.0f32, 6.0]]));
+///
+/// // A file names the class and has its fields; whoever reads it says what the class is.
+/// let registry = Registry::keras().register::<Scale>("Scale");
+/// assert_eq!(model.config()?["config"]["layers"][1]["config"]["initial"], 3.0);
+/// # let device = deckle_autograd::Device::reference();
+/// # let again = deckle_nn::Model::from_config(&model.config()?, &registry, 1, &device)?;
+/// # assert_eq!(again.count_params(), 2);
+/// # Ok::<(), deckle_nn::Error>(())
+/// ```
+///
+/// # Keras
+///
+/// `keras.layers.Layer`: `build` and `call`, with the fields as `get_config`.
 pub trait Layer: fmt::Debug + Send + Sync {
     /// Keras's name of the class, as `Dense`.
     fn class_name(&self) -> &'static str;
@@ -60,8 +129,10 @@ pub trait Layer: fmt::Debug + Send + Sync {
 
     /// The module that Keras has the class in, for files; empty for a class of your own, which
     /// Keras then looks for under `Custom>` and its name.
+    ///
+    /// By default, `keras.layers` for a class of one of the names in [`layers`](crate::layers).
     fn module(&self) -> &'static str {
-        "keras.layers"
+        if is_keras(self.class_name()) { "keras.layers" } else { "" }
     }
 
     /// Shapes and element types of the outputs, for a layer that computes in that type.
@@ -545,52 +616,3 @@ impl From<&Self> for LayerHandle {
         layer.clone()
     }
 }
-
-/// What can be said of every layer, on its configuration.
-pub trait LayerExt: AnyLayer + Sized {
-    /// The layer with that name.
-    #[must_use]
-    fn named(self, name: impl Into<String>) -> LayerHandle {
-        LayerHandle::from(self).named(name)
-    }
-
-    /// The layer, whose weights are trained or not.
-    #[must_use]
-    fn trainable(self, trainable: bool) -> LayerHandle {
-        LayerHandle::from(self).trainable(trainable)
-    }
-
-    /// The layer, which adds the penalty of each output of each of its calls to the loss.
-    ///
-    /// See [`LayerHandle::activity_regularizer`].
-    #[must_use]
-    fn activity_regularizer(self, regularizer: Regularizer) -> LayerHandle {
-        LayerHandle::from(self).activity_regularizer(regularizer)
-    }
-
-    /// The layer, to be applied several times with the same weights.
-    #[must_use]
-    fn shared(self) -> LayerHandle {
-        LayerHandle::from(self)
-    }
-
-    /// Applies a new layer of this configuration to one tensor.
-    ///
-    /// # Errors
-    ///
-    /// If the layer cannot take it.
-    fn apply(self, input: &Symbol) -> Result<Symbol> {
-        LayerHandle::from(self).apply(input)
-    }
-
-    /// Applies a new layer of this configuration to several tensors.
-    ///
-    /// # Errors
-    ///
-    /// If the layer cannot take them.
-    fn join<'a>(self, inputs: impl IntoIterator<Item = &'a Symbol>) -> Result<Symbol> {
-        LayerHandle::from(self).join(inputs)
-    }
-}
-
-impl<L: AnyLayer + Sized> LayerExt for L {}

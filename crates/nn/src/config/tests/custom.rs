@@ -18,10 +18,6 @@ impl Layer for Twice {
     fn build(&self, _: &[Shape], _: &mut Init<'_>) -> Result<Box<dyn Built>> {
         Ok(Box::new(self.clone()))
     }
-
-    fn module(&self) -> &'static str {
-        ""
-    }
 }
 
 impl Built for Twice {
