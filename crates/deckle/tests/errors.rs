@@ -446,3 +446,32 @@ fn names_in_another_order_than_the_models_are_named() {
         trainer.fit(&named(inputs, ["y", "z"]), quiet()).unwrap();
     }
 }
+
+#[test]
+fn one_example_without_the_axis_of_the_batch_is_told_of_it() -> Result<()> {
+    let [image, table] = [Symbol::input("image", [8, 8, 1]), Symbol::input("table", [5])];
+    let flat = Flatten::new().apply(&image)?;
+    let both = Concatenate::new().join([&flat, &table])?;
+    let model = Model::new([&image, &table], [&Dense::new(1).apply(&both)?])?;
+    let predictor = model.predictor()?;
+    let zeros = |shape: &[usize]| Tensor::zeros(DType::F32, shape);
+    check(
+        predictor.predict(&[zeros(&[8, 8, 1]), zeros(&[5])]),
+        "input `image` of the model got data of another shape
+  expected: (batch, 8, 8, 1)
+       got: (8, 8, 1)
+      help: one example is a batch, too: give it the axis of the batch by expand_dims(0)",
+    );
+    check(
+        predictor.predict(&[zeros(&[1, 8, 8, 1]), zeros(&[2, 5])]),
+        "data set: arrays disagree in their number of examples
+  expected: 1 examples, as in `image`
+       got: 2 examples in `table`
+      help: the first axis of every array counts the examples",
+    );
+    check(
+        predictor.predict(&[]),
+        "model `functional` cannot take these inputs\n  expected: 2 inputs\n       got: 0",
+    );
+    Ok(())
+}

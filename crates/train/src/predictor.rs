@@ -68,8 +68,37 @@ impl Predictor {
     /// # Errors
     ///
     /// If the model cannot take these inputs, or there is no example.
+    ///
+    /// # Examples
+    ///
+    /// One example, asked for by several threads.
+    ///
+    /// ```
+    /// use deckle_nn::{Initializer, Sequential, layers::Dense};
+    /// use deckle_tensor::Tensor;
+    /// use deckle_train::{Error, Result, Trainable};
+    ///
+    /// let layer = Dense::new(1).kernel_initializer(Initializer::Ones);
+    /// let predictor = Sequential::new([3]).add(layer).build()?.predictor()?;
+    /// let sum = |example: [f32; 3]| -> Result<f32> {
+    ///     let outputs = predictor.predict(&[Tensor::from(example).expand_dims(0)?])?;
+    ///     Ok(outputs[0].item()?)
+    /// };
+    /// std::thread::scope(|scope| {
+    ///     let threads = [1.0, 2.0].map(|x| scope.spawn(move || sum([x, x, x])));
+    ///     for (thread, expected) in threads.into_iter().zip([3.0, 6.0]) {
+    ///         assert_eq!(thread.join().unwrap()?, expected);
+    ///     }
+    ///     Ok::<(), Error>(())
+    /// })?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn predict(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        let data = Arrays::of_inputs(inputs.iter().cloned())?;
+        let shapes: Vec<_> = inputs.iter().map(|x| Shape::from(x.shape())).collect();
+        self.model.check_inputs(&shapes)?;
+        let names = self.model.inputs().map(|(name, ..)| name);
+        let data =
+            Arrays::named(names.zip(inputs.iter().cloned()), [] as [(&str, Tensor); 0])?;
         self.collect(data.len(), |batch| {
             if batch.len() == data.len() {
                 return self.run(data.inputs());

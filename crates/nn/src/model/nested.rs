@@ -77,6 +77,35 @@ impl Model {
         .got(got))
     }
 
+    /// Checks that the model can take tensors of these shapes, with an axis of any number of
+    /// examples first, as inputs.
+    ///
+    /// # Errors
+    ///
+    /// If there are more or fewer than the model has inputs, or one is of another shape, which
+    /// is named.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_nn::{Sequential, layers::Dense};
+    ///
+    /// let model = Sequential::new([4]).add(Dense::new(3)).build()?;
+    /// assert!(model.check_inputs(&[[1, 4].into()]).is_ok());
+    ///
+    /// let error = model.check_inputs(&[[4].into()]).unwrap_err();
+    /// assert!(error.to_string().ends_with("the axis of the batch by expand_dims(0)"));
+    /// # Ok::<(), deckle_nn::Error>(())
+    /// ```
+    pub fn check_inputs(&self, shapes: &[Shape]) -> Result<()> {
+        self.check_count(shapes.len())?;
+        let mut inputs = self.inputs().zip(shapes);
+        inputs.try_for_each(|((name, expected, _), got)| {
+            let example = expected.dims().iter().skip(1).cloned();
+            check_input(name, &Shape::batch_of(example), got)
+        })
+    }
+
     /// Shapes and element types of the outputs for inputs of these.
     pub(super) fn signatures(&self, inputs: &[Signature]) -> Result<Vec<Signature>> {
         self.check_count(inputs.len())?;
@@ -120,15 +149,21 @@ pub(super) fn check_input(name: &str, expected: &Shape, got: &Shape) -> Result<(
     if got.may_equal(expected) {
         return Ok(());
     }
-    let example: Option<Shape> =
-        got.dims().split_first().map(|(_, dims)| dims.iter().cloned().collect());
-    let example = example.unwrap_or_default();
-    Err(Error::invalid(
+    let error = Error::invalid(
         format_args!("input `{name}` of the model got data of another shape"),
         expected,
     )
-    .got(got)
-    .help(format_args!(
+    .got(got);
+    let batch: Shape =
+        expected.dims().iter().take(1).chain(got.dims()).cloned().collect();
+    if batch.may_equal(expected) {
+        return Err(error.help(
+            "one example is a batch, too: give it the axis of the batch by \
+             expand_dims(0)",
+        ));
+    }
+    let example: Shape = got.dims().iter().skip(1).cloned().collect();
+    Err(error.help(format_args!(
         "reshape the data, or build the model for examples of shape {example}"
     )))
 }
