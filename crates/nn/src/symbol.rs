@@ -16,7 +16,8 @@ use crate::{
 /// A tensor between the layers of a functional model: a layer, one call of it, one output.
 ///
 /// Operators are layers, too: `&x + &y`, `2.0 * &x`, `-&x`. Where shapes do not broadcast they
-/// panic with the error that [`Operation`](crate::layers::Operation) returns.
+/// panic with the error that [`Operation`](crate::layers::Operation) returns, which is also how
+/// functions of `keras.ops`, as `Sum` or `Sqrt`, are applied.
 ///
 /// # Examples
 ///
