@@ -192,7 +192,8 @@ impl State {
                         home.name(),
                         self.device.name(),
                     ),
-                    "move it with Group::move_to, or compile for its device",
+                    "make it in a Group::new(&device), move it with Group::move_to, or compile \
+                     for its device",
                 ));
             }
         }

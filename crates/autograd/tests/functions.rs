@@ -129,13 +129,13 @@ fn devices_do_not_mix() {
     let both = Function::new([], [&sum]);
     assert_eq!(
         text(both.compile(&here)),
-        "variable `b` lives on device `there`, the function runs on `here`\n      help: move it \
-         with Group::move_to, or compile for its device"
+        "variable `b` lives on device `there`, the function runs on `here`\n      help: make it \
+         in a Group::new(&device), move it with Group::move_to, or compile for its device"
     );
     assert_eq!(
         text(sum.eval()),
-        "variable `b` lives on device `there`, the function runs on `here`\n      help: move it \
-         with Group::move_to, or compile for its device"
+        "variable `b` lives on device `there`, the function runs on `here`\n      help: make it \
+         in a Group::new(&device), move it with Group::move_to, or compile for its device"
     );
     let copy = b.to(&here).unwrap();
     let sum = a.read() + copy.read();
