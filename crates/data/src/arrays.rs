@@ -388,6 +388,16 @@ impl Dataset for Arrays {
     }
 }
 
+/// All examples, as one batch.
+impl From<Arrays> for Batch {
+    fn from(data: Arrays) -> Self {
+        let mut batch = Self::new();
+        (batch.inputs, batch.targets) = (data.inputs, data.targets);
+        batch.weights = data.weights;
+        batch
+    }
+}
+
 impl fmt::Display for Arrays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(description) = &self.description {

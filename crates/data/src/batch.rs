@@ -25,6 +25,9 @@ use crate::{Error, Example, Field, Result, rows::Workers};
 /// data.read_batch(&[2, 0], &mut batch)?;
 /// assert_eq!(batch.inputs[0].to_vec::<f32>()?, [3.0, 1.0]);
 /// assert_eq!(batch.targets[0].to_vec::<i64>()?, [30, 10]);
+///
+/// // All of them.
+/// assert_eq!(Batch::from(data).len(), 3);
 /// # Ok::<(), deckle_data::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]

@@ -167,22 +167,25 @@ impl Trainer {
     /// # Examples
     ///
     /// ```
-    /// use deckle_data::{Arrays, Batch, Dataset};
+    /// use deckle_data::{Arrays, Batch};
     /// use deckle_nn::{Sequential, layers::Dense};
     /// use deckle_tensor::{DType, Tensor};
     /// use deckle_train::{Compile, Trainable};
     ///
-    /// let x = Tensor::zeros(DType::F32, [8, 2]);
-    /// let data = Arrays::new(x, Tensor::full([8, 1], 2.0f32))?;
     /// let model = Sequential::new([2]).add(Dense::new(1)).build()?;
     /// let mut trainer = model.compile(Compile::named("sgd", "mse")?)?;
-    /// let mut batch = Batch::new();
-    /// data.read_batch(&[0, 1, 2], &mut batch)?;
+    /// let (x, y) = (Tensor::zeros(DType::F32, [3, 2]), Tensor::full([3, 1], 2.0f32));
+    /// let batch = Batch::from(Arrays::new(x, y)?);
     /// assert_eq!(trainer.train_on_batch(&batch)?.loss(), 4.0);
     /// assert!(trainer.test_on_batch(&batch)?.loss() < 4.0);
     /// assert_eq!(trainer.predict_on_batch(&batch)?[0].shape(), [3, 1]);
     /// # Ok::<(), deckle_train::Error>(())
     /// ```
+    ///
+    /// # Keras
+    ///
+    /// `train_on_batch(x, y)`; a batch that is filled again and again by
+    /// [`read_batch`](deckle_data::Dataset::read_batch) costs no memory.
     pub fn train_on_batch(&mut self, batch: &Batch) -> Result<Logs> {
         self.reset()?;
         self.train_step(batch)?;
