@@ -6,7 +6,7 @@ use deckle_autograd::Var;
 use deckle_nn::{
     AnyLoss, Labels,
     keras::{keras_object, names_class, parse_keras_function, parse_keras_object},
-    snake_case,
+    losses, snake_case,
 };
 use deckle_tensor::{Shape, Tensor};
 use serde_json::{Map, Value, json};
@@ -78,6 +78,26 @@ impl From<Accuracy> for AnyMetric {
     fn from(_: Accuracy) -> Self {
         Self::of("accuracy".to_owned(), Choice::Accuracy)
     }
+}
+
+/// A loss where a metric is expected, as Keras takes it.
+macro_rules! of_losses {
+    ($($loss:ident)*) => {$(
+        /// The mean of the samples' losses, as [`MeanMetricWrapper::of_loss`] has it.
+        impl From<losses::$loss> for AnyMetric {
+            fn from(loss: losses::$loss) -> Self {
+                MeanMetricWrapper::of_loss(loss).into()
+            }
+        }
+    )*};
+}
+
+of_losses! {
+    BinaryCrossentropy BinaryFocalCrossentropy CategoricalCrossentropy
+    CategoricalFocalCrossentropy CategoricalGeneralizedCrossEntropy CategoricalHinge
+    CosineSimilarity Hinge Huber KLDivergence LogCosh MeanAbsoluteError
+    MeanAbsolutePercentageError MeanSquaredError MeanSquaredLogarithmicError Poisson
+    SparseCategoricalCrossentropy SquaredHinge
 }
 
 impl AnyMetric {

@@ -147,6 +147,35 @@ impl Compile {
     }
 
     /// Adds a metric for every output that has a loss; if none has, for every output.
+    ///
+    /// A loss stands for the mean of the samples' losses, a class of [`metrics`](crate::metrics)
+    /// for itself; one of your own is a [`Metric`](crate::Metric).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_data::Arrays;
+    /// use deckle_nn::{Sequential, layers::Dense, losses::{MeanAbsoluteError, MeanSquaredError}};
+    /// use deckle_optim::Sgd;
+    /// use deckle_tensor::{DType, Tensor};
+    /// use deckle_train::{Compile, Trainable, metrics::RootMeanSquaredError};
+    ///
+    /// let compile = Compile::new(Sgd::new(), MeanSquaredError::new())
+    ///     .metric(MeanAbsoluteError::new())
+    ///     .metric(RootMeanSquaredError::new());
+    /// let model = Sequential::new([2]).add(Dense::new(1)).build()?;
+    /// let zeros = Tensor::zeros(DType::F32, [4, 2]);
+    /// let data = Arrays::new(zeros, Tensor::full([4, 1], 3.0f32))?;
+    /// let logs = model.compile(compile)?.evaluate(&data)?;
+    /// assert_eq!((logs.loss(), logs.get("mean_absolute_error")), (9.0, Some(3.0)));
+    /// assert_eq!(logs.get("root_mean_squared_error"), Some(3.0));
+    /// # Ok::<(), deckle_train::Error>(())
+    /// ```
+    ///
+    /// # Keras
+    ///
+    /// An object of a loss in the list `metrics` is averaged over batches there, so that a last,
+    /// smaller one counts as much as others; here over samples, as metrics are.
     #[must_use]
     pub fn metric(mut self, metric: impl Into<AnyMetric>) -> Self {
         self.metrics.push((None, metric.into()));
