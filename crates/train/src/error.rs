@@ -190,7 +190,9 @@ impl fmt::Display for Error {
             Self::Optimizer(error) => error.fmt(f),
             Self::Data(error) => error.fmt(f),
             Self::File(error) => error.fmt(f),
-            Self::InFile { file, error } => write!(f, "{file}: {error}"),
+            Self::InFile { file, error } => {
+                write!(f, "{file}: {error}{}", advice(error))
+            }
             Self::InCallback { callback, error } => {
                 write!(f, "callback `{callback}`: {error}")
             }
@@ -241,12 +243,25 @@ impl fmt::Debug for Error {
             Self::Optimizer(error) => fmt::Debug::fmt(error, f),
             Self::Data(error) => fmt::Debug::fmt(error, f),
             Self::File(error) => fmt::Debug::fmt(error, f),
-            Self::InFile { file, error } => write!(f, "{file}: {error:?}"),
+            Self::InFile { file, error } => {
+                write!(f, "{file}: {error:?}{}", advice(error))
+            }
             Self::InCallback { callback, error } => {
                 write!(f, "callback `{callback}`: {error:?}")
             }
             Self::InValidation { error } => write!(f, "validation data: {error:?}"),
             error => fmt::Display::fmt(error, f),
         }
+    }
+}
+
+/// What to do about an error in a file.
+fn advice(error: &Error) -> &'static str {
+    match error {
+        Error::Model(deckle_nn::Error::Unknown { what: "loss", .. }) => {
+            "\n      help: of a loss of your own, files have the name alone: read the model by \
+             load_model, and compile it"
+        }
+        _ => "",
     }
 }

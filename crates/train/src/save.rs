@@ -281,6 +281,49 @@ pub fn load_with(path: impl AsRef<Path>, registry: &Registry) -> Result<Saved> {
 /// # Errors
 ///
 /// As [`load`], but for the compile state.
+///
+/// # Examples
+///
+/// How to go on with a loss of one's own, of which the file has the name alone.
+///
+/// ```
+/// use deckle_autograd::Var;
+/// use deckle_data::Arrays;
+/// use deckle_nn::{Loss, Registry, Sequential, layers::Dense};
+/// use deckle_optim::Adam;
+/// use deckle_tensor::Tensor;
+/// use deckle_train::{Compile, Fit, Trainable, load, load_model};
+///
+/// #[derive(Debug)]
+/// struct Quartic;
+///
+/// impl Loss for Quartic {
+///     fn class_name(&self) -> &'static str {
+///         "Quartic"
+///     }
+///
+///     fn per_sample(&self, y_true: &Var, y_pred: &Var) -> deckle_nn::Result<Var> {
+///         Ok(y_pred.sub(y_true)?.square()?.square()?.mean(-1)?)
+///     }
+/// }
+///
+/// let data = Arrays::new(Tensor::full([8, 2], 1.0f32), Tensor::full([8, 1], 2.0f32))?;
+/// let compile = || Compile::new(Adam::new(), Quartic);
+/// let mut trainer = Sequential::new([2]).add(Dense::new(1)).build()?.compile(compile())?;
+/// trainer.fit(&data, Fit::new().verbose(0))?;
+/// let path = std::env::temp_dir().join(format!("deckle-own-loss-{}.keras", std::process::id()));
+/// trainer.save(&path)?;
+///
+/// assert!(load(&path).unwrap_err().to_string().contains("unknown loss `Quartic`"));
+/// let mut again = load_model(&path, &Registry::keras())?.compile(compile())?;
+/// // The optimizer's state, too.
+/// again.load_weights(&path)?;
+/// # std::fs::remove_file(path).unwrap();
+/// trainer.fit(&data, Fit::new().verbose(0))?;
+/// again.fit(&data, Fit::new().verbose(0))?;
+/// assert_eq!(again.model().get_weights()?, trainer.model().get_weights()?);
+/// # Ok::<(), deckle_train::Error>(())
+/// ```
 pub fn load_model(path: impl AsRef<Path>, registry: &Registry) -> Result<Model> {
     let path = path.as_ref();
     let content = Content::read(path)?;
