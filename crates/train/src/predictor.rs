@@ -94,11 +94,14 @@ impl Predictor {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn predict(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        let shapes: Vec<_> = inputs.iter().map(|x| Shape::from(x.shape())).collect();
-        self.model.check_inputs(&shapes)?;
-        let names = self.model.inputs().map(|(name, ..)| name);
-        let data =
-            Arrays::named(names.zip(inputs.iter().cloned()), [] as [(&str, Tensor); 0])?;
+        let all = || inputs.iter().cloned();
+        let data = Arrays::of_inputs(all()).or_else(|_| {
+            // Once more, for an error that tells the inputs apart.
+            let shapes: Vec<_> = all().map(|x| Shape::from(x.shape())).collect();
+            self.model.check_inputs(&shapes)?;
+            let names = self.model.inputs().map(|(name, ..)| name);
+            Ok::<_, Error>(Arrays::named(names.zip(all()), [] as [(&str, Tensor); 0])?)
+        })?;
         self.collect(data.len(), |batch| {
             if batch.len() == data.len() {
                 return self.run(data.inputs());
