@@ -77,6 +77,15 @@ def spectral_normalization_masked():
 
 
 @model
+def fit_spectral_normalizations_penalized():
+    """Penalties are those of divided kernels; one layer is called twice."""
+    x = Input((4, 2))
+    y = L.SpectralNormalization(L.Conv1D(3, 2, kernel_regularizer=R.L1(0.1)))(x)
+    twice = L.SpectralNormalization(L.Dense(3, kernel_regularizer="l2"), power_iterations=2)
+    return trained(x, L.Dense(2)(L.Flatten()(twice(twice(y)))), numbers(20, 4, 2), numbers(20, 2, seed=3))
+
+
+@model
 def fit_outputs_of_one_layer():
     """Losses of outputs that have one name: the last one is reported."""
     x = Input((5,))

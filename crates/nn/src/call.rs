@@ -94,7 +94,7 @@ pub struct Call<'a> {
     losses: Vec<Var>,
     updates: Vec<(Variable, Var)>,
     masks: Vec<(Var, Var)>,
-    /// What variables have for a while instead of their value.
+    /// What variables have for the rest of the pass instead of their value.
     replaced: Vec<(Variable, Var)>,
     layer: Place,
     /// How often each path has drawn random numbers.
@@ -177,7 +177,8 @@ impl<'a> Call<'a> {
         value
     }
 
-    /// The value of a weight or state as it is; of one that this pass has updated, the new value.
+    /// The value of a weight or state as it is; of one that this pass has updated, the new value,
+    /// and of a kernel that spectral normalization has divided, the quotient.
     #[must_use]
     pub fn read_exact(&self, variable: &Variable) -> Var {
         let replaced = self.replaced.iter().rev();
@@ -269,17 +270,10 @@ impl<'a> Call<'a> {
         Ok(Var::random_like(like, distribution, stream, seed, step, shared)?)
     }
 
-    /// Runs `action`, in which the variable reads as that value.
-    pub(crate) fn with_value<T>(
-        &mut self,
-        variable: &Variable,
-        value: &Var,
-        action: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
-        self.replaced.push((variable.clone(), value.clone()));
-        let result = action(self);
-        self.replaced.pop();
-        result
+    /// Lets a weight read as that value from now on in this pass, in the weight's own type.
+    pub(crate) fn replace(&mut self, variable: &Variable, value: &Var) -> Result<()> {
+        self.replaced.push((variable.clone(), value.cast(variable.dtype())?));
+        Ok(())
     }
 
     /// The numbers added to the loss.

@@ -383,17 +383,17 @@ impl Model {
         self.weights().map(|weight| weight.variable().spec().size()).sum()
     }
 
-    /// The sum of the penalties on weights that are trained, if there is any; of the type of the
-    /// weights if they all have one, else `F32`.
+    /// The sum of the penalties on weights that are trained, if there is any, with the values that
+    /// a pass has left them; of the type of the weights if they all have one, else `F32`.
     ///
     /// # Errors
     ///
     /// If a penalty cannot be computed.
-    pub fn regularization(&self) -> Result<Option<Var>> {
+    pub fn regularization(&self, call: &Call<'_>) -> Result<Option<Var>> {
         let mut total: Option<Var> = None;
         for weight in self.trainable_weights() {
             if let Some(regularizer) = weight.regularizer() {
-                let penalty = regularizer.penalty(&weight.variable().read())?;
+                let penalty = regularizer.penalty(&call.read_exact(weight.variable()))?;
                 total = Some(match total {
                     Some(total) if total.dtype() == penalty.dtype() => {
                         total.add(&penalty)?

@@ -222,9 +222,10 @@ fn frozen_layers_are_neither_trained_nor_penalized() -> Result<()> {
         Ok(model)
     };
     let (trained, frozen) = (build(true)?, build(false)?);
-    let penalty = trained.regularization()?.expect("there is one").eval()?;
+    let penalty =
+        trained.regularization(&Call::inference())?.expect("there is one").eval()?;
     assert_eq!(penalty.to_vec::<f32>()?, [8.0]);
-    assert!(frozen.regularization()?.is_none());
+    assert!(frozen.regularization(&Call::inference())?.is_none());
     let names: Vec<_> =
         frozen.trainable_weights().map(|w| w.variable().name().to_owned()).collect();
     assert_eq!(names, ["dense_1/kernel", "dense_1/bias"]);

@@ -358,7 +358,9 @@ impl OutputPlan {
 
 /// Fails if there is neither a loss nor a penalty to train the model by.
 pub(crate) fn check_losses(model: &Model, plans: &[OutputPlan]) -> Result<()> {
-    if plans.iter().any(|plan| plan.loss.is_some()) || model.regularization()?.is_some() {
+    if plans.iter().any(|plan| plan.loss.is_some())
+        || model.regularization(&Call::inference())?.is_some()
+    {
         return Ok(());
     }
     // What layers add is known once they are called.

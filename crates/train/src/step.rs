@@ -348,7 +348,7 @@ impl Parts<'_> {
                 None => weighted,
             });
         }
-        for extra in self.model.regularization()?.iter().chain(call.losses()) {
+        for extra in self.model.regularization(&call)?.iter().chain(call.losses()) {
             let extra = extra.cast(DType::F32)?;
             total = Some(match total {
                 Some(total) => total.add(&extra)?,

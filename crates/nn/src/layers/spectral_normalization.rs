@@ -18,7 +18,7 @@ use crate::{
 ///
 /// The value is estimated by some steps of the power method, from the vector of the step before.
 /// The layer's `kernel`, or its `embeddings`, itself is trained as it is; in inference the layer
-/// uses it as it is.
+/// uses it as it is. In training, penalties on it are those of the divided one.
 ///
 /// # Shapes
 ///
@@ -46,7 +46,7 @@ use crate::{
 /// # Keras
 ///
 /// `keras.layers.SpectralNormalization`, as on JAX. On TensorFlow, a training step also stores
-/// the divided kernel.
+/// the divided kernel; on both it stores a frozen one, and the next vector, which stay here.
 ///
 /// # References
 ///
@@ -174,17 +174,18 @@ impl Built for BuiltSpectralNormalization {
         if call.updates_state() {
             call.update(&self.u, &next);
         }
-        call.with_value(&self.kernel, &divided, |call| self.layer.call(inputs, call))
+        call.replace(&self.kernel, &divided)?;
+        self.layer.call(inputs, call)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use deckle_tensor::Tensor;
+    use deckle_tensor::{DType, Tensor};
 
     use super::*;
     use crate::{
-        LayerExt, Randomness, Sequential, check_layer,
+        LayerExt, Randomness, Regularizer, Sequential, check_layer,
         layers::{Conv1D, Dense, Embedding, ReLU},
     };
 
@@ -211,6 +212,25 @@ mod tests {
         assert_eq!(call.updates().len(), 1);
         let u = call.updates()[0].1.eval()?.to_vec::<f32>()?;
         assert!((u[0].abs() - 0.5f32.sqrt()).abs() < 1e-5, "{u:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn penalties_are_those_of_the_divided_kernel() -> Result<()> {
+        let dense = Dense::new(2)
+            .use_bias(false)
+            .kernel_initializer(Initializer::Ones)
+            .kernel_regularizer(Regularizer::l2(0.5));
+        let model =
+            Sequential::new([2]).add(SpectralNormalization::new(dense)).build()?;
+        let number = Var::constant(&Tensor::scalar(1i64));
+        let mut training = Call::training(Randomness { seed: &number, step: &number });
+        // The matrix of ones has the singular value 2.
+        for (call, expected) in [(&mut training, 0.5), (&mut Call::inference(), 2.0)] {
+            model.call(&[Var::constant(&Tensor::ones(DType::F32, [1, 2]))], call)?;
+            let penalty = model.regularization(call)?.expect("there is one").eval()?;
+            assert!((penalty.item::<f32>()? - expected).abs() < 1e-5, "{penalty}");
+        }
         Ok(())
     }
 
