@@ -1,7 +1,7 @@
 """More models of the golden cases: what a model is compiled with, and gradients at kinks; see `models.py`."""
 
 import numpy as np
-from keras import Input, Model, layers as L, losses, metrics, ops, optimizers
+from keras import Input, Model, constraints, layers as L, losses, metrics, ops, optimizers
 
 from models import FIT, LABELS, MODELS, model, network, numbers, whole
 
@@ -109,6 +109,14 @@ for name, case in {
     "adafactor": lambda: scaled(optimizers.Adafactor(0.02), before=ONE),
 }.items():
     MODELS[f"fit_loss_scale_{name}"] = case
+
+
+@model
+def fit_loss_scale_too_large():
+    """No step is made, so constraints change nothing either."""
+    constrained = L.Dense(4, activation="tanh", kernel_constraint=constraints.MinMaxNorm(0.2, 0.4, rate=0.5), dtype="mixed_float16")
+    optimizer = optimizers.LossScaleOptimizer(optimizers.SGD(0.1), initial_scale=2.0**30)
+    return regression(dict(optimizer=optimizer, loss="mse"), [constrained, L.Dense(2)], ONE) | {"tolerance": 1e-2}
 
 
 @model

@@ -1,6 +1,7 @@
 //! A loss scale that follows the gradients: [`LossScaleOptimizer`].
 
-use deckle_autograd::Var;
+use deckle_autograd::{Group, Var, Variable};
+use deckle_tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -201,4 +202,60 @@ impl From<LossScaleOptimizer> for Value {
     fn from(optimizer: LossScaleOptimizer) -> Self {
         optimizer.config()
     }
+}
+
+/// The loss's scale with what Keras keeps beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Scale {
+    growth_steps: u64,
+    pub(crate) scale: Variable,
+    /// How many steps had finite gradients since the scale changed.
+    pub(crate) counter: Variable,
+    /// A count and a learning rate that Keras writes and does not use.
+    pub(crate) unused: [Variable; 2],
+}
+
+impl Scale {
+    pub(crate) fn new(settings: LossScale, group: &Group) -> Result<Self> {
+        let zero = Tensor::scalar(0i64);
+        let initial = Tensor::scalar(settings.initial).cast(DType::F32);
+        Ok(Self {
+            growth_steps: settings.growth_steps,
+            scale: group.variable("dynamic_scale", &initial)?,
+            counter: group.variable("step_counter", &zero)?,
+            unused: [
+                group.variable("iteration", &zero)?,
+                group.variable("learning_rate", &Tensor::scalar(0.0f32))?,
+            ],
+        })
+    }
+
+    /// Keeps all as it is where a gradient is not finite, and adapts the scale.
+    pub(crate) fn guard(
+        &self,
+        gradients: &[Var],
+        updates: &mut Vec<(Variable, Var)>,
+    ) -> Result<()> {
+        let finite = all_finite(gradients)?;
+        for (variable, new) in updates.iter_mut() {
+            *new = finite.select(&*new, &variable.read())?;
+        }
+        let (scale, counter) = (self.scale.read(), self.counter.read());
+        let last = i64::try_from(self.growth_steps).unwrap_or(i64::MAX) - 1;
+        let grows = counter.equal(last)?;
+        let grown = grows.select(&(&scale * 2.0), &scale)?;
+        updates.push((self.scale.clone(), finite.select(&grown, &(scale * 0.5))?));
+        let counted = grows.select(0, &counter.add(1)?)?;
+        updates.push((self.counter.clone(), finite.select(&counted, 0)?));
+        Ok(())
+    }
+}
+
+/// Whether no number of the gradients is infinite or NaN.
+pub(crate) fn all_finite(gradients: &[Var]) -> Result<Var> {
+    let mut finite = Var::constant(&Tensor::scalar(true));
+    for gradient in gradients {
+        finite = finite.and(&gradient.is_finite()?.all(..)?)?;
+    }
+    Ok(finite)
 }

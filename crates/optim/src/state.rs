@@ -5,7 +5,9 @@ use deckle_tensor::{DType, Spec, Tensor};
 use serde_json::{Value, json};
 
 use crate::{
-    AnyOptimizer, Common, Error, LearningRate, LossScale, Result, Slot, update::Graph,
+    AnyOptimizer, Common, Error, LearningRate, Result, Slot,
+    loss_scale::{Scale, all_finite},
+    update::Graph,
 };
 
 /// An optimizer with all that it remembers about some weights.
@@ -38,7 +40,8 @@ use crate::{
 /// # Keras
 ///
 /// A `keras.optimizers.Optimizer` after `build`, and `apply`. Weights' constraints are the
-/// caller's: Keras applies them last, to the new weights.
+/// caller's: Keras applies them last, to the new weights, in steps that
+/// [are made](OptimizerState::is_made).
 #[derive(Clone, Debug)]
 pub struct OptimizerState {
     pub(crate) optimizer: AnyOptimizer,
@@ -63,17 +66,6 @@ pub struct OptimizerState {
     untracked: Vec<Variable>,
     /// The loss's scale, if it follows the gradients.
     pub(crate) scale: Option<Scale>,
-}
-
-/// The loss's scale with what Keras keeps beside it.
-#[derive(Clone, Debug)]
-pub(crate) struct Scale {
-    growth_steps: u64,
-    pub(crate) scale: Variable,
-    /// How many steps had finite gradients since the scale changed.
-    counter: Variable,
-    /// A count and a learning rate that Keras writes and does not use.
-    unused: [Variable; 2],
 }
 
 impl OptimizerState {
@@ -477,6 +469,35 @@ impl OptimizerState {
         })
     }
 
+    /// Whether a step with these gradients is made at all; `None` if every step is.
+    ///
+    /// A [`LossScaleOptimizer`](crate::LossScaleOptimizer) leaves one out whose gradients are not
+    /// all finite, and so is a constraint of the weights.
+    ///
+    /// # Errors
+    ///
+    /// If the gradients are not made of floating-point numbers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use deckle_autograd::{Device, Group, Var};
+    /// use deckle_optim::{LossScaleOptimizer, OptimizerState, Sgd};
+    /// use deckle_tensor::{DType, Tensor};
+    ///
+    /// let group = Group::new(&Device::reference());
+    /// let w = [group.variable("w", &Tensor::scalar(1.0f32))?];
+    /// let infinite = [Var::scalar(DType::F32, f64::INFINITY)];
+    /// let state = OptimizerState::new(LossScaleOptimizer::new(Sgd::new()), &w, &group)?;
+    /// let is_made = state.is_made(&infinite)?.expect("not every step");
+    /// assert!(!is_made.eval()?.item::<bool>()?);
+    /// assert!(OptimizerState::new(Sgd::new(), &w, &group)?.is_made(&infinite)?.is_none());
+    /// # Ok::<(), deckle_optim::Error>(())
+    /// ```
+    pub fn is_made(&self, gradients: &[Var]) -> Result<Option<Var>> {
+        self.scale.as_ref().map(|_| all_finite(gradients)).transpose()
+    }
+
     /// The new values of weights and state after one step; their path is the optimizer's name.
     ///
     /// # Errors
@@ -555,41 +576,6 @@ fn beside(group: &Group, weight: &Variable, slot: &Slot) -> Result<Variable> {
         Tensor::full(shape, slot.initial).cast(dtype)
     };
     Ok(group.variable(&name, &value)?)
-}
-
-impl Scale {
-    fn new(settings: LossScale, group: &Group) -> Result<Self> {
-        let zero = Tensor::scalar(0i64);
-        let initial = Tensor::scalar(settings.initial).cast(DType::F32);
-        Ok(Self {
-            growth_steps: settings.growth_steps,
-            scale: group.variable("dynamic_scale", &initial)?,
-            counter: group.variable("step_counter", &zero)?,
-            unused: [
-                group.variable("iteration", &zero)?,
-                group.variable("learning_rate", &Tensor::scalar(0.0f32))?,
-            ],
-        })
-    }
-
-    /// Keeps all as it is where a gradient is not finite, and adapts the scale.
-    fn guard(&self, gradients: &[Var], updates: &mut Vec<(Variable, Var)>) -> Result<()> {
-        let mut finite = Var::constant(&Tensor::scalar(true));
-        for gradient in gradients {
-            finite = finite.and(&gradient.is_finite()?.all(..)?)?;
-        }
-        for (variable, new) in updates.iter_mut() {
-            *new = finite.select(&*new, &variable.read())?;
-        }
-        let (scale, counter) = (self.scale.read(), self.counter.read());
-        let last = i64::try_from(self.growth_steps).unwrap_or(i64::MAX) - 1;
-        let grows = counter.equal(last)?;
-        let grown = grows.select(&(&scale * 2.0), &scale)?;
-        updates.push((self.scale.clone(), finite.select(&grown, &(scale * 0.5))?));
-        let counted = grows.select(0, &counter.add(1)?)?;
-        updates.push((self.counter.clone(), finite.select(&counted, 0)?));
-        Ok(())
-    }
 }
 
 /// Whether a text occurs in a weight's own name, or, with a `/`, in its path.

@@ -435,11 +435,16 @@ impl Parts<'_> {
             });
         }
         let mut updates = self.optimizer.updates(&all)?;
+        let is_made = self.optimizer.is_made(&all)?;
         for (variable, value) in &mut updates {
             let mut weights = self.model.weights();
             let weight = weights.find(|weight| weight.variable().is_same(variable));
             if let Some(constraint) = weight.and_then(Weight::constraint) {
-                *value = constraint.apply(value)?;
+                let constrained = constraint.apply(value)?;
+                *value = match &is_made {
+                    Some(is_made) => is_made.select(&constrained, &*value)?,
+                    None => constrained,
+                };
             }
         }
         let new: Vec<_> = updates.iter().map(|(_, value)| value.clone()).collect();

@@ -5,11 +5,11 @@ use std::sync::Mutex;
 
 use deckle_data::{Arrays, Batch, Dataset, Example, Generator, Stream};
 use deckle_nn::{
-    Activation, Sequential,
+    Activation, Constraint, Initializer, Sequential,
     layers::{Dense, Dropout},
     losses::MeanSquaredError,
 };
-use deckle_optim::{AnyOptimizer, Sgd};
+use deckle_optim::{AnyOptimizer, LossScaleOptimizer, Sgd};
 use deckle_tensor::{DType, Tensor};
 use deckle_train::{
     Accuracy, Callback, Compile, Context, Evaluate, Fit, History, Logs, Result,
@@ -133,6 +133,26 @@ fn epochs_of_some_steps_go_on_in_the_data() {
     let expected = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3];
     assert_eq!(noted.seen.into_inner().unwrap(), expected);
     assert_eq!(history.epochs(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_step_that_the_loss_scale_leaves_out_constrains_nothing() {
+    let halfway = Constraint::min_max_norm(0.5, 0.5).rate(0.5);
+    let dense = Dense::new(1).kernel_initializer(Initializer::Ones);
+    let model =
+        Sequential::new([2]).add(dense.kernel_constraint(halfway)).build().unwrap();
+    let x = Tensor::full([4, 2], 1000.0f32);
+    let data = Arrays::new(x, Tensor::zeros(DType::F32, [4, 1])).unwrap();
+    for (scale, norm) in [(1e38, 2f32.sqrt()), (1.0, 0.5)] {
+        let sgd = Sgd::new().learning_rate(0.0);
+        let optimizer = LossScaleOptimizer::new(sgd).initial_scale(scale);
+        let compile = Compile::new(optimizer, MeanSquaredError::new());
+        let mut trainer = model.compile(compile).unwrap();
+        trainer.fit(&data, Fit::new().epochs(20).verbose(0)).unwrap();
+        let kernel = &weights(&trainer)[0];
+        let got = kernel.iter().map(|weight| weight * weight).sum::<f32>().sqrt();
+        assert!((got - norm).abs() < 1e-3, "{got}, not {norm}");
+    }
 }
 
 #[test]
