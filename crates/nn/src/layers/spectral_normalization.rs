@@ -1,11 +1,12 @@
 //! The layer that bounds how much another one stretches its input.
 
-use deckle_autograd::{Result as GraphResult, Var, Variable};
-use deckle_tensor::{Shape, keep};
+use deckle_autograd::{Result as GraphResult, Signature, Var, Variable};
+use deckle_tensor::{DType, Shape, keep};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    gamma_beta::narrow,
     setters::setters,
     wrapped::{BuiltWrapped, Wrapped},
 };
@@ -24,7 +25,7 @@ use crate::{
 ///
 /// | tensor        | shape                                  |
 /// |---------------|----------------------------------------|
-/// | input, output | the layer's                            |
+/// | input, output | the layer's; both of one element type  |
 /// | `layer/...`   | the layer's weights                    |
 /// | `vector_u`    | `(1, last length of the kernel)`       |
 ///
@@ -45,8 +46,9 @@ use crate::{
 ///
 /// # Keras
 ///
-/// `keras.layers.SpectralNormalization`, as on JAX. On TensorFlow, a training step also stores
-/// the divided kernel; on both it stores a frozen one, and the next vector, which stay here.
+/// `keras.layers.SpectralNormalization`, as on JAX; so of whole numbers, as an `Embedding` takes
+/// them, come whole numbers. On TensorFlow, a training step also stores the divided kernel; on
+/// both it stores a frozen one, and the next vector, which stay here.
 ///
 /// # References
 ///
@@ -102,6 +104,15 @@ impl Layer for SpectralNormalization {
                 .got(self.power_iterations));
         }
         self.layer.output_shape(inputs)
+    }
+
+    /// Whole numbers stay whole.
+    fn outputs(&self, inputs: &[Signature], dtype: DType) -> Result<Vec<Signature>> {
+        let shapes: Vec<_> = inputs.iter().map(|input| input.shape.clone()).collect();
+        let outputs = self.output_shape(&shapes)?.into_iter();
+        let given = inputs.first().map(|input| input.dtype);
+        let dtype = given.filter(|given| !given.is_float()).unwrap_or(dtype);
+        Ok(outputs.map(|shape| Signature::new(dtype, shape)).collect())
     }
 
     fn build(&self, inputs: &[Shape], init: &mut Init<'_>) -> Result<Box<dyn Built>> {
@@ -166,16 +177,17 @@ impl BuiltSpectralNormalization {
 
 impl Built for BuiltSpectralNormalization {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
-        if !call.is_training() {
-            return self.layer.call(inputs, call);
+        if call.is_training() {
+            let kernel = call.read(&self.kernel);
+            let (divided, next) = self.divided(&kernel, call)?;
+            if call.updates_state() {
+                call.update(&self.u, &next);
+            }
+            call.replace(&self.kernel, &divided)?;
         }
-        let kernel = call.read(&self.kernel);
-        let (divided, next) = self.divided(&kernel, call)?;
-        if call.updates_state() {
-            call.update(&self.u, &next);
-        }
-        call.replace(&self.kernel, &divided)?;
-        self.layer.call(inputs, call)
+        let outputs = self.layer.call(inputs, call)?;
+        let dtype = inputs.only()?.dtype();
+        outputs.iter().map(|y| Ok(narrow(y, dtype)?)).collect()
     }
 }
 
@@ -231,6 +243,18 @@ mod tests {
             let penalty = model.regularization(call)?.expect("there is one").eval()?;
             assert!((penalty.item::<f32>()? - expected).abs() < 1e-5, "{penalty}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn whole_numbers_come_of_whole_numbers() -> Result<()> {
+        let layer = SpectralNormalization::new(
+            Embedding::new(4, 2).embeddings_initializer(Initializer::Constant(2.75)),
+        );
+        let model = Sequential::typed([2], DType::I32).add(layer).build()?;
+        let x = Var::constant(&Tensor::new(vec![1i32, 3], [1, 2])?);
+        let y = model.call(&[x], &mut Call::inference())?[0].eval()?;
+        assert_eq!(y.to_vec::<i32>()?, [2; 4]);
         Ok(())
     }
 
