@@ -4,7 +4,7 @@ use deckle_autograd::{Signature, Var};
 use deckle_tensor::{DType, Dim, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{gamma_beta::wide, setters::setters};
+use super::setters::setters;
 use crate::{Built, Call, Error, Init, Inputs, Layer, Result, expect};
 
 /// What a layer makes of numbers of categories.
@@ -291,7 +291,7 @@ impl Layer for Discretization {
         Ok(Box::new(self.clone()))
     }
 
-    /// Low precision would change them.
+    /// They are compared as `F32`, whatever the layer's element type.
     fn casts_inputs(&self) -> bool {
         false
     }
@@ -304,8 +304,8 @@ impl Layer for Discretization {
 impl Built for Discretization {
     fn call(&self, inputs: &Inputs, call: &mut Call<'_>) -> Result<Vec<Var>> {
         let boundaries = self.boundaries()?;
-        let x = inputs.only()?.cast(wide(call))?.stop_gradient()?;
-        let table = Tensor::new(boundaries, [boundaries.len()])?.cast(wide(call));
+        let x = inputs.only()?.cast(DType::F32)?.stop_gradient()?;
+        let table = Tensor::new(boundaries, [boundaries.len()])?.cast(DType::F32);
         let below = x.expand_dims(-1)?.less(&Var::constant(&table))?;
         // So a NaN lies above all, as in Keras.
         let numbers = below.cast(DType::I32)?.neg()?.add(1)?.sum(-1)?;
@@ -317,7 +317,7 @@ impl Built for Discretization {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Sequential, check_layer_on};
+    use crate::{LayerHandle, Sequential, check_layer_on};
 
     #[test]
     fn keeps_the_promises_of_a_layer() -> Result<()> {
@@ -343,6 +343,18 @@ mod tests {
             let y = y[0].mul(&x)?.sum(..)?;
             let dx = deckle_autograd::grad(&y, &[&x])?[0].eval()?;
             assert_eq!(dx, Tensor::from([[1.0f32]]));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn bins_do_not_depend_on_the_element_type() -> Result<()> {
+        let x = Var::constant(&Tensor::new(vec![-0.25f32, 0.25, 0.75], [1, 3])?);
+        for dtype in [DType::F16, DType::F64, DType::I32, DType::I64] {
+            let layer = LayerHandle::from(Discretization::new([0.0, 0.5])).dtype(dtype);
+            let model = Sequential::new([3]).add(layer).build()?;
+            let y = model.call(std::slice::from_ref(&x), &mut Call::inference())?;
+            assert_eq!(y[0].eval()?.to_vec::<i32>()?, [0, 1, 2], "{dtype}");
         }
         Ok(())
     }
