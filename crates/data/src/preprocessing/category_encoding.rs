@@ -14,6 +14,7 @@ use crate::{Error, Result, categorical::whole_numbers};
 /// | multi-hot, count | `(numbers,)` | `(num_tokens,)` |
 /// | multi-hot, count | `(batch, numbers)` | `(batch, num_tokens)` |
 /// | one-hot | `(...,)` | `(..., num_tokens)`; a last axis of length 1 is left out first |
+/// | one-hot | `()` | `(1, num_tokens)` |
 ///
 /// # Errors
 ///
@@ -112,6 +113,15 @@ impl CategoryEncoding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_without_axes_is_one_example() {
+        let one_hot = CategoryEncoding::new(3).output_mode(OutputMode::OneHot);
+        let x = Tensor::scalar(2i64);
+        assert_eq!(one_hot.apply(&x).unwrap(), Tensor::from([[0.0f32, 0.0, 1.0]]));
+        let multi_hot = CategoryEncoding::new(3).apply(&x).unwrap();
+        assert_eq!(multi_hot, Tensor::from([0.0f32, 0.0, 1.0]));
+    }
 
     #[test]
     fn what_cannot_be_encoded_is_an_error() {

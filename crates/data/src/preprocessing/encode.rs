@@ -111,6 +111,7 @@ fn count(row: &[i64], mode: OutputMode, weight: impl Fn(usize) -> f32, to: &mut 
 /// |---|---|
 /// | int | that of the numbers |
 /// | one-hot | the same and `depth`, where a last axis of length 1 is left out first |
+/// | one-hot of `()` | `(1, depth)` |
 /// | multi-hot, count | `(numbers,)` to `(depth,)`, `(batch, numbers)` to `(batch, depth)` |
 ///
 /// Numbers outside of `0..depth` are rows of zeros or not counted.
@@ -132,7 +133,7 @@ pub(crate) fn encode(
                     to[row * depth + class] = 1.0;
                 }
             }
-            let mut shape = shape.to_vec();
+            let mut shape = if shape.is_empty() { vec![1] } else { shape.to_vec() };
             if shape.len() > 1 && shape.last() == Some(&1) {
                 shape.pop();
             }
