@@ -19,7 +19,8 @@
 //!
 //! - [`KerasArchive`]: the zip file of `model.save("model.keras")`: `metadata.json`,
 //!   `config.json`, the weights, and assets.
-//! - [`Group`]: the tree in an HDF5 file, `.weights.h5` of Keras 3 or a legacy `.h5` model.
+//! - [`Group`]: the tree in an HDF5 file, `.weights.h5` of Keras 3 or a legacy `.h5` model; also
+//!   in several files, by their index `.weights.json`.
 //! - [`Safetensors`]: tensors by name, `.safetensors`.
 //! - [`json`]: JSON files.
 //! - [`Image`]: pictures, as PNG.
@@ -44,6 +45,7 @@ mod image;
 pub mod json;
 mod keras;
 mod safetensors;
+mod shards;
 mod zip;
 
 pub use disk::write_atomically;

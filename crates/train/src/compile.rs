@@ -418,8 +418,8 @@ pub trait Trainable {
     /// If the name's ending is none of these, or the file cannot be written.
     fn save_weights(&self, path: impl AsRef<Path>) -> Result<()>;
 
-    /// Replaces the weights by those in a file: `.weights.h5`, `.keras`, legacy `.h5` or
-    /// `.safetensors`.
+    /// Replaces the weights by those in a file: `.weights.h5`, `.keras`, legacy `.h5`,
+    /// `.safetensors`, or the index `.weights.json` of several files.
     ///
     /// # Errors
     ///

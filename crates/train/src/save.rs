@@ -166,6 +166,9 @@ impl Content {
         match &start[..read.unwrap_or(0)] {
             [b'P', b'K', ..] => Ok(Self::Archive(KerasArchive::read(path)?)),
             [0x89, b'H', b'D', b'F', ..] => Ok(Self::Hdf5(Group::read(path)?)),
+            _ if file_name(path).ends_with(".weights.json") => {
+                Ok(Self::Hdf5(Group::read_shards(path)?))
+            }
             _ => match Format::of(path)? {
                 Format::Keras => Ok(Self::Archive(KerasArchive::read(path)?)),
                 Format::Hdf5 | Format::Weights => Ok(Self::Hdf5(Group::read(path)?)),
@@ -221,6 +224,11 @@ impl Content {
     }
 }
 
+/// The name without the folder, in lower case.
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
 /// What a file is to be, by its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -234,7 +242,7 @@ enum Format {
 
 impl Format {
     fn of(path: &Path) -> Result<Self> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let name = file_name(path);
         [
             (".keras", Self::Keras),
             (".weights.h5", Self::Weights),

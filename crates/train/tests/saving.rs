@@ -5,7 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use deckle_data::Arrays;
-use deckle_formats::{Group, KerasArchive, Safetensors};
+use deckle_formats::{
+    Group, KerasArchive, Safetensors,
+    json::{self, json},
+};
 use deckle_nn::{Activation, Sequential, layers::Dense, losses::MeanSquaredError};
 use deckle_optim::Sgd;
 use deckle_tensor::{DType, Npz, Tensor};
@@ -125,6 +128,31 @@ fn missing_slots_of_keras_2_are_named() {
         "the file does not fit the optimizer\n  expected: a tensor of the right shape for each \
          weight, and no other\n       got: 6 variables `momentum`, but the file has 1"
     );
+}
+
+#[test]
+fn weights_in_several_files_are_read_by_their_index() {
+    let scratch = TempDir::new().unwrap();
+    let archive = KerasArchive::read(data("adam.keras")).unwrap();
+    let (mut shards, mut map) = ([Group::new(), Group::new()], json::Map::new());
+    for (number, (path, tensor)) in archive.weights.tensors().into_iter().enumerate() {
+        shards[number % 2].insert(&path, tensor.clone()).unwrap();
+        let group = format!("/{}", path.rsplit_once('/').unwrap().0);
+        map.insert(group, json!(["m_00000.weights.h5", "m_00001.weights.h5"]));
+    }
+    for (number, shard) in shards.iter().enumerate() {
+        shard.write(scratch.path().join(format!("m_0000{number}.weights.h5"))).unwrap();
+    }
+    let index = scratch.path().join("m.weights.json");
+    let content = json!({ "metadata": { "total_size": 0 }, "weight_map": map });
+    json::write(&index, &content).unwrap();
+    let expected = load(data("adam.keras")).unwrap().into_trainer().unwrap();
+    let trainer = load(data("sgd.keras")).unwrap().into_trainer().unwrap();
+    assert_ne!(weights(&trainer), weights(&expected));
+    trainer.model().load_weights(&index).unwrap();
+    assert_eq!(weights(&trainer), weights(&expected));
+    let error = load(&index).unwrap_err().to_string();
+    assert!(error.contains("got: weights alone"), "{error}");
 }
 
 #[test]
