@@ -5,7 +5,11 @@ mod keras2;
 mod legacy;
 mod weights;
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use deckle_autograd::{Device, Variable};
 use deckle_formats::{Group, KerasArchive, Safetensors};
@@ -46,6 +50,7 @@ pub struct Saved {
     /// Optimizer, losses and metrics, if the model was compiled.
     pub compile: Option<Compile>,
     optimizer: Slots,
+    file: PathBuf,
 }
 
 impl Saved {
@@ -55,14 +60,18 @@ impl Saved {
     ///
     /// If the file holds no compile state, or the optimizer's state does not fit.
     pub fn into_trainer(self) -> Result<Trainer> {
-        let compile = self.compile.ok_or_else(|| {
-            Error::invalid("the file cannot be trained on", "a model that was compiled")
-                .got("no compile state")
-                .help("compile the model: model.compile(Compile::new(..))")
-        })?;
-        let trainer = self.model.compile(compile)?;
-        optimizer_values(trainer.optimizer(), &self.optimizer).assign("the optimizer")?;
-        Ok(trainer)
+        let Self { model, compile, optimizer, file } = self;
+        let compiled = || -> Result<Trainer> {
+            let compile = compile.ok_or_else(|| {
+                Error::invalid("cannot be trained on", "a model that was compiled")
+                    .got("no compile state")
+                    .help("compile the model: model.compile(Compile::new(..))")
+            })?;
+            let trainer = model.compile(compile)?;
+            optimizer_values(trainer.optimizer(), &optimizer).assign("the optimizer")?;
+            Ok(trainer)
+        };
+        compiled().map_err(|error| in_file(error, &file))
     }
 
     /// Writes all of it to a file of another or the same format, see [`Trainable::save`].
@@ -201,12 +210,12 @@ impl Content {
 
     /// The optimizer's state, in its order.
     fn optimizer(&self) -> Result<Slots> {
-        let numbered = |file: &Group| {
-            let vars = file.group("optimizer/vars");
-            Slots::Ordered(vars.map_or(Vec::new(), |v| v.numbered().cloned().collect()))
+        let numbered = |file: &Group| match file.group("optimizer/vars") {
+            Some(vars) => in_turn(vars.numbered(), vars.datasets.len()),
+            None => Ok(Slots::Ordered(Vec::new())),
         };
         match self {
-            Self::Archive(archive) => Ok(numbered(&archive.weights)),
+            Self::Archive(archive) => numbered(&archive.weights),
             Self::Hdf5(file) if legacy::is_legacy(file) => {
                 let saved = legacy::read_optimizer(file)?;
                 Ok(match keras2::wrote(file) {
@@ -214,14 +223,28 @@ impl Content {
                     false => Slots::Ordered(saved.into_iter().map(|(_, t)| t).collect()),
                 })
             }
-            Self::Hdf5(file) => Ok(numbered(file)),
+            Self::Hdf5(file) => numbered(file),
             Self::Tensors(file) => {
                 let named =
                     |number: usize| file.tensors.get(&format!("optimizer/{number}"));
-                Ok(Slots::Ordered((0..).map_while(named).cloned().collect()))
+                let all =
+                    file.tensors.keys().filter(|name| name.starts_with("optimizer/"));
+                in_turn((0..).map_while(named), all.count())
             }
         }
     }
+}
+
+/// The tensors of an optimizer, whose names are numbers without a gap.
+fn in_turn<'a>(found: impl Iterator<Item = &'a Tensor>, count: usize) -> Result<Slots> {
+    let found: Vec<_> = found.cloned().collect();
+    if found.len() == count {
+        return Ok(Slots::Ordered(found));
+    }
+    let expected = format!("tensors 0 to {}", count - 1);
+    Err(Error::invalid("the optimizer's state cannot be read", expected)
+        .got(format_args!("none of the name {}", found.len()))
+        .help("load_model reads the model without it"))
 }
 
 /// The name without the folder, in lower case.
@@ -281,7 +304,9 @@ pub fn load(path: impl AsRef<Path>) -> Result<Saved> {
 pub fn load_with(path: impl AsRef<Path>, registry: &Registry) -> Result<Saved> {
     let path = path.as_ref();
     let content = Content::read(path)?;
-    read_all(&content, registry).map_err(|error| in_file(error, path))
+    let (model, compile, optimizer) =
+        read_all(&content, registry).map_err(|error| in_file(error, path))?;
+    Ok(Saved { model, compile, optimizer, file: path.to_owned() })
 }
 
 /// Reads a model, and not how it was compiled: that may be what does not exist here.
@@ -339,7 +364,10 @@ pub fn load_model(path: impl AsRef<Path>, registry: &Registry) -> Result<Model> 
     read.map(|(model, _)| model).map_err(|error| in_file(error, path))
 }
 
-fn read_all(content: &Content, registry: &Registry) -> Result<Saved> {
+fn read_all(
+    content: &Content,
+    registry: &Registry,
+) -> Result<(Model, Option<Compile>, Slots)> {
     let (model, compile) = read_model(content, registry)?;
     let mut compile = compile.filter(|config| config.contains_key("optimizer"));
     if let (Some(compile), Content::Hdf5(file)) = (&mut compile, content)
@@ -353,7 +381,7 @@ fn read_all(content: &Content, registry: &Registry) -> Result<Saved> {
         scale_as_keras(compile, &optimizer);
     }
     let compile = compile.map(|config| parse_compile(&config, &model)).transpose()?;
-    Ok(Saved { model, compile, optimizer })
+    Ok((model, compile, optimizer))
 }
 
 /// The model with its weights, and its compile state as it stands in the file.
