@@ -9,10 +9,14 @@ use deckle_formats::{
     Group, KerasArchive, Safetensors,
     json::{self, json},
 };
-use deckle_nn::{Activation, Sequential, layers::Dense, losses::MeanSquaredError};
+use deckle_nn::{
+    Activation, LayerExt, Model, Sequential, Symbol,
+    layers::{Dense, GroupQueryAttention},
+    losses::MeanSquaredError,
+};
 use deckle_optim::Sgd;
 use deckle_tensor::{DType, Npz, Tensor};
-use deckle_train::{AnyMetric, Compile, Fit, Trainable, Trainer, load};
+use deckle_train::{AnyMetric, Compile, Fit, Result, Trainable, Trainer, load};
 use tempfile::TempDir;
 
 const OPTIMIZERS: [&str; 9] = [
@@ -128,6 +132,51 @@ fn missing_slots_of_keras_2_are_named() {
         "adam.h5: the file does not fit the optimizer\n  expected: a tensor of the right shape \
          for each weight, and no other\n       got: 6 variables `momentum`, but the file has 1"
     );
+}
+
+#[test]
+fn names_of_layers_of_keras_2_may_have_slashes() {
+    let scratch = TempDir::new().unwrap();
+    let path = scratch.path().join("adam.h5");
+    let mut file = Group::read(data("keras2/adam.h5")).unwrap();
+    let config = file.attribute("model_config").unwrap().text().unwrap();
+    let config = config.replace("\"name\": \"dense\"", "\"name\": \"block/dense\"");
+    file.attributes.insert("model_config".to_owned(), config.into());
+    let root = file.groups.get_mut("model_weights").unwrap();
+    let names = root.attribute("layer_names").unwrap().texts().unwrap();
+    let renamed = |name: &String| name.replace("dense", "block/dense");
+    let names: Vec<_> =
+        names.iter().take(1).map(renamed).chain(names[1..].to_vec()).collect();
+    root.attributes.insert("layer_names".to_owned(), names.into());
+    let dense = root.groups.remove("dense").unwrap();
+    root.create_group("block").unwrap().groups.insert("dense".to_owned(), dense);
+    file.write(&path).unwrap();
+    let [own, other] =
+        [path, data("keras2/adam.h5")].map(|path| load(path).unwrap().model);
+    let values = |model: &Model| -> Vec<_> {
+        model.weights().map(|weight| weight.variable().value().unwrap()).collect()
+    };
+    assert!(own.layers().iter().any(|layer| layer.name() == "block/dense"));
+    assert_eq!(values(&own), values(&other));
+}
+
+/// Keras's files of this layout name the class as its source does, Deckle's as `keras.layers`.
+#[test]
+fn grouped_attention_is_known_by_both_names() -> Result<()> {
+    let scratch = TempDir::new().unwrap();
+    let path = scratch.path().join("model.h5");
+    let x = Symbol::input("x", [5, 4]);
+    let y = GroupQueryAttention::new(3, 4, 2).join([&x, &x])?;
+    let model = Model::new([&x], [&y])?;
+    model.save(&path)?;
+    let mut file = Group::read(&path)?;
+    let config = file.attribute("model_config").unwrap().text().unwrap();
+    let renamed = config.replace("GroupQueryAttention", "GroupedQueryAttention");
+    assert_ne!(renamed, config);
+    file.attributes.insert("model_config".to_owned(), renamed.into());
+    file.write(&path)?;
+    assert_eq!(load(&path)?.model.config()?, model.config()?);
+    Ok(())
 }
 
 #[test]

@@ -40,7 +40,10 @@ pub(super) fn model_config(mut config: Value) -> Value {
 }
 
 /// Calls `change` with every object in a value, the inner ones first.
-fn each_object(value: &mut Value, change: &mut impl FnMut(&mut Map<String, Value>)) {
+pub(super) fn each_object(
+    value: &mut Value,
+    change: &mut impl FnMut(&mut Map<String, Value>),
+) {
     match value {
         Value::Array(list) => list.iter_mut().for_each(|item| each_object(item, change)),
         Value::Object(object) => {

@@ -109,7 +109,7 @@ pub(super) fn read_weights(model: &Model, file: &Group) -> Result<Values> {
     let mut saved = Vec::new();
     for name in names {
         let place = format!("{prefix}{name}");
-        let group = root.groups.get(&name).ok_or_else(|| {
+        let group = root.group(&name).ok_or_else(|| {
             Error::invalid(format_args!("{place} cannot be read"), "a group").got("none")
         })?;
         let tensors = tensors(group, &place)?;
@@ -157,8 +157,22 @@ pub(super) fn read_optimizer(file: &Group) -> Result<Vec<(String, Tensor)>> {
 
 /// The model's configuration.
 pub(super) fn model_config(file: &Group) -> Result<Option<Value>> {
-    let config = json_attribute(file, "model_config")?;
-    Ok(config.map(|c| if keras2::wrote(file) { keras2::model_config(c) } else { c }))
+    let Some(config) = json_attribute(file, "model_config")? else { return Ok(None) };
+    Ok(Some(match keras2::wrote(file) {
+        true => keras2::model_config(config),
+        false => known_classes(config),
+    }))
+}
+
+/// The layout has the names of Keras's source, where one class has another name.
+fn known_classes(mut config: Value) -> Value {
+    keras2::each_object(&mut config, &mut |object| {
+        if object.get("class_name").is_some_and(|class| class == "GroupedQueryAttention")
+        {
+            object.insert("class_name".to_owned(), json!("GroupQueryAttention"));
+        }
+    });
+    config
 }
 
 /// The compile state as Keras 3's archives have it.
