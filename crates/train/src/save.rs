@@ -104,8 +104,9 @@ fn scale_as_keras(compile: &mut Map<String, Value>, saved: &Slots) {
         let found = saved.get(at);
         found.is_some_and(|n| n.rank() == 0 && n.dtype().is_float() == is_float)
     };
-    // Step, learning rate, steps since the scale grew, scale; then the optimizer's own.
-    let scales = (0..6).all(|at| is_number(at, at % 2 == 1));
+    // Step and learning rate; then the steps since the scale grew or, before the first one, the
+    // optimizer's own. A weight's first slot is no whole number.
+    let scales = (0..3).all(|at| is_number(at, at % 2 == 1));
     let Some(optimizer) = compile.get_mut("optimizer").filter(|_| scales) else { return };
     let class = optimizer.get("class_name").and_then(Value::as_str);
     if class.is_some_and(|class| class != "LossScaleOptimizer") {
