@@ -86,6 +86,22 @@ def fit_spectral_normalizations_penalized():
 
 
 @model
+def spectral_normalization_of_whole_numbers():
+    """What comes out is cast to the input's element type."""
+    x = Input((4,), dtype="int32")
+    y = L.SpectralNormalization(L.Embedding(9, 3))(x)
+    return {"model": Model(x, [y, L.SpectralNormalization(L.Dense(3))(x), L.LSTM(2)(y)]), "inputs": whole(7, 4, high=9)}
+
+
+@model
+def discretization_element_types():
+    """Numbers fall into the same bins, whatever the layer's element type."""
+    x = Input((3,))
+    layers = [L.Discretization([-0.5, 0.0, 0.4], dtype=dtype, output_mode=mode) for dtype in ("int64", "int32", "float16", "float64") for mode in ("int", "count")]
+    return {"model": Model(x, [layer(x) for layer in layers]), "inputs": numbers(7, 3)}
+
+
+@model
 def fit_outputs_of_one_layer():
     """Losses of outputs that have one name: the last one is reported."""
     x = Input((5,))
@@ -241,17 +257,31 @@ def fit_mixed_outputs():
     return trained(x, outputs, numbers(300, 5), targets, **settings) | MIXED | {"fit": {"epochs": 2, "batch_size": 128}}
 
 
-@model
-def fit_mixed_globally():
+def mixed_globally(optimizer):
     """The policy of the whole model: Keras scales the loss by itself, of which only the optimizer's state tells."""
     config.set_dtype_policy("mixed_float16")
     x = Input((5,))
     y = L.LayerNormalization(gamma_initializer=initializers.Constant(1.001))(L.Dense(8, activation="tanh")(x))
     net = Model(x, L.Dense(2, dtype="float32")(y))
     config.set_dtype_policy("float32")
-    settings = dict(optimizer=optimizers.Adam(0.01), loss="mse")
-    trained_before = {"before": {"epochs": 1, "batch_size": 8}, "fit": {"epochs": 2, "batch_size": 8}}
-    return {"model": net, "inputs": numbers(30, 5), "targets": numbers(30, 2, seed=3), "compile": settings} | trained_before | MIXED
+    settings = dict(optimizer=optimizer, loss="mse")
+    return {"model": net, "inputs": numbers(30, 5), "targets": numbers(30, 2, seed=3), "compile": settings, "fit": {"epochs": 2, "batch_size": 8}} | MIXED
+
+
+@model
+def fit_mixed_globally():
+    return mixed_globally(optimizers.Adam(0.01)) | {"before": {"epochs": 1, "batch_size": 8}}
+
+
+@model
+def fit_mixed_globally_scheduled():
+    schedule = optimizers.schedules.ExponentialDecay(0.05, 3, 0.5)
+    return mixed_globally(optimizers.SGD(schedule, momentum=0.9)) | {"before": {"epochs": 1, "batch_size": 8}}
+
+
+@model
+def fit_mixed_globally_from_the_start():
+    return mixed_globally("rmsprop")
 
 
 @model
