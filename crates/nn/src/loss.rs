@@ -200,17 +200,24 @@ pub fn reduce(
     let dtype = values.dtype();
     let is_mean = matches!(reduction, Reduction::SumOverBatchSize | Reduction::Mean);
     let was_one = values.rank() == 0;
-    let mut values = values.clone();
-    if let Some(weights) = weights {
-        let further = weights.shape().dims().get(values.rank()..).unwrap_or_default();
+    let has_further = |factors: &Var| {
+        let further = factors.shape().dims().get(values.rank()..).unwrap_or_default();
         let is_one = |dim: &Dim| !matches!(dim, Dim::Known(len) if *len != 1);
-        if !was_one && !further.iter().all(is_one) {
-            let expected = format_args!("weights of losses of shape {}", values.shape());
-            return Err(Error::invalid("sample weights", expected)
-                .got(weights.shape())
-                .help("give each example, or each of its steps, one weight"));
-        }
+        !was_one && !further.iter().all(is_one)
+    };
+    if let Some(weights) = weights.filter(|weights| has_further(weights)) {
+        let expected = format_args!("weights of losses of shape {}", values.shape());
+        return Err(Error::invalid("sample weights", expected)
+            .got(weights.shape())
+            .help("give each example, or each of its steps, one weight"));
     }
+    if let Some(mask) = mask.filter(|mask| has_further(mask)) {
+        let expected = format_args!("a mask of losses of shape {}", values.shape());
+        return Err(Error::invalid("the predictions' mask", expected)
+            .got(mask.shape())
+            .help("give targets the axes of the predictions, or predictions no mask"));
+    }
+    let mut values = values.clone();
     let mut factors: Option<Var> =
         weights.map(|weights| weights.cast(dtype)).transpose()?;
     if let Some(mask) = mask {

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use deckle_autograd::{Var, check_gradients, grad};
-use deckle_nn::{AnyLoss, losses};
+use deckle_nn::{AnyLoss, Loss, losses};
 use deckle_tensor::{DType, Tensor};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -85,6 +85,34 @@ fn values_and_gradients_are_those_of_keras() {
     }
     assert_eq!(seen.len(), 22);
     assert!(seen.values().all(|&count| count >= 2), "{seen:?}");
+}
+
+#[test]
+fn the_loss_of_predictions_that_are_no_numbers_is_none() {
+    // What a mask takes out is no number of the loss.
+    for (number, case) in cases().iter().enumerate().filter(|(_, c)| c.mask.is_none()) {
+        let y_pred = Var::constant(&Tensor::full(&case.pred_shape, f32::NAN));
+        let value = case.value(&case.loss(), DType::F32, &y_pred).unwrap();
+        let got = value.eval().unwrap().item::<f32>().unwrap();
+        assert!(got.is_nan(), "case {number}, {}: {got}", case.class);
+    }
+}
+
+#[test]
+fn a_mask_of_steps_is_none_of_the_losses_of_examples() {
+    let zeros = |shape: &[usize]| Var::constant(&Tensor::zeros(DType::F32, shape));
+    let mask = Var::constant(&Tensor::zeros(DType::Bool, [2, 3]));
+    let value = |y_true: &Var| {
+        let loss = losses::MeanSquaredError::new();
+        loss.call(y_true, &zeros(&[2, 3, 1]), None, Some(&mask))
+    };
+    assert!(value(&zeros(&[2, 3, 1])).is_ok());
+    assert_eq!(
+        value(&zeros(&[2, 3])).unwrap_err().to_string(),
+        "loss MeanSquaredError: the predictions' mask\n  expected: a mask of losses of shape \
+         (2,)\n       got: (2, 3)\n      help: give targets the axes of the predictions, or \
+         predictions no mask"
+    );
 }
 
 #[test]

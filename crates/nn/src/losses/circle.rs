@@ -95,6 +95,7 @@ impl Loss for Circle {
 
     fn counted(&self, y_true: &Var, y_pred: &Var) -> Result<Option<Var>> {
         let values = self.per_sample(y_true, &y_pred.stop_gradient()?)?;
-        Ok(Some(values.greater(0.0)?))
+        // NaN counts, or a loss of nothing but NaN would be 0.
+        Ok(Some(values.less_equal(0.0)?.not()?))
     }
 }

@@ -20,6 +20,9 @@ pub(super) fn parse_compile(
     let outputs: Vec<_> = model.outputs().map(|(name, _)| name.to_owned()).collect();
     let mut compile = match config.get("loss") {
         Some(Value::Array(losses)) => {
+            if losses.len() > outputs.len() {
+                return Err(counted("loss", "one loss for each output or fewer", losses));
+            }
             let named = outputs.iter().zip(losses).filter(|(_, loss)| !loss.is_null());
             let named =
                 named.map(|(name, loss)| Ok((name.clone(), AnyLoss::from_keras(loss)?)));
@@ -38,12 +41,28 @@ pub(super) fn parse_compile(
     };
     for (key, is_weighted) in [("metrics", false), ("weighted_metrics", true)] {
         let metrics = config.get(key).unwrap_or(&Value::Null);
+        if let Value::Array(list) = metrics
+            && outputs.len() > 1
+            && ![0, outputs.len()].contains(&list.len())
+        {
+            let expected = format_args!("{} entries, one for each output", outputs.len());
+            return Err(counted(key, expected, list));
+        }
         compile = add_metrics(compile, metrics, &outputs, is_weighted)?;
     }
     for (output, weight) in loss_weights(config, &outputs)? {
         compile = compile.loss_weight(output, weight);
     }
     Ok(compile)
+}
+
+/// The error for a list that does not belong to the model's outputs.
+fn counted(key: &str, expected: impl std::fmt::Display, list: &[Value]) -> Error {
+    Error::invalid(
+        format_args!("the file's compile state: `{key}` makes no sense"),
+        expected,
+    )
+    .got(list.len())
 }
 
 /// The weights of the outputs' losses: a number for the only loss, or one for each loss.
@@ -328,6 +347,35 @@ mod tests {
         for wrong in [json!("0.5"), json!(true), json!({ "a": [] })] {
             assert!(read(&one, &json!("mse"), &wrong).is_err());
         }
+    }
+
+    #[test]
+    fn lists_that_do_not_belong_to_the_outputs_are_refused() {
+        let model = of_two_outputs();
+        let text = |key: &str, list: Value| -> String {
+            let mut config = json!({ "optimizer": "sgd", "loss": "mse" });
+            config[key] = list;
+            let read = parse_compile(config.as_object().unwrap(), &model);
+            read.map_or_else(|error| error.to_string(), |_| "read".to_owned())
+        };
+        for key in ["metrics", "weighted_metrics"] {
+            for wrong in [json!(["mae"]), json!([["mae"], [], ["mse"]])] {
+                let got = wrong.as_array().unwrap().len();
+                let expected = format!(
+                    "the file's compile state: `{key}` makes no sense\n  expected: 2 entries, \
+                     one for each output\n       got: {got}"
+                );
+                assert_eq!(text(key, wrong), expected);
+            }
+            assert_eq!(text(key, json!(["mae", null])), "read");
+            assert_eq!(text(key, json!([])), "read");
+        }
+        assert_eq!(
+            text("loss", json!(["mse", "mse", "mae"])),
+            "the file's compile state: `loss` makes no sense\n  expected: one loss for each \
+             output or fewer\n       got: 3"
+        );
+        assert_eq!(text("loss", json!(["mse"])), "read");
     }
 
     #[test]

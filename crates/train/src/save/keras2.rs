@@ -139,7 +139,9 @@ fn plain_metrics(metrics: &mut Value) {
     });
 }
 
-/// Takes the outputs' names from their metrics' names, where Keras 2 has put them.
+/// Gives each of several outputs its metrics: a list without lists in it, which is there of a
+/// model that was not trained, is that of every output in Keras 2. Takes the outputs' names from
+/// their metrics' names, where Keras 2 has put them.
 pub(super) fn name_metrics(compile: &mut Map<String, Value>, outputs: &[String]) {
     if outputs.len() < 2 {
         return;
@@ -156,6 +158,9 @@ pub(super) fn name_metrics(compile: &mut Map<String, Value>, outputs: &[String])
     for key in ["metrics", "weighted_metrics"] {
         match compile.get_mut(key) {
             Some(Value::Array(list)) => {
+                if !list.is_empty() && !list.iter().any(Value::is_array) {
+                    *list = vec![Value::Array(list.clone()); outputs.len()];
+                }
                 list.iter_mut().zip(outputs).for_each(|(metrics, o)| strip(metrics, o));
             }
             Some(Value::Object(named)) => {
@@ -244,4 +249,25 @@ pub(super) fn optimizer_state(
         }
     }
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_without_lists_is_that_of_every_output() {
+        let outputs = ["a", "b"].map(str::to_owned);
+        let named = |metrics: Value| {
+            let mut compile = Map::from_iter([("metrics".to_owned(), metrics)]);
+            name_metrics(&mut compile, &outputs);
+            compile.remove("metrics")
+        };
+        let both = json!([["mae", "mse"], ["mae", "mse"]]);
+        assert_eq!(named(json!(["mae", "mse"])), Some(both));
+        assert_eq!(named(json!(["mae"])), Some(json!([["mae"], ["mae"]])));
+        for metrics in [json!(["mae", ["mse"]]), json!([]), json!({ "b": ["mse"] })] {
+            assert_eq!(named(metrics.clone()), Some(metrics));
+        }
+    }
 }
