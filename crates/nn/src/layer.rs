@@ -1,5 +1,6 @@
 //! What a layer is: [`Layer`] (its configuration), [`Built`] (with weights), [`LayerHandle`].
 
+mod convert;
 pub mod expect;
 mod layer_ext;
 
@@ -581,38 +582,5 @@ impl fmt::Debug for LayerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.layer())?;
         self.name().map_or(Ok(()), |name| write!(f, " named {name:?}"))
-    }
-}
-
-impl<L: AnyLayer> From<L> for LayerHandle {
-    fn from(layer: L) -> Self {
-        Self::new(Arc::new(layer))
-    }
-}
-
-impl From<&Model> for LayerHandle {
-    fn from(model: &Model) -> Self {
-        let name = model.own_name().map(str::to_owned);
-        Self(Arc::new(Placed {
-            layer: Arc::new(Nested(model.clone())),
-            name,
-            trainable: model.is_trainable(),
-            dtype: None,
-            activity_regularizer: None,
-            calls: model.call_counter(),
-            made: None,
-        }))
-    }
-}
-
-impl From<Model> for LayerHandle {
-    fn from(model: Model) -> Self {
-        (&model).into()
-    }
-}
-
-impl From<&Self> for LayerHandle {
-    fn from(layer: &Self) -> Self {
-        layer.clone()
     }
 }
