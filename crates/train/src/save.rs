@@ -61,17 +61,18 @@ impl Saved {
     /// If the file holds no compile state, or the optimizer's state does not fit.
     pub fn into_trainer(self) -> Result<Trainer> {
         let Self { model, compile, optimizer, file } = self;
-        let compiled = || -> Result<Trainer> {
-            let compile = compile.ok_or_else(|| {
+        let compile = compile.ok_or_else(|| {
+            let error =
                 Error::invalid("cannot be trained on", "a model that was compiled")
                     .got("no compile state")
-                    .help("compile the model: model.compile(Compile::new(..))")
-            })?;
-            let trainer = model.compile(compile)?;
-            optimizer_values(trainer.optimizer(), &optimizer).assign("the optimizer")?;
-            Ok(trainer)
-        };
-        compiled().map_err(|error| in_file(error, &file))
+                    .help("compile the model: model.compile(Compile::new(..))");
+            in_file(error, &file)
+        })?;
+        // Its settings may have been changed since: not each of their errors is the file's.
+        let trainer = model.compile(compile)?;
+        let state = optimizer_values(trainer.optimizer(), &optimizer);
+        state.assign("the optimizer").map_err(|error| in_file(error, &file))?;
+        Ok(trainer)
     }
 
     /// Writes all of it to a file of another or the same format, see [`Trainable::save`].
