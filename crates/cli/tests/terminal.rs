@@ -74,7 +74,7 @@ fn shape_of(line: &str) -> String {
 #[test]
 fn a_training_shows_epochs_steps_times_and_metrics() {
     let folder = folder("terminal/fit");
-    many_examples(&folder, 30_000);
+    many_examples(&folder, 60_000);
     let model = model();
     let fit = ["fit", &model, "--data", "data.npz", "--epochs", "2", "--batch-size", "1"];
     let seen = screens(&folder, 120, &fit);
@@ -85,7 +85,7 @@ fn a_training_shows_epochs_steps_times_and_metrics() {
     assert_eq!(last.len(), 4, "{last:#?}");
     assert_eq!((&last[0][..], &last[2][..]), ("Epoch 1/2", "Epoch 2/2"));
     for line in [last[1], last[3]] {
-        assert!(line.starts_with(&format!("30000/30000 {full} ")), "{line}");
+        assert!(line.starts_with(&format!("60000/60000 {full} ")), "{line}");
         let values = shape_of(line.split_once(&full).unwrap().1);
         let is_known = |unit| values.starts_with(&format!(" #s #{unit}/step - loss: #"));
         assert!(["us", "ms", "s"].into_iter().any(is_known), "{line}");
@@ -93,7 +93,7 @@ fn a_training_shows_epochs_steps_times_and_metrics() {
     // In between a part of the bar, on one line that is drawn over and over.
     let live: Vec<_> = seen.iter().flatten().filter(|line| line.contains('─')).collect();
     let is_live =
-        |line: &&&String| line.contains("/30000 ━") && line.contains("/step - loss: ");
+        |line: &&&String| line.contains("/60000 ━") && line.contains("/step - loss: ");
     assert!(live.iter().filter(is_live).count() > 2, "{live:#?}");
     assert!(
         seen.iter()
