@@ -21,8 +21,8 @@ use rustix::{
     termios::{Winsize, tcsetwinsize},
 };
 
-/// The screens that a terminal of that width shows while the program runs: one whenever it has
-/// written something.
+/// The screens that a terminal of that width shows while the program runs: one whenever it goes
+/// back to the start of a line, however much of what it writes is read at a time.
 fn screens(folder: &Path, columns: u16, arguments: &[&str]) -> Vec<Vec<String>> {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
@@ -43,10 +43,12 @@ fn screens(folder: &Path, columns: u16, arguments: &[&str]) -> Vec<Vec<String>> 
     let (mut file, mut bytes, mut seen) = (File::from(master), [0; 4096], Vec::new());
     // Reading fails when the program has closed its side.
     while let Ok(count @ 1..) = file.read(&mut bytes) {
-        parser.process(&bytes[..count]);
-        let lines =
-            parser.screen().rows(0, columns).map(|line| line.trim_end().to_owned());
-        seen.push(lines.collect::<Vec<_>>());
+        for part in bytes[..count].split_inclusive(|&byte| byte == b'\r') {
+            parser.process(part);
+            let lines =
+                parser.screen().rows(0, columns).map(|line| line.trim_end().to_owned());
+            seen.push(lines.collect::<Vec<_>>());
+        }
     }
     assert!(child.wait().unwrap().success(), "{:?}", seen.last());
     seen
