@@ -26,6 +26,7 @@ pub use pack::Turn;
 #[doc(hidden)]
 pub use packed::{Base, Packed};
 pub(crate) use pairs::Beside;
+pub(crate) use plan::ENOUGH;
 pub(crate) use sums::{Stretch, Sums};
 pub(crate) use tiles::Tile;
 

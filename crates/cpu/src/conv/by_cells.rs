@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::{Conv, to_kernel::SLICES};
 use crate::{
     Threads,
-    gemm::{Kernels, Tile},
+    gemm::{ENOUGH, Kernels, Tile},
     simd::Float,
     threads::{Disjoint, part},
 };
@@ -22,9 +22,6 @@ const DEPTH: usize = 256;
 
 /// The most filters of a task.
 const COLUMNS: usize = 512;
-
-/// The tasks that are enough for many threads.
-const ENOUGH: usize = 16;
 
 /// Bytes in a cache line.
 const BYTES: usize = 64;
@@ -145,7 +142,7 @@ impl Conv {
                 let rows = part(channels, panels, panel);
                 let from = &x[start + group * channels + rows.start..];
                 let to = &mut a[rows.start * DEPTH + depth * rows.len()..];
-                kernels.copy_steps(from, step, count, [rows.len(); 2], to);
+                kernels.copy_panel(from, [step, 1], count, [rows.len(); 2], to);
             }
             let from = &dy[window * self.filters + group * filters..];
             for column in columns.clone().step_by(width) {
@@ -153,7 +150,7 @@ impl Conv {
                 let filled = len.next_multiple_of(kernels.lanes());
                 let to = &mut b[(column - columns.start) * DEPTH + depth * filled..];
                 let from = &from[column..];
-                kernels.copy_steps(from, self.filters, count, [len, filled], to);
+                kernels.copy_panel(from, [self.filters, 1], count, [len, filled], to);
             }
             depth += count;
         });

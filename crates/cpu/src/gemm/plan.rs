@@ -26,7 +26,7 @@ const LEAST: usize = 64;
 const MOST: usize = 256;
 
 /// The tasks that are enough for many threads.
-pub(super) const ENOUGH: usize = 16;
+pub(crate) const ENOUGH: usize = 16;
 
 /// The elements of a matrix that stays in the first cache.
 pub(super) const SMALL: usize = 8192;

@@ -1,7 +1,7 @@
 //! Sums over several stretches of operands that stay where they are: [`Sums`].
 #![expect(clippy::needless_range_loop, reason = "constant bounds, unrolled to registers")]
 
-use super::{kernel::Kernels, lanes::Lanes, pack::Panel};
+use super::{kernel::Kernels, lanes::Lanes};
 
 /// A part of a sum: where it starts in A, from a row's start; and in B, in units; and how many
 /// products it has.
@@ -157,15 +157,6 @@ impl<T> Kernels<T> {
         to: &mut [T],
     ) {
         let width = columns.next_multiple_of(self.half_lanes());
-        if depth * columns == 0 {
-            return;
-        }
-        assert!((depth - 1) * step + (columns - 1) * across < from.len(), "columns of B");
-        assert!(depth * width <= to.len(), "room for the copy");
-        let (to, from) = (to.as_mut_ptr(), from.as_ptr());
-        // SAFETY: all elements lie within the slices; less than a vector is filled up.
-        unsafe {
-            (self.pack)(Panel { to, from, depth, step, across, len: columns, width });
-        }
+        self.copy_panel(from, [step, across], depth, [columns, width], to);
     }
 }

@@ -34,12 +34,13 @@ impl<T> Kernels<T> {
         self.lanes
     }
 
-    /// Copies steps of `len` elements side by side, `from_step` apart, to steps of `width`, which
-    /// is less than a vector more; what is more is zeros.
-    pub(crate) fn copy_steps(
+    /// Copies `depth` steps of `len` elements, filled up to `width` with zeros, less than a vector.
+    ///
+    /// Strides are those from step to step, and from element to element.
+    pub(crate) fn copy_panel(
         &self,
         from: &[T],
-        from_step: usize,
+        [step, across]: [usize; 2],
         depth: usize,
         [len, width]: [usize; 2],
         to: &mut [T],
@@ -47,22 +48,12 @@ impl<T> Kernels<T> {
         if depth * len == 0 {
             return;
         }
-        assert!((depth - 1) * from_step + len <= from.len(), "elements to copy");
-        assert!(depth * width <= to.len() && len <= width, "room for the copy");
-        assert!(width < len + self.lanes, "less than a vector is filled up");
+        assert!((depth - 1) * step + (len - 1) * across < from.len(), "steps to copy");
+        assert!(len <= width && width < len + self.lanes, "less than a vector more");
+        assert!(depth * width <= to.len(), "room for the copy");
         let (to, from) = (to.as_mut_ptr(), from.as_ptr());
-        // SAFETY: all elements lie within the slices.
-        unsafe {
-            (self.pack)(Panel {
-                to,
-                from,
-                depth,
-                step: from_step,
-                across: 1,
-                len,
-                width,
-            });
-        }
+        // SAFETY: all elements lie within the slices; less than a vector is filled up.
+        unsafe { (self.pack)(Panel { to, from, depth, step, across, len, width }) };
     }
 
     /// Computes a tile.
