@@ -5,7 +5,7 @@
 use deckle_tensor::random::Draw;
 use deckle_tensor::random::{TWO_DEVIATIONS, philox};
 
-use super::single::{fused, log2};
+use super::{double::mul_add, single::log2};
 use crate::Simd;
 
 /// The blocks of four numbers that are made together.
@@ -80,7 +80,7 @@ fn centred(bits: u32) -> f64 {
 fn polynomial<const FMA: bool, const N: usize>(x: f64, coefficients: [f64; N]) -> f64 {
     let mut sum = coefficients[N - 1];
     for i in (0..N - 1).rev() {
-        sum = fused::<FMA>(sum, x, coefficients[i]);
+        sum = mul_add::<FMA>(sum, x, coefficients[i]);
     }
     sum
 }

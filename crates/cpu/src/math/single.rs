@@ -5,16 +5,13 @@
 
 use std::f64::consts as pi;
 
+use super::double::mul_add as fused;
+
 /// The largest argument of [`sin`], [`cos`] and [`tan`] that their reduction is exact for.
 pub(crate) const LARGEST_ANGLE: f32 = 1.0e6;
 
 #[inline(always)]
 fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
-}
-
-#[inline(always)]
-pub(super) fn fused<const FMA: bool>(a: f64, b: f64, c: f64) -> f64 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
