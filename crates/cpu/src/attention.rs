@@ -3,10 +3,18 @@
 
 mod shares;
 
-use crate::{Simd, Threads, gemm::Gemm, simd::Float, threads::Disjoint};
+use crate::{
+    Simd, Threads,
+    gemm::{Base, Gemm, Packed},
+    simd::{Float, one_by_one},
+    threads::Disjoint,
+};
 
 /// The scores that are computed at once: they stay in the second cache, twice.
-const BLOCK: usize = 1 << 14;
+const BLOCK: usize = 1 << 15;
+
+/// Elements in a cache line of the smallest number type.
+const LINE: usize = 16;
 
 /// The score of a key that is masked, as Keras has it.
 const MASKED: f64 = -1e9;
@@ -70,19 +78,15 @@ impl Head {
         ((self.example * positions + position) * self.heads + self.number) * width
     }
 
-    /// Copies the numbers of some positions.
-    fn take<T: Copy>(
+    /// The numbers from a position on, of all heads.
+    fn from<T>(
         self,
-        from: &[T],
+        numbers: &[T],
         positions: usize,
         first: usize,
         width: usize,
-        to: &mut [T],
-    ) {
-        for (i, to) in to.chunks_exact_mut(width.max(1)).enumerate() {
-            let at = self.at(first + i, positions, width);
-            to.copy_from_slice(&from[at..at + width]);
-        }
+    ) -> &[T] {
+        numbers.get(self.at(first, positions, width)..).unwrap_or_default()
     }
 
     /// Puts the numbers of some positions in their places.
@@ -101,7 +105,7 @@ impl Head {
         for (i, from) in from.chunks_exact(width.max(1)).enumerate() {
             let at = self.at(first + i, positions, width);
             // SAFETY: the caller's promise.
-            unsafe { to.slice(at..at + width) }.copy_from_slice(from);
+            copy(from, unsafe { to.slice(at..at + width) });
         }
     }
 }
@@ -134,6 +138,81 @@ impl Mask<'_> {
     }
 }
 
+/// Products of all blocks with a copy of one B; of any length.
+struct Copied<T: 'static> {
+    /// Those of a whole block and of the last one; none where there is nothing to multiply.
+    blocks: [(usize, Option<Packed<T>>); 2],
+}
+
+impl<T: Float> Copied<T> {
+    fn new(
+        attention: &Attention,
+        product: fn(&Attention, usize) -> Gemm,
+        simd: Simd,
+    ) -> Self {
+        let last = attention.blocks().last().map_or(0, |(_, rows)| rows);
+        let blocks = [attention.rows(), last].map(|rows| {
+            let gemm = product(attention, rows);
+            let some = gemm.m * gemm.n * gemm.k > 0;
+            (rows, some.then(|| Packed::new(&gemm, simd)))
+        });
+        Self { blocks }
+    }
+
+    fn most(&self, len: fn(&Packed<T>) -> usize) -> usize {
+        let blocks = self.blocks.iter().filter_map(|(_, product)| product.as_ref());
+        blocks.map(len).max().unwrap_or_default()
+    }
+
+    fn copy_len(&self) -> usize {
+        self.most(Packed::copy_len)
+    }
+
+    fn scratch(&self) -> usize {
+        self.most(Packed::scratch)
+    }
+
+    fn copy(&self, b: &[T], to: &mut [T]) {
+        if let Some(product) = &self.blocks[0].1 {
+            product.pack(None, b, to);
+        }
+    }
+
+    fn run(&self, rows: usize, a: &[T], copy: &[T], c: &mut [T], scratch: &mut [T]) {
+        let block = self.blocks.iter().find(|block| block.0 == rows);
+        match block.and_then(|(_, product)| product.as_ref()) {
+            Some(product) => product.run(a, copy, Base::Zero, c, scratch, None),
+            None => c.fill(T::ZERO),
+        }
+    }
+}
+
+/// Copies a few elements, without a call.
+#[inline(always)]
+fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    let (chunks, rest) = from.as_chunks::<LINE>();
+    let (to_chunks, to_rest) = to.as_chunks_mut::<LINE>();
+    for (to, from) in to_chunks.iter_mut().zip(chunks) {
+        one_by_one();
+        *to = *from;
+    }
+    for (to, from) in to_rest.iter_mut().zip(rest) {
+        one_by_one();
+        *to = *from;
+    }
+}
+
+/// So many elements that the next start a cache line.
+const fn line(elements: usize) -> usize {
+    elements.next_multiple_of(LINE)
+}
+
+/// Scratch memory from the start of a cache line on.
+fn aligned<T>(scratch: &mut [T], len: usize) -> &mut [T] {
+    let start = scratch.as_ptr().align_offset(64).min(LINE);
+    &mut scratch[start..start + len]
+}
+
 impl Attention {
     const fn tasks(&self) -> usize {
         self.batch * self.heads
@@ -157,68 +236,90 @@ impl Attention {
 
     /// `query · keyᵀ`.
     const fn scores(&self, rows: usize) -> Gemm {
-        Gemm::new(rows, self.keys, self.features).transpose_b(true)
-    }
-
-    /// `shares · value`.
-    const fn found(&self, rows: usize) -> Gemm {
-        Gemm::new(rows, self.values, self.keys)
+        self.by_keys(rows, self.features)
     }
 
     /// `dy · valueᵀ`.
     const fn by_shares(&self, rows: usize) -> Gemm {
-        Gemm::new(rows, self.keys, self.values).transpose_b(true)
+        self.by_keys(rows, self.values)
+    }
+
+    /// What has an element for each key, from numbers of that width.
+    const fn by_keys(&self, rows: usize, width: usize) -> Gemm {
+        let row = self.heads * width;
+        Gemm::new(rows, self.keys, width).a_strides(row, 1).b_strides(1, row)
+    }
+
+    /// `shares · value`.
+    const fn found(&self, rows: usize) -> Gemm {
+        self.over_keys(rows, self.values)
     }
 
     /// `dscores · key`.
     const fn by_query(&self, rows: usize) -> Gemm {
-        Gemm::new(rows, self.features, self.keys)
+        self.over_keys(rows, self.features)
+    }
+
+    /// Sums over all keys.
+    const fn over_keys(&self, rows: usize, width: usize) -> Gemm {
+        Gemm::new(rows, width, self.keys).b_strides(self.heads * width, 1)
     }
 
     /// `dscoresᵀ · query`, added up.
     const fn by_key(&self, rows: usize) -> Gemm {
-        Gemm::new(self.keys, self.features, rows).transpose_a(true).accumulate(true)
+        self.over_queries(rows, self.features)
     }
 
     /// `sharesᵀ · dy`, added up.
     const fn by_value(&self, rows: usize) -> Gemm {
-        Gemm::new(self.keys, self.values, rows).transpose_a(true).accumulate(true)
+        self.over_queries(rows, self.values)
     }
 
-    /// The most scratch memory that some products need, with as many rows as any block has.
-    fn products<T: Float>(&self, simd: Simd, all: &[fn(&Self, usize) -> Gemm]) -> usize {
-        let last = self.blocks().last().map_or(0, |(_, rows)| rows);
-        let of = |rows: usize| {
-            let scratch =
-                all.iter().map(|product| product(self, rows).scratch::<T>(simd, 1));
-            scratch.max().unwrap_or_default()
-        };
-        of(self.rows()).max(of(last))
+    /// Sums over some queries, added up.
+    const fn over_queries(&self, rows: usize, width: usize) -> Gemm {
+        Gemm::new(self.keys, width, rows)
+            .transpose_a(true)
+            .b_strides(self.heads * width, 1)
+            .accumulate(true)
     }
 
     fn forward_slot<T: Float>(&self, simd: Simd) -> usize {
-        self.keys * (self.features + self.values)
-            + self.rows() * (self.features + self.values)
-            + self.products::<T>(simd, &[Self::scores, Self::found])
+        let scores = Copied::<T>::new(self, Self::scores, simd);
+        let found = Copied::<T>::new(self, Self::found, simd);
+        scores.copy_len()
+            + found.copy_len()
+            + line(self.rows() * self.values)
+            + line(scores.scratch().max(found.scratch()))
     }
 
     fn backward_slot<T: Float>(&self, simd: Simd) -> usize {
-        let all = [Self::by_shares, Self::by_query, Self::by_key, Self::by_value];
-        2 * self.keys * (self.features + self.values)
-            + self.rows() * (2 * self.features + self.values + self.keys)
-            + self.products::<T>(simd, &all)
+        let by_shares = Copied::<T>::new(self, Self::by_shares, simd);
+        let by_query = Copied::<T>::new(self, Self::by_query, simd);
+        let mut scratch = by_shares.scratch().max(by_query.scratch());
+        for &(rows, _) in &by_shares.blocks {
+            for product in [self.by_key(rows), self.by_value(rows)] {
+                scratch = scratch.max(product.scratch::<T>(simd, 1));
+            }
+        }
+        by_shares.copy_len()
+            + by_query.copy_len()
+            + line(self.keys * self.features)
+            + line(self.keys * self.values)
+            + line(self.rows() * self.features)
+            + line(self.rows() * self.keys)
+            + line(scratch)
     }
 
     /// The elements of scratch memory that [`forward`](Self::forward) needs.
     #[must_use]
     pub fn forward_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
-        threads * self.forward_slot::<T>(simd)
+        LINE + threads * self.forward_slot::<T>(simd)
     }
 
     /// The elements of scratch memory that [`backward`](Self::backward) needs.
     #[must_use]
     pub fn backward_scratch<T: Float>(&self, simd: Simd, threads: usize) -> usize {
-        threads * self.backward_slot::<T>(simd)
+        LINE + threads * self.backward_slot::<T>(simd)
     }
 
     fn check<T>(&self, given: &Given<'_, T>) {
@@ -248,30 +349,35 @@ impl Attention {
         assert_eq!(found.len(), self.tasks() * queries * values, "elements found");
         assert_eq!(shares.len(), self.tasks() * queries * keys, "shares");
         let softmax = shares::softmax::<T>(simd);
+        let scores = Copied::<T>::new(self, Self::scores, simd);
+        let over_values = Copied::<T>::new(self, Self::found, simd);
         let slot_len = self.forward_slot::<T>(simd);
+        let scratch = aligned(scratch, threads.count() * slot_len);
         let [found, shares, scratch] = [found, shares, scratch].map(Disjoint::new);
         threads.run_with_slot(self.tasks(), &|task, slot| {
             let head = self.head(task);
             // SAFETY: each slot has scratch memory of its own.
             let scratch =
                 unsafe { scratch.slice(slot * slot_len..(slot + 1) * slot_len) };
-            let (key, scratch) = scratch.split_at_mut(keys * features);
-            let (value, scratch) = scratch.split_at_mut(keys * values);
-            head.take(given.key, keys, 0, features, key);
-            head.take(given.value, keys, 0, values, value);
+            let (key, scratch) = scratch.split_at_mut(scores.copy_len());
+            let (value, scratch) = scratch.split_at_mut(over_values.copy_len());
+            let keys_from = head.from(given.key, keys, 0, features);
+            let values_from = head.from(given.value, keys, 0, values);
+            scores.copy(keys_from, key);
+            over_values.copy(values_from, value);
+            let (own, scratch) = scratch.split_at_mut(line(self.rows() * values));
             for (first, rows) in self.blocks() {
-                let (query, scratch) = scratch.split_at_mut(rows * features);
-                let (own, scratch) = scratch.split_at_mut(rows * values);
+                let own = &mut own[..rows * values];
                 let start = (task * queries + first) * keys;
                 // SAFETY: a task uses its own rows of the shares.
                 let shares = unsafe { shares.slice(start..start + rows * keys) };
-                head.take(given.query, queries, first, features, query);
-                self.scores(rows).run_here(simd, query, key, shares, scratch);
+                let query = head.from(given.query, queries, first, features);
+                scores.run(rows, query, key, shares, scratch);
                 if let Some(mask) = given.mask {
                     mask.apply(head, first, keys, shares, T::from_f64(MASKED));
                 }
                 softmax(shares, keys);
-                self.found(rows).run_here(simd, shares, value, own, scratch);
+                over_values.run(rows, shares, value, own, scratch);
                 // SAFETY: a task uses its own head of each example.
                 unsafe { head.put(own, queries, first, values, &found) };
             }
@@ -298,7 +404,10 @@ impl Attention {
         assert_eq!(dy.len(), self.tasks() * queries * values, "the gradient's elements");
         assert_eq!(shares.len(), self.tasks() * queries * keys, "shares");
         let softmax_back = shares::softmax_back::<T>(simd);
+        let by_shares = Copied::<T>::new(self, Self::by_shares, simd);
+        let over_keys = Copied::<T>::new(self, Self::by_query, simd);
         let slot_len = self.backward_slot::<T>(simd);
+        let scratch = aligned(scratch, threads.count() * slot_len);
         let [by_query, by_key, by_value, scratch] =
             [to.query, to.key, to.value, scratch].map(Disjoint::new);
         threads.run_with_slot(self.tasks(), &|task, slot| {
@@ -306,31 +415,35 @@ impl Attention {
             // SAFETY: each slot has scratch memory of its own.
             let scratch =
                 unsafe { scratch.slice(slot * slot_len..(slot + 1) * slot_len) };
-            let (key, scratch) = scratch.split_at_mut(keys * features);
-            let (value, scratch) = scratch.split_at_mut(keys * values);
-            let (dkey, scratch) = scratch.split_at_mut(keys * features);
-            let (dvalue, scratch) = scratch.split_at_mut(keys * values);
-            head.take(given.key, keys, 0, features, key);
-            head.take(given.value, keys, 0, values, value);
+            let (value, scratch) = scratch.split_at_mut(by_shares.copy_len());
+            let (key, scratch) = scratch.split_at_mut(over_keys.copy_len());
+            let keys_from = head.from(given.key, keys, 0, features);
+            let values_from = head.from(given.value, keys, 0, values);
+            by_shares.copy(values_from, value);
+            over_keys.copy(keys_from, key);
+            let (dkey, scratch) = scratch.split_at_mut(line(keys * features));
+            let (dvalue, scratch) = scratch.split_at_mut(line(keys * values));
+            let (dkey, dvalue) =
+                (&mut dkey[..keys * features], &mut dvalue[..keys * values]);
             dkey.fill(T::ZERO);
             dvalue.fill(T::ZERO);
+            let (dquery, scratch) = scratch.split_at_mut(line(self.rows() * features));
+            let (dscores, scratch) = scratch.split_at_mut(line(self.rows() * keys));
             for (first, rows) in self.blocks() {
-                let (query, scratch) = scratch.split_at_mut(rows * features);
-                let (dquery, scratch) = scratch.split_at_mut(rows * features);
-                let (dfound, scratch) = scratch.split_at_mut(rows * values);
-                let (dscores, scratch) = scratch.split_at_mut(rows * keys);
-                head.take(given.query, queries, first, features, query);
-                head.take(dy, queries, first, values, dfound);
+                let dquery = &mut dquery[..rows * features];
+                let dscores = &mut dscores[..rows * keys];
+                let query = head.from(given.query, queries, first, features);
+                let dfound = head.from(dy, queries, first, values);
                 let start = (task * queries + first) * keys;
                 let shares = &shares[start..start + rows * keys];
                 self.by_value(rows).run_here(simd, shares, dfound, dvalue, scratch);
-                self.by_shares(rows).run_here(simd, dfound, value, dscores, scratch);
+                by_shares.run(rows, dfound, value, dscores, scratch);
                 softmax_back(shares, dscores, keys);
                 if let Some(mask) = given.mask {
                     mask.apply(head, first, keys, dscores, T::ZERO);
                 }
                 self.by_key(rows).run_here(simd, dscores, query, dkey, scratch);
-                self.by_query(rows).run_here(simd, dscores, key, dquery, scratch);
+                over_keys.run(rows, dscores, key, dquery, scratch);
                 // SAFETY: a task uses its own head of each example.
                 unsafe { head.put(dquery, queries, first, features, &by_query) };
             }

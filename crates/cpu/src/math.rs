@@ -60,9 +60,10 @@ pub trait MathFloat: Sized {
     #[doc(hidden)]
     fn pow(simd: Simd, base: &mut [Self], exponent: &[Self]);
 
+    /// Of what is not above zero; zero for what would be below the normal numbers.
     #[doc(hidden)]
     #[must_use]
-    fn exp<const FMA: bool>(self) -> Self;
+    fn exp_of_negative<const FMA: bool>(self) -> Self;
 
     #[doc(hidden)]
     #[must_use]
@@ -150,8 +151,8 @@ macro_rules! functions {
 
 impl MathFloat for f32 {
     #[inline(always)]
-    fn exp<const FMA: bool>(self) -> Self {
-        single::exp::<FMA>(self)
+    fn exp_of_negative<const FMA: bool>(self) -> Self {
+        single::exp_of_negative::<FMA>(self)
     }
 
     #[inline(always)]
@@ -251,7 +252,7 @@ impl MathFloat for f32 {
 
 impl MathFloat for f64 {
     #[inline(always)]
-    fn exp<const FMA: bool>(self) -> Self {
+    fn exp_of_negative<const FMA: bool>(self) -> Self {
         double::exp::<FMA>(self)
     }
 

@@ -49,11 +49,12 @@ fn run<T: Float>(
 }
 
 /// No elements, one, odd numbers, several blocks, a last one that is shorter.
-const SIZES: [[usize; 6]; 9] = [
+const SIZES: [[usize; 6]; 10] = [
     [1, 1, 1, 1, 1, 1],
     [2, 3, 5, 7, 3, 2],
     [1, 2, 17, 33, 16, 5],
     [2, 1, 70, 300, 4, 3],
+    [1, 16, 37, 1000, 64, 32],
     [0, 2, 3, 3, 2, 2],
     [2, 2, 0, 3, 2, 2],
     [2, 2, 3, 0, 2, 2],

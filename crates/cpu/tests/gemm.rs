@@ -331,7 +331,7 @@ fn products_with_a_copy_are_those_without() {
             let gemm = if transposed { gemm.transpose_a(true) } else { gemm };
             let packed = Packed::<f64>::new(&gemm, simd);
             let mut copy = vec![f64::NAN; packed.copy_len()];
-            packed.pack(&Threads::new(1), &b, &mut copy);
+            packed.pack(None, &b, &mut copy);
             let mut scratch = vec![f64::NAN; packed.scratch()];
             for base in bases {
                 let mut found = c.clone();

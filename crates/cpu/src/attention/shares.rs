@@ -5,6 +5,9 @@ use crate::simd::{Float, one_by_one, vectorized};
 /// The elements that are folded side by side.
 const LANES: usize = 16;
 
+/// The rows that are computed together.
+const ROWS: usize = 4;
+
 /// The larger one; `b` if one of them is NaN, so that it is one instruction.
 #[inline(always)]
 fn larger<T: Float>(a: T, b: T) -> T {
@@ -24,40 +27,108 @@ fn folded<T: Float>(mut lanes: [T; LANES], fold: impl Fn(T, T) -> T) -> T {
     lanes[0]
 }
 
+/// What is left of each of `R` rows after all whole chunks, filled up.
+#[inline(always)]
+fn ends<T: Float, const R: usize>(rows: &[T], len: usize, fill: T) -> [[T; LANES]; R] {
+    let mut ends = [[fill; LANES]; R];
+    for (end, row) in ends.iter_mut().zip(rows.chunks_exact(len)) {
+        let (_, rest) = row.as_chunks::<LANES>();
+        end[..rest.len()].copy_from_slice(rest);
+    }
+    ends
+}
+
+/// The softmax of `R` rows: what one of them waits for, the others use.
+#[inline(always)]
+fn softmax_of<T: Float, const FMA: bool, const R: usize>(rows: &mut [T], len: usize) {
+    let whole = len - len % LANES;
+    let mut ends = ends::<T, R>(rows, len, T::NEG_INFINITY);
+    let mut lanes = ends;
+    for start in (0..whole).step_by(LANES) {
+        one_by_one();
+        for (r, lanes) in lanes.iter_mut().enumerate() {
+            let x = &rows[r * len + start..][..LANES];
+            for i in 0..LANES {
+                lanes[i] = larger(x[i], lanes[i]);
+            }
+        }
+    }
+    // NaN may be passed over: it comes back with the powers, and then all shares are.
+    let largest = lanes.map(|lanes| folded(lanes, larger));
+    let mut sums = [[T::ZERO; LANES]; R];
+    for start in (0..whole).step_by(LANES) {
+        one_by_one();
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let x = &mut rows[r * len + start..][..LANES];
+            for i in 0..LANES {
+                let power = (x[i] - largest[r]).exp_of_negative::<FMA>();
+                x[i] = power;
+                sums[i] += power;
+            }
+        }
+    }
+    if whole < len {
+        for (r, end) in ends.iter_mut().enumerate() {
+            for i in 0..LANES {
+                end[i] = (end[i] - largest[r]).exp_of_negative::<FMA>();
+                sums[r][i] += end[i];
+            }
+        }
+    }
+    for (r, row) in rows.chunks_exact_mut(len).enumerate() {
+        row[whole..].copy_from_slice(&ends[r][..len - whole]);
+        let factor = T::ONE / folded(sums[r], |a, b| a + b);
+        for x in row {
+            *x = *x * factor;
+        }
+    }
+}
+
+/// `y · (dy - Σ y · dy)` of `R` rows.
+#[inline(always)]
+fn softmax_back_of<T: Float, const R: usize>(shares: &[T], by: &mut [T], len: usize) {
+    let whole = len - len % LANES;
+    let mut sums = [[T::ZERO; LANES]; R];
+    for start in (0..whole).step_by(LANES) {
+        one_by_one();
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let share = &shares[r * len + start..][..LANES];
+            let by = &by[r * len + start..][..LANES];
+            for i in 0..LANES {
+                sums[i] += share[i] * by[i];
+            }
+        }
+    }
+    if whole < len {
+        let shares = ends::<T, R>(shares, len, T::ZERO);
+        let by = ends::<T, R>(by, len, T::ZERO);
+        for (r, sums) in sums.iter_mut().enumerate() {
+            for i in 0..LANES {
+                sums[i] += shares[r][i] * by[r][i];
+            }
+        }
+    }
+    let rows = shares.chunks_exact(len).zip(by.chunks_exact_mut(len));
+    for ((shares, by), sums) in rows.zip(sums) {
+        let sum = folded(sums, |a, b| a + b);
+        for (by, &share) in by.iter_mut().zip(shares) {
+            *by = share * (*by - sum);
+        }
+    }
+}
+
 vectorized! {
     /// The softmax of each row of `len` elements, in its place.
     pub(super) fn softmax<T: Float, const FMA: bool>(scores: &mut [T], len: usize) {
-        for row in scores.chunks_exact_mut(len.max(1)) {
-            let (chunks, rest) = row.as_chunks::<LANES>();
-            let mut lanes = [T::NEG_INFINITY; LANES];
-            for chunk in chunks {
-                one_by_one();
-                for i in 0..LANES {
-                    lanes[i] = larger(chunk[i], lanes[i]);
-                }
-            }
-            // NaN is passed over: it comes back with the powers, and then all shares are.
-            let largest =
-                rest.iter().fold(folded(lanes, larger), |most, &x| larger(x, most));
-            let (chunks, rest) = row.as_chunks_mut::<LANES>();
-            let mut sums = [T::ZERO; LANES];
-            for chunk in chunks {
-                one_by_one();
-                for i in 0..LANES {
-                    let power = (chunk[i] - largest).exp::<FMA>();
-                    chunk[i] = power;
-                    sums[i] += power;
-                }
-            }
-            let mut sum = folded(sums, |a, b| a + b);
-            for x in rest {
-                *x = (*x - largest).exp::<FMA>();
-                sum += *x;
-            }
-            let factor = T::ONE / sum;
-            for x in row {
-                *x = *x * factor;
-            }
+        if len == 0 {
+            return;
+        }
+        let mut together = scores.chunks_exact_mut(ROWS * len);
+        for rows in together.by_ref() {
+            softmax_of::<T, FMA, ROWS>(rows, len);
+        }
+        for row in together.into_remainder().chunks_exact_mut(len) {
+            softmax_of::<T, FMA, 1>(row, len);
         }
     }
 }
@@ -65,24 +136,18 @@ vectorized! {
 vectorized! {
     /// Of the gradient by shares makes that by scores, in its place: `y · (dy - Σ y · dy)`.
     pub(super) fn softmax_back<T: Float>(shares: &[T], by: &mut [T], len: usize) {
-        let rows = shares.chunks_exact(len.max(1)).zip(by.chunks_exact_mut(len.max(1)));
+        if len == 0 {
+            return;
+        }
+        let many = ROWS * len;
+        let mut together = shares.chunks_exact(many).zip(by.chunks_exact_mut(many));
+        for (shares, by) in together.by_ref() {
+            softmax_back_of::<T, ROWS>(shares, by, len);
+        }
+        let done = by.len() / many * many;
+        let rows = shares[done..].chunks_exact(len).zip(by[done..].chunks_exact_mut(len));
         for (shares, by) in rows {
-            let mut sums = [T::ZERO; LANES];
-            let (chunks, rest) = shares.as_chunks::<LANES>();
-            let (by_chunks, by_rest) = by.as_chunks::<LANES>();
-            for (share, by) in chunks.iter().zip(by_chunks) {
-                one_by_one();
-                for i in 0..LANES {
-                    sums[i] += share[i] * by[i];
-                }
-            }
-            let mut sum = folded(sums, |a, b| a + b);
-            for (&share, &by) in rest.iter().zip(by_rest) {
-                sum += share * by;
-            }
-            for (by, &share) in by.iter_mut().zip(shares) {
-                *by = share * (*by - sum);
-            }
+            softmax_back_of::<T, 1>(shares, by, len);
         }
     }
 }
@@ -95,14 +160,14 @@ mod tests {
     #[test]
     fn shares_of_a_row_with_nan_are_nan_and_no_others() {
         for (len, at) in [(40, 3), (40, 39), (5, 0), (16, 15)] {
-            let mut scores: Vec<f32> = (0..3 * len).map(|i| (i % 7) as f32).collect();
+            let mut scores: Vec<f32> = (0..6 * len).map(|i| (i % 7) as f32).collect();
             scores[len + at] = f32::NAN;
             for simd in Simd::available() {
                 let mut shares = scores.clone();
                 softmax::<f32>(simd)(&mut shares, len);
                 assert!(shares[len..2 * len].iter().all(|x| x.is_nan()), "{len} {at}");
-                for row in [&shares[..len], &shares[2 * len..]] {
-                    assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{row:?}");
+                for (r, row) in shares.chunks(len).enumerate().filter(|row| row.0 != 1) {
+                    assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{r} {row:?}");
                 }
             }
         }

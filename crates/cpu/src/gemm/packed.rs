@@ -58,12 +58,12 @@ impl<T: Float> Packed<T> {
         self.blocks.packed_b()
     }
 
-    /// Copies B as the kernels read it.
+    /// Copies B as the kernels read it, on the calling thread if there are no others.
     ///
     /// # Panics
     ///
     /// If B or its copy is too short.
-    pub fn pack(&self, threads: &Threads, b: &[T], to: &mut [T]) {
+    pub fn pack(&self, threads: Option<&Threads>, b: &[T], to: &mut [T]) {
         let Self { gemm, blocks, kernels } = self;
         assert!(to.len() >= self.copy_len(), "room for the copy");
         if gemm.m * gemm.n * gemm.k == 0 {

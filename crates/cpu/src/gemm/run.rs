@@ -80,13 +80,12 @@ pub(super) unsafe fn pack_b<T: Float>(
     gemm: &Gemm,
     blocks: &Blocks,
     kernels: &Kernels<T>,
-    threads: &Threads,
+    threads: Option<&Threads>,
     b: *const T,
     to: *mut T,
 ) {
     let matrices = Matrices { a: b, b, c: to };
     let scratch = Scratch { a: to, b: to, sums: to, private: to };
-    let threads = Some(threads);
     let run = Run { gemm, blocks, kernels, threads, matrices, scratch, epilogue: None };
     // SAFETY: the caller's promise; only B and its copy are used.
     unsafe { run.share_b() };

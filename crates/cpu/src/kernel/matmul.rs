@@ -174,7 +174,7 @@ impl MatMul {
     fn share_copy<T: Float + Plain>(&self, context: &Context<'_>, copy: &Dense) {
         let b = &context.read::<T>(&self.b)[self.offsets[0].1..];
         let packed = Packed::new(&self.gemm, context.simd);
-        packed.pack(context.threads, b, context.write::<T>(copy));
+        packed.pack(Some(context.threads), b, context.write::<T>(copy));
     }
 
     /// Computes the product of what is not zero in A, if that is little; tells whether.

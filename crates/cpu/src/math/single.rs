@@ -49,7 +49,8 @@ fn reduced_expm1<const FMA: bool>(x: f32) -> (f32, i32, f32) {
     (shifted, bits, mul_add::<FMA>(r * r, q, r))
 }
 
-/// 2ⁿ for n from -126 to 127, given with [`ROUND`] added; any bits of what is no number.
+/// 2ⁿ for n from -126 to 127, and 0 for -127, given with [`ROUND`] added; any bits of what is no
+/// number.
 #[inline(always)]
 fn power_of_rounded(shifted: f32) -> f32 {
     // The low nine bits of `ROUND` are 0: so what is left after the shift is n.
@@ -71,6 +72,15 @@ pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
     // In two steps, because 2ⁿ itself may not be a number.
     let half = n >> 1;
     (1.0 + p) * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+}
+
+/// `eˣ` of what is not above zero; zero for what would be below the normal numbers.
+#[inline(always)]
+pub(crate) fn exp_of_negative<const FMA: bool>(x: f32) -> f32 {
+    // There n is -127, and the bits of its power those of zero.
+    let x = if x < -88.0 { -88.0 } else { x };
+    let (shifted, _, p) = reduced_expm1::<FMA>(x);
+    (1.0 + p) * power_of_rounded(shifted)
 }
 
 /// `eˣ - 1`.

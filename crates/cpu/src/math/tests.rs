@@ -47,6 +47,22 @@ fn sigmoid(x: f64) -> f64 {
 }
 
 #[test]
+fn powers_of_negative_numbers_end_in_zero() {
+    let least = f64::from(f32::MIN_POSITIVE);
+    for x in samples(0.0..=f32::INFINITY, 9973).into_iter().filter(|&x| x <= 0.0) {
+        let exact = f64::from(x).exp();
+        for y in [single::exp_of_negative::<true>(x), single::exp_of_negative::<false>(x)]
+        {
+            let near = distance(y, exact) <= 1.0;
+            assert!(near || (exact < 1.001 * least && y == 0.0), "{x}: {y}");
+        }
+    }
+    assert_eq!(single::exp_of_negative::<true>(f32::NEG_INFINITY), 0.0);
+    assert_eq!(single::exp_of_negative::<true>(-0.0), 1.0);
+    assert!(single::exp_of_negative::<true>(f32::NAN).is_nan());
+}
+
+#[test]
 fn errors_are_within_the_promised_units() {
     let all = 0.0..=f32::MAX;
     check(Unary::Exp, f64::exp, 0.0..=87.3, 1.0);

@@ -105,7 +105,7 @@ impl Sizes {
         for gates in self.all() {
             let product = self.product(simd, direction, &gates);
             let (part, rest) = to.split_at_mut(product.copy_len());
-            product.pack(threads, &kernel[gates.start * self.units..], part);
+            product.pack(Some(threads), &kernel[gates.start * self.units..], part);
             to = rest;
         }
     }

@@ -118,7 +118,7 @@ impl Products {
         to: &mut [T],
     ) {
         if self.of.features > 0 {
-            self.forward_with(simd).pack(threads, kernel, to);
+            self.forward_with(simd).pack(Some(threads), kernel, to);
         }
     }
 
@@ -130,7 +130,7 @@ impl Products {
         to: &mut [T],
     ) {
         if self.of.by_input {
-            self.backward_with(simd).pack(threads, kernel, to);
+            self.backward_with(simd).pack(Some(threads), kernel, to);
         }
     }
 
