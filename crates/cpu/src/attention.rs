@@ -1,12 +1,11 @@
 //! Attention of all heads, forward and backward: [`Attention`].
 #![expect(unsafe_code, reason = "tasks that write parts of the results")]
 
-mod shares;
-
 use crate::{
     Simd, Threads,
     gemm::{Base, Gemm, Packed},
     simd::{Float, one_by_one},
+    softmax,
     threads::Disjoint,
 };
 
@@ -348,7 +347,7 @@ impl Attention {
         self.check(given);
         assert_eq!(found.len(), self.tasks() * queries * values, "elements found");
         assert_eq!(shares.len(), self.tasks() * queries * keys, "shares");
-        let softmax = shares::softmax::<T>(simd);
+        let shares_of = softmax::softmax::<T>(simd);
         let scores = Copied::<T>::new(self, Self::scores, simd);
         let over_values = Copied::<T>::new(self, Self::found, simd);
         let slot_len = self.forward_slot::<T>(simd);
@@ -376,7 +375,7 @@ impl Attention {
                 if let Some(mask) = given.mask {
                     mask.apply(head, first, keys, shares, T::from_f64(MASKED));
                 }
-                softmax(shares, keys);
+                shares_of(shares, keys);
                 over_values.run(rows, shares, value, own, scratch);
                 // SAFETY: a task uses its own head of each example.
                 unsafe { head.put(own, queries, first, values, &found) };
@@ -403,7 +402,7 @@ impl Attention {
         self.check(given);
         assert_eq!(dy.len(), self.tasks() * queries * values, "the gradient's elements");
         assert_eq!(shares.len(), self.tasks() * queries * keys, "shares");
-        let softmax_back = shares::softmax_back::<T>(simd);
+        let scores_of = softmax::softmax_back::<T>(simd);
         let by_shares = Copied::<T>::new(self, Self::by_shares, simd);
         let over_keys = Copied::<T>::new(self, Self::by_query, simd);
         let slot_len = self.backward_slot::<T>(simd);
@@ -438,7 +437,7 @@ impl Attention {
                 let shares = &shares[start..start + rows * keys];
                 self.by_value(rows).run_here(simd, shares, dfound, dvalue, scratch);
                 by_shares.run(rows, dfound, value, dscores, scratch);
-                softmax_back(shares, dscores, keys);
+                scores_of(shares, dscores, keys);
                 if let Some(mask) = given.mask {
                     mask.apply(head, first, keys, dscores, T::ZERO);
                 }

@@ -98,6 +98,7 @@ mod profile;
 pub mod recurrent;
 mod run;
 pub mod simd;
+mod softmax;
 pub mod threads;
 mod tile;
 mod view;

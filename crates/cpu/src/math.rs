@@ -67,6 +67,10 @@ pub trait MathFloat: Sized {
 
     #[doc(hidden)]
     #[must_use]
+    fn ln<const FMA: bool>(self) -> Self;
+
+    #[doc(hidden)]
+    #[must_use]
     fn sigmoid<const FMA: bool>(self) -> Self;
 
     #[doc(hidden)]
@@ -153,6 +157,11 @@ impl MathFloat for f32 {
     #[inline(always)]
     fn exp_of_negative<const FMA: bool>(self) -> Self {
         single::exp_of_negative::<FMA>(self)
+    }
+
+    #[inline(always)]
+    fn ln<const FMA: bool>(self) -> Self {
+        single::log::<FMA>(self)
     }
 
     #[inline(always)]
@@ -254,6 +263,11 @@ impl MathFloat for f64 {
     #[inline(always)]
     fn exp_of_negative<const FMA: bool>(self) -> Self {
         double::exp::<FMA>(self)
+    }
+
+    #[inline(always)]
+    fn ln<const FMA: bool>(self) -> Self {
+        double::log::<FMA>(self)
     }
 
     #[inline(always)]

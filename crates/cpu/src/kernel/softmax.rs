@@ -1,17 +1,17 @@
 //! Softmax of long rows, and its logarithm: a row stays in the cache until it is done.
 
-use deckle_tensor::{Composite, DType, Result, Spec, Unary};
+use deckle_tensor::{Composite, DType, Result, Spec};
 
-use super::{Kernel, matmul::rows};
+use super::Kernel;
 use crate::{
-    math,
     place::{Context, Dense, Plain},
     simd::Float,
+    softmax::{log_softmax, softmax},
     tile::LONGEST_ROW,
 };
 
-/// The elements that are computed at once, beside the row.
-const PIECE: usize = 512;
+/// The elements of a task, unless one row has more.
+const TOGETHER: usize = 1 << 14;
 
 /// `eˣ / Σeˣ` of each row, or `x - ln Σeˣ`; the largest element is subtracted first.
 pub(crate) struct Softmax {
@@ -47,46 +47,15 @@ impl Softmax {
     fn compute<T: Float + Plain>(&self, context: &Context<'_>) {
         let len = self.x.shape().last().copied().unwrap_or(1);
         let x = context.read::<T>(&self.x);
-        let simd = context.simd;
-        rows(context.threads, context.write::<T>(&self.out), len, |row, out| {
-            let x = &x[row * len..][..len];
-            let larger =
-                |a: T, b: T| if a > b || a.partial_cmp(&a).is_none() { a } else { b };
-            let largest = x.iter().copied().fold(T::NEG_INFINITY, larger);
-            let mut sum = T::ZERO;
-            let mut powers = [T::ZERO; PIECE];
-            for (out, x) in out.chunks_mut(PIECE).zip(x.chunks(PIECE)) {
-                for (out, &x) in out.iter_mut().zip(x) {
-                    *out = x - largest;
-                }
-                let powers = &mut powers[..out.len()];
-                powers.copy_from_slice(out);
-                math::unary_in_place(simd, Unary::Exp, powers);
-                sum += sum_of(powers);
-                if !self.logarithm {
-                    out.copy_from_slice(powers);
-                }
-            }
-            if self.logarithm {
-                let mut total = [sum];
-                math::unary_in_place(simd, Unary::Log, &mut total);
-                out.iter_mut().for_each(|out| *out = *out - total[0]);
-            } else {
-                out.iter_mut().for_each(|out| *out = *out / sum);
-            }
+        let of_rows = if self.logarithm { log_softmax::<T> } else { softmax::<T> };
+        let of_rows = of_rows(context.simd);
+        let out = context.write::<T>(&self.out);
+        let together = (TOGETHER / len / 4 * 4).max(1);
+        context.threads.run_chunks(out, together * len, |start, out| {
+            out.copy_from_slice(&x[start..][..out.len()]);
+            of_rows(out, len);
         });
     }
-}
-
-/// In a fixed order that vector instructions can follow.
-fn sum_of<T: Float>(values: &[T]) -> T {
-    let mut lanes = [T::ZERO; 16];
-    for values in values.chunks(16) {
-        for (lane, &value) in lanes.iter_mut().zip(values) {
-            *lane += value;
-        }
-    }
-    lanes.into_iter().fold(T::ZERO, |sum, lane| sum + lane)
 }
 
 impl Kernel for Softmax {

@@ -1,4 +1,5 @@
-//! From scores to shares, and back.
+//! Softmax of rows, its logarithm, and the way back.
+#![expect(unsafe_code, reason = "loops compiled for instruction sets that are detected")]
 
 use crate::simd::{Float, one_by_one, vectorized};
 
@@ -38,13 +39,15 @@ fn ends<T: Float, const R: usize>(rows: &[T], len: usize, fill: T) -> [[T; LANES
     ends
 }
 
-/// The softmax of `R` rows: what one of them waits for, the others use.
+/// The largest of each of `R` rows; any number, or NaN, of one with NaN.
 #[inline(always)]
-fn softmax_of<T: Float, const FMA: bool, const R: usize>(rows: &mut [T], len: usize) {
-    let whole = len - len % LANES;
-    let mut ends = ends::<T, R>(rows, len, T::NEG_INFINITY);
-    let mut lanes = ends;
-    for start in (0..whole).step_by(LANES) {
+fn largest<T: Float, const R: usize>(
+    rows: &[T],
+    len: usize,
+    ends: &[[T; LANES]; R],
+) -> [T; R] {
+    let mut lanes = *ends;
+    for start in (0..len - len % LANES).step_by(LANES) {
         one_by_one();
         for (r, lanes) in lanes.iter_mut().enumerate() {
             let x = &rows[r * len + start..][..LANES];
@@ -53,8 +56,19 @@ fn softmax_of<T: Float, const FMA: bool, const R: usize>(rows: &mut [T], len: us
             }
         }
     }
-    // NaN may be passed over: it comes back with the powers, and then all shares are.
-    let largest = lanes.map(|lanes| folded(lanes, larger));
+    lanes.map(|lanes| folded(lanes, larger))
+}
+
+/// Adds up the powers of `R` rows, and leaves them in place of the numbers, or the numbers as
+/// they are. What one row waits for, the others use.
+#[inline(always)]
+fn powers<T: Float, const FMA: bool, const R: usize, const KEEP: bool>(
+    rows: &mut [T],
+    len: usize,
+    ends: &mut [[T; LANES]; R],
+    largest: [T; R],
+) -> [T; R] {
+    let whole = len - len % LANES;
     let mut sums = [[T::ZERO; LANES]; R];
     for start in (0..whole).step_by(LANES) {
         one_by_one();
@@ -62,24 +76,51 @@ fn softmax_of<T: Float, const FMA: bool, const R: usize>(rows: &mut [T], len: us
             let x = &mut rows[r * len + start..][..LANES];
             for i in 0..LANES {
                 let power = (x[i] - largest[r]).exp_of_negative::<FMA>();
-                x[i] = power;
                 sums[i] += power;
+                if !KEEP {
+                    x[i] = power;
+                }
             }
         }
     }
     if whole < len {
         for (r, end) in ends.iter_mut().enumerate() {
             for i in 0..LANES {
-                end[i] = (end[i] - largest[r]).exp_of_negative::<FMA>();
-                sums[r][i] += end[i];
+                let power = (end[i] - largest[r]).exp_of_negative::<FMA>();
+                sums[r][i] += power;
+                end[i] = power;
+            }
+            if !KEEP {
+                rows[r * len + whole..(r + 1) * len].copy_from_slice(&end[..len - whole]);
             }
         }
     }
-    for (r, row) in rows.chunks_exact_mut(len).enumerate() {
-        row[whole..].copy_from_slice(&ends[r][..len - whole]);
-        let factor = T::ONE / folded(sums[r], |a, b| a + b);
+    sums.map(|sums| folded(sums, |a, b| a + b))
+}
+
+#[inline(always)]
+fn softmax_of<T: Float, const FMA: bool, const R: usize>(rows: &mut [T], len: usize) {
+    let mut ends = ends::<T, R>(rows, len, T::NEG_INFINITY);
+    let largest = largest(rows, len, &ends);
+    // NaN may have been passed over: it comes back with the powers, and then all are NaN.
+    let sums = powers::<T, FMA, R, false>(rows, len, &mut ends, largest);
+    for (row, sum) in rows.chunks_exact_mut(len).zip(sums) {
+        let factor = T::ONE / sum;
         for x in row {
             *x = *x * factor;
+        }
+    }
+}
+
+#[inline(always)]
+fn logarithm_of<T: Float, const FMA: bool, const R: usize>(rows: &mut [T], len: usize) {
+    let mut ends = ends::<T, R>(rows, len, T::NEG_INFINITY);
+    let largest = largest(rows, len, &ends);
+    let sums = powers::<T, FMA, R, true>(rows, len, &mut ends, largest);
+    for (r, row) in rows.chunks_exact_mut(len).enumerate() {
+        let (most, logarithm) = (largest[r], sums[r].ln::<FMA>());
+        for x in row {
+            *x = *x - most - logarithm;
         }
     }
 }
@@ -119,11 +160,11 @@ fn softmax_back_of<T: Float, const R: usize>(shares: &[T], by: &mut [T], len: us
 
 vectorized! {
     /// The softmax of each row of `len` elements, in its place.
-    pub(super) fn softmax<T: Float, const FMA: bool>(scores: &mut [T], len: usize) {
+    pub(crate) fn softmax<T: Float, const FMA: bool>(rows: &mut [T], len: usize) {
         if len == 0 {
             return;
         }
-        let mut together = scores.chunks_exact_mut(ROWS * len);
+        let mut together = rows.chunks_exact_mut(ROWS * len);
         for rows in together.by_ref() {
             softmax_of::<T, FMA, ROWS>(rows, len);
         }
@@ -134,8 +175,24 @@ vectorized! {
 }
 
 vectorized! {
+    /// The logarithm of the softmax of each row of `len` elements, in its place.
+    pub(crate) fn log_softmax<T: Float, const FMA: bool>(rows: &mut [T], len: usize) {
+        if len == 0 {
+            return;
+        }
+        let mut together = rows.chunks_exact_mut(ROWS * len);
+        for rows in together.by_ref() {
+            logarithm_of::<T, FMA, ROWS>(rows, len);
+        }
+        for row in together.into_remainder().chunks_exact_mut(len) {
+            logarithm_of::<T, FMA, 1>(row, len);
+        }
+    }
+}
+
+vectorized! {
     /// Of the gradient by shares makes that by scores, in its place: `y · (dy - Σ y · dy)`.
-    pub(super) fn softmax_back<T: Float>(shares: &[T], by: &mut [T], len: usize) {
+    pub(crate) fn softmax_back<T: Float>(shares: &[T], by: &mut [T], len: usize) {
         if len == 0 {
             return;
         }
