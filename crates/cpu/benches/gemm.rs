@@ -9,7 +9,7 @@ use deckle_cpu::{Simd, Threads, gemm::Gemm};
 use deckle_tensor::Storage;
 
 /// Name, m, k, n, whether A and B are stored transposed.
-const CASES: [(&str, usize, usize, usize, bool, bool); 36] = [
+const CASES: [(&str, usize, usize, usize, bool, bool); 42] = [
     ("square_64", 64, 64, 64, false, false),
     ("square_128", 128, 128, 128, false, false),
     ("square_256", 256, 256, 256, false, false),
@@ -46,6 +46,12 @@ const CASES: [(&str, usize, usize, usize, bool, bool); 36] = [
     ("rows_16", 16, 784, 512, false, false),
     ("rows_32", 32, 784, 512, false, false),
     ("imdb_small", 512, 16, 16, false, false),
+    ("image_7", 49, 4608, 512, false, false),
+    ("image_14", 196, 2304, 256, false, false),
+    ("batch_8", 8, 4096, 4096, false, false),
+    ("batch_16", 16, 1024, 4096, false, false),
+    ("batch_32", 32, 2048, 2048, false, false),
+    ("batch_64", 64, 2048, 2048, false, false),
 ];
 
 /// The median time of a call in seconds, of several rounds.

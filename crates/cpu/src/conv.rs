@@ -4,6 +4,7 @@
 mod by_cells;
 mod columns;
 mod direct;
+mod few_windows;
 mod forward;
 mod patches;
 mod side_by_side;

@@ -19,6 +19,9 @@ impl Conv {
         if self.is_empty() || self.pointwise {
             return self.whole_product().scratch::<T>(simd, threads);
         }
+        if self.has_few_windows() {
+            return self.few_windows_scratch::<T>(simd, threads);
+        }
         if let Some(shape) = self.forward_channels(T::kernels(simd)) {
             return self.forward_copy(&shape);
         }
@@ -49,6 +52,9 @@ impl Conv {
         if self.is_empty() || self.pointwise {
             let gemm = self.whole_product();
             return gemm.run(simd, threads, x, kernel, y, scratch, epilogue);
+        }
+        if self.has_few_windows() {
+            return self.forward_of_few(simd, threads, x, kernel, y, scratch, epilogue);
         }
         if let Some(shape) = self.forward_channels(T::kernels(simd)) {
             return self.forward_side_by_side(

@@ -182,7 +182,7 @@ impl Blocks {
         let steps = gemm.a[0] == 1 && !direct_a && (few_columns || small_a);
         let near_b = k.saturating_mul(gemm.b[0]) <= NEAR / size_of::<T>()
             && (gemm.b[0] <= page / 2 || !gemm.b[0].is_multiple_of(page / 2));
-        let direct_b = gemm.b[1] == 1 && (near_b || m <= 2 * kernels.rows);
+        let direct_b = gemm.b[1] == 1 && (near_b || m <= 4 * kernels.rows);
         // Where nothing is copied, or B is copied soon, rows are cut: C is written in order.
         let far = k <= SHORT && m.saturating_mul(n) >= FAR && n * k <= FAR / 4;
         let by_rows = m >= n
