@@ -10,6 +10,7 @@ mod non_zeros;
 mod pack;
 mod packed;
 mod pairs;
+mod pieces;
 mod plan;
 mod row;
 mod run;
@@ -26,6 +27,7 @@ pub use pack::Turn;
 #[doc(hidden)]
 pub use packed::{Base, Packed};
 pub(crate) use pairs::Beside;
+pub(crate) use pieces::Pieces;
 pub(crate) use plan::ENOUGH;
 pub(crate) use sums::{Stretch, Sums};
 pub(crate) use tiles::Tile;

@@ -107,9 +107,9 @@ fn run<C: Cell, T: Float>(settings: Settings) -> Vec<Vec<T>> {
     vec![sequence, last_h, last_c, kept, cells, dx, dh, dc, dkernel, dbias]
 }
 
-/// The last ones have kernels whose gradients are products over all steps; the very last one has
-/// sums too long to be made at once.
-const SIZES: [[usize; 3]; 11] = [
+/// The last ones have kernels whose gradients are products over all steps; the last two products
+/// that threads share, of which the very last has sums too long to be made at once.
+const SIZES: [[usize; 3]; 12] = [
     [0, 2, 3],
     [3, 0, 2],
     [2, 3, 0],
@@ -121,6 +121,7 @@ const SIZES: [[usize; 3]; 11] = [
     [3, 5, 75],
     [2, 30, 130],
     [2, 3, 261],
+    [2, 2, 515],
 ];
 
 fn all(simd: Simd, threads: usize) -> impl Iterator<Item = Settings> {

@@ -7,7 +7,7 @@ use super::{
     plan::{Blocks, LARGE, LINE, Plan},
     run::{self, Matrices},
 };
-use crate::{Simd, Threads, simd::Float};
+use crate::{Simd, Threads, simd::Float, threads::Disjoint};
 
 /// Many products on the calling thread, of one shape, with a copy of one B.
 ///
@@ -151,6 +151,61 @@ impl<T: Float> Packed<T> {
                 scratch,
                 epilogue,
             );
+        }
+    }
+
+    /// Computes a product whose C starts at a column of a wider one, from which on its rows, as
+    /// far apart as this product's, are; without scratch memory.
+    ///
+    /// # Panics
+    ///
+    /// If a slice is too short, there is nothing to compute, or it needs scratch memory.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses these columns of C.
+    pub(super) unsafe fn run_columns(
+        &self,
+        a: &[T],
+        copy: &[T],
+        base: Base<'_, T>,
+        c: &Disjoint<'_, T>,
+        column: usize,
+    ) {
+        let Gemm { m, n, k, c_row, .. } = self.gemm;
+        assert!(m * n * k > 0, "something to compute");
+        self.gemm.check(a.len(), usize::MAX, c.len().saturating_sub(column));
+        assert!(copy.len() >= self.copy_len(), "the whole copy");
+        assert!(self.blocks.private_a() + self.blocks.private_b() == 0, "no scratch");
+        // SAFETY: `check` found the column within C.
+        let to = unsafe { c.as_ptr().add(column) };
+        let (rows, step) = match base {
+            Base::Zero => (std::ptr::null(), 0),
+            Base::C => (to.cast_const(), c_row),
+            Base::Row(row) => (row.as_ptr(), 0),
+            Base::Rows(rows) => (rows.as_ptr(), c_row),
+        };
+        if let Base::Row(rows) | Base::Rows(rows) = base {
+            assert!(rows.len() >= (m - 1) * step + n, "all rows that are added");
+        }
+        let matrices = Matrices { a: a.as_ptr(), b: copy.as_ptr(), c: to };
+        let added = (!rows.is_null()).then_some((rows, step));
+        // SAFETY: A, the columns of C and what is added lie within the slices, the copy is as
+        // large as the plan says, and no scratch memory is used.
+        unsafe {
+            if self.blocks.is_at_once() {
+                return at_once(&self.gemm, &self.blocks, self.kernels, matrices, added);
+            }
+            if let Base::Row(_) | Base::Rows(_) = base {
+                for row in 0..m {
+                    let (from, to) = (rows.add(row * step), to.add(row * c_row));
+                    std::ptr::copy_nonoverlapping(from, to, n);
+                }
+            }
+            let gemm = self.gemm.accumulate(added.is_some());
+            let (blocks, kernels) = (&self.blocks, self.kernels);
+            let scratch = std::ptr::dangling_mut();
+            run::run_packed(&gemm, blocks, kernels, matrices, scratch, None);
         }
     }
 }

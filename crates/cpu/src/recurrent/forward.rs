@@ -140,6 +140,7 @@ impl<C: Cell> Recurrence<C> {
                 let sizes = Sizes { rows, ..sizes };
                 let mut products = Products {
                     simd,
+                    threads,
                     sizes,
                     first,
                     parts: sizes.parts_of(simd, Direction::Forward, packed),

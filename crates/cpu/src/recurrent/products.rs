@@ -5,13 +5,20 @@ use std::ops::Range;
 use super::cell::{Cell, each};
 use crate::{
     Simd, Threads,
-    gemm::{Base, Gemm, Packed},
+    gemm::{Base, Gemm, Pieces},
     simd::{Float, vectorized},
 };
 
 /// The most elements of a kernel whose gradient is added up step by step, beside the rows that
 /// it comes from; that of a larger one is a product over all steps.
 pub(super) const SMALL: usize = 1 << 14;
+
+/// The least elements of a kernel whose products threads share, where one task has all rows: it
+/// takes them longer to come from afar than to be handed over.
+const FAR: usize = 1 << 17;
+
+/// The columns of a product that a thread takes, about.
+const COLUMNS: usize = 256;
 
 /// What products are made of: their shapes.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +112,7 @@ impl Sizes {
         for gates in self.all() {
             let product = self.product(simd, direction, &gates);
             let (part, rest) = to.split_at_mut(product.copy_len());
-            product.pack(Some(threads), &kernel[gates.start * self.units..], part);
+            product.pack(threads, &kernel[gates.start * self.units..], part);
             to = rest;
         }
     }
@@ -132,11 +139,14 @@ impl Sizes {
         simd: Simd,
         direction: Direction,
         gates: &Range<usize>,
-    ) -> Packed<T> {
-        match direction {
-            Direction::Forward => Packed::new(&self.forward(gates), simd),
-            Direction::Backward => Packed::new(&self.backward(gates), simd),
-        }
+    ) -> Pieces<T> {
+        let gemm = match direction {
+            Direction::Forward => self.forward(gates),
+            Direction::Backward => self.backward(gates),
+        };
+        let shared = self.rows == self.batch && self.kernel() >= FAR;
+        let pieces = if shared { gemm.n / COLUMNS } else { 1 };
+        Pieces::new(&gemm, simd, pieces)
     }
 
     /// The elements of scratch memory of products forward, of as many rows or one less.
@@ -188,7 +198,7 @@ pub(super) enum Direction {
 pub(super) struct Parts<'a, T: 'static>([Option<Part<'a, T>>; MOST_GATES]);
 
 struct Part<'a, T: 'static> {
-    product: Packed<T>,
+    product: Pieces<T>,
     copy: &'a [T],
 }
 
@@ -196,6 +206,7 @@ impl<T: Float> Parts<'_, T> {
     /// Computes the product that starts with a gate.
     fn run(
         &self,
+        threads: &Threads,
         gate: usize,
         from: &[T],
         base: Base<'_, T>,
@@ -203,7 +214,7 @@ impl<T: Float> Parts<'_, T> {
         scratch: &mut [T],
     ) {
         let part = self.0[gate].as_ref().expect("a product starts with the gate");
-        part.product.run(from, part.copy, base, to, scratch, None);
+        part.product.run(Some(threads), from, part.copy, base, to, scratch);
     }
 }
 
@@ -211,6 +222,7 @@ impl<T: Float> Parts<'_, T> {
 #[expect(missing_debug_implementations, reason = "only the tests see it")]
 pub struct Products<'a, T: 'static> {
     pub(super) simd: Simd,
+    pub(super) threads: &'a Threads,
     /// With the task's rows.
     pub(super) sizes: Sizes,
     /// The task's first row.
@@ -273,6 +285,7 @@ impl<T: Float> Products<'_, T> {
         let (from, rest) = self.source(gates.start, from, drop, scratch);
         let start = gates.start * self.sizes.units;
         self.parts.run(
+            self.threads,
             gates.start,
             from,
             base.columns_from(start),
@@ -365,10 +378,10 @@ impl<T: Float> Products<'_, T> {
             let (dropped, rest) = scratch.split_at_mut(self.sizes.dropped());
             let dz = &dz[gates.start * self.sizes.units..];
             if self.sizes.dropped {
-                self.parts.run(gates.start, dz, Base::Zero, dropped, rest);
+                self.parts.run(self.threads, gates.start, dz, Base::Zero, dropped, rest);
                 self.drop_back(gates.start, dropped, dh);
             } else {
-                self.parts.run(gates.start, dz, base, dh, rest);
+                self.parts.run(self.threads, gates.start, dz, base, dh, rest);
             }
             self.scratch = scratch;
         }
@@ -379,7 +392,7 @@ impl<T: Float> Products<'_, T> {
         let scratch = std::mem::take(&mut self.scratch);
         let gate = self.sizes.products[product].0;
         let dz = &dz[gate * self.sizes.units..];
-        self.parts.run(gate, dz, Base::Zero, by, scratch);
+        self.parts.run(self.threads, gate, dz, Base::Zero, by, scratch);
         self.scratch = scratch;
     }
 }
