@@ -30,7 +30,7 @@ use crate::{
 use layout::{FRAME, Layout};
 
 /// The longest rows that are reduced within a tile.
-pub(crate) const LONGEST_ROW: usize = 1024;
+const LONGEST_ROW: usize = 1024;
 
 /// The number of a value within a tile program: loads first, then the results of steps.
 type Local = usize;

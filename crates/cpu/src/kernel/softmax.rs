@@ -1,4 +1,4 @@
-//! Softmax of long rows, and its logarithm: a row stays in the cache until it is done.
+//! Softmax of rows that are not short, and its logarithm: a row stays in the cache until it is done.
 
 use deckle_tensor::{Composite, DType, Result, Spec};
 
@@ -7,8 +7,10 @@ use crate::{
     place::{Context, Dense, Plain},
     simd::Float,
     softmax::{log_softmax, softmax},
-    tile::LONGEST_ROW,
 };
+
+/// The least elements of a row.
+const LEAST: usize = 64;
 
 /// The elements of a task, unless one row has more.
 const TOGETHER: usize = 1 << 14;
@@ -21,8 +23,8 @@ pub(crate) struct Softmax {
 }
 
 impl Softmax {
-    /// Whether it is along the last axis, and of more elements than a pass takes at once:
-    /// shorter rows are as fast by the body, and what is around them runs in the same pass.
+    /// Whether it is along the last axis, and of enough elements: what is around shorter rows
+    /// runs in one pass with the body.
     pub(super) fn takes(composite: &Composite) -> bool {
         let ([input], [output]) = (composite.body.inputs(), composite.body.outputs())
         else {
@@ -31,7 +33,7 @@ impl Softmax {
         let Spec { dtype, shape } = composite.body.spec(*input);
         let last = composite.int("axis") == Some(shape.len() as i64 - 1);
         last && matches!(dtype, DType::F32 | DType::F64)
-            && shape.last().is_some_and(|&len| len > LONGEST_ROW)
+            && shape.last().is_some_and(|&len| len >= LEAST)
             && composite.body.spec(*input) == composite.body.spec(*output)
     }
 
