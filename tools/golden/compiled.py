@@ -112,6 +112,12 @@ for name, case in {
 
 
 @model
+def fit_adafactor_of_a_vector_first():
+    """A vector's slots begin with two whole numbers."""
+    return regression(dict(optimizer=optimizers.Adafactor(0.02), loss="mse"), [L.BatchNormalization(), L.Dense(2)], ONE, before=ONE)
+
+
+@model
 def fit_loss_scale_too_large():
     """No step is made, so constraints change nothing either."""
     constrained = L.Dense(4, activation="tanh", kernel_constraint=constraints.MinMaxNorm(0.2, 0.4, rate=0.5), dtype="mixed_float16")

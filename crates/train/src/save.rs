@@ -105,9 +105,10 @@ fn scale_as_keras(compile: &mut Map<String, Value>, saved: &Slots) {
         let found = saved.get(at);
         found.is_some_and(|n| n.rank() == 0 && n.dtype().is_float() == is_float)
     };
-    // Step and learning rate; then the steps since the scale grew or, before the first one, the
-    // optimizer's own. A weight's first slot is no whole number.
-    let scales = (0..3).all(|at| is_number(at, at % 2 == 1));
+    // Step and learning rate; then the steps since the scale grew and the scale or, before the
+    // first one, the optimizer's own, without a rate that follows a schedule. Of slots only
+    // `Adafactor`'s of a vector begin with a whole number, which another one follows.
+    let scales = (0..saved.len().clamp(3, 4)).all(|at| is_number(at, at % 2 == 1));
     let Some(optimizer) = compile.get_mut("optimizer").filter(|_| scales) else { return };
     let class = optimizer.get("class_name").and_then(Value::as_str);
     if class.is_some_and(|class| class != "LossScaleOptimizer") {

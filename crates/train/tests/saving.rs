@@ -11,10 +11,10 @@ use deckle_formats::{
 };
 use deckle_nn::{
     Activation, LayerExt, Model, Sequential, Symbol,
-    layers::{Dense, GroupQueryAttention},
+    layers::{BatchNormalization, Dense, GroupQueryAttention},
     losses::MeanSquaredError,
 };
-use deckle_optim::Sgd;
+use deckle_optim::{Adafactor, Sgd};
 use deckle_tensor::{DType, Npz, Tensor};
 use deckle_train::{AnyMetric, Compile, Fit, Result, Trainable, Trainer, load};
 use tempfile::TempDir;
@@ -470,4 +470,22 @@ fn states_in_a_loss_scale_are_read_and_written_as_keras_does() {
         };
         assert_eq!(values(&again), values(&trainer), "{name}");
     }
+}
+
+#[test]
+fn states_that_begin_with_those_of_a_vector_are_no_loss_scale() {
+    let scratch = TempDir::new().unwrap();
+    let path = scratch.path().join("model.keras");
+    let model = Sequential::new([4]).add(BatchNormalization::new()).add(Dense::new(1));
+    let compile = Compile::new(Adafactor::new(), MeanSquaredError::new());
+    let mut trainer = model.build().unwrap().compile(compile).unwrap();
+    let x = Tensor::random_normal([12, 4], 0.0, 1.0, 1);
+    let examples = Arrays::new(x, Tensor::ones(DType::F32, [12, 1])).unwrap();
+    let fit = || Fit::new().batch_size(4).shuffle(false).verbose(0);
+    trainer.fit(&examples, fit()).unwrap();
+    trainer.save(&path).unwrap();
+    let mut again = load(&path).unwrap().into_trainer().unwrap();
+    trainer.fit(&examples, fit()).unwrap();
+    again.fit(&examples, fit()).unwrap();
+    assert_eq!(weights(&again), weights(&trainer));
 }
